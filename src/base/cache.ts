@@ -1,0 +1,33 @@
+import { LRUCache } from "lru-cache";
+
+/** A bounded map whose entries end at a moment of the injected clock. */
+export interface Cache<V> {
+  readonly get: (key: string) => V | undefined;
+  /** @param expiresAt Milliseconds since the epoch; an entry that has already ended is not kept. */
+  readonly set: (key: string, value: V, expiresAt: number) => void;
+  readonly delete: (key: string) => void;
+  readonly size: () => number;
+}
+
+/** Evicts the least recently used entry beyond `maxEntries`. */
+export function createCache<V>(maxEntries: number, now: () => number): Cache<V> {
+  const entries = new LRUCache<string, { readonly value: V; readonly expiresAt: number }>({
+    max: maxEntries,
+  });
+  return {
+    get(key) {
+      const entry = entries.get(key);
+      if (entry === undefined) return undefined;
+      if (entry.expiresAt > now()) return entry.value;
+      entries.delete(key);
+      return undefined;
+    },
+    set(key, value, expiresAt) {
+      if (expiresAt > now()) entries.set(key, { value, expiresAt });
+    },
+    delete(key) {
+      entries.delete(key);
+    },
+    size: () => entries.size,
+  };
+}

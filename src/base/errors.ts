@@ -1,0 +1,105 @@
+import { compareIssues, formatPosition, type Issue } from "./issue.ts";
+
+/**
+ * The configuration, or a document it names, cannot be used. For the operator: carries every
+ * finding at once, sorted by position. The command line prints them and exits with 78.
+ */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  readonly issues: readonly Issue[];
+
+  constructor(issues: readonly Issue[], options?: ErrorOptions) {
+    const sorted = issues.toSorted(compareIssues);
+    super(sorted.map(describeIssue).join("\n"), options);
+    this.issues = sorted;
+  }
+}
+
+/** `file:line:column severity code message`, one line. */
+export function describeIssue(issue: Issue): string {
+  const at = issue.position ? `${formatPosition(issue.position)} ` : "";
+  const help = issue.help ? ` (${issue.help})` : "";
+  return `${at}${issue.severity} ${issue.code} ${issue.message}${help}`;
+}
+
+export type AuthCode =
+  | "missing_token"
+  | "invalid_token"
+  | "invalid_request"
+  | "insufficient_scope"
+  | "temporarily_unavailable";
+
+const authStatus = {
+  missing_token: 401,
+  invalid_token: 401,
+  invalid_request: 400,
+  insufficient_scope: 403,
+  temporarily_unavailable: 503,
+} as const satisfies Record<AuthCode, number>;
+
+/**
+ * The caller is not believed or lacks a scope. For the HTTP client: `status` and `challenge` are
+ * the whole answer. `reason` names the failed check for log and audit; it never quotes the token.
+ */
+export class AuthError extends Error {
+  override readonly name = "AuthError";
+  readonly code: AuthCode;
+  readonly status: 400 | 401 | 403 | 503;
+  /** Stable and snake_case, e.g. `wrong_audience`. */
+  readonly reason: string;
+  /** Scopes the operation needs; only with `insufficient_scope`. */
+  readonly scopes: readonly string[];
+
+  constructor(
+    code: AuthCode,
+    reason: string,
+    options?: ErrorOptions & { readonly scopes?: readonly string[] },
+  ) {
+    super(`${code}: ${reason}`, options);
+    this.code = code;
+    this.status = authStatus[code];
+    this.reason = reason;
+    this.scopes = options?.scopes ?? [];
+  }
+}
+
+export type CallCode =
+  | "invalid_arguments"
+  | "not_permitted"
+  | "busy"
+  | "cancelled"
+  | "credential_unavailable"
+  | "gateway_misconfigured"
+  | "temporarily_unavailable"
+  | "upstream_error"
+  | "upstream_protocol"
+  | "upstream_timeout"
+  | "upstream_too_large"
+  | "upstream_unauthorized"
+  | "upstream_unreachable";
+
+/**
+ * One tool call failed in a way the model may read about. `message` is written in the tool's
+ * argument names and holds no host, stack, token or credential; only the log reads `cause`.
+ */
+export class CallError extends Error {
+  override readonly name = "CallError";
+  readonly code: CallCode;
+
+  constructor(code: CallCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/**
+ * No tool of this name for this caller: it does not exist, or policy hides it, with the same text
+ * for both. JSON-RPC −32602.
+ */
+export class UnknownToolError extends Error {
+  override readonly name = "UnknownToolError";
+
+  constructor(tool: string) {
+    super(`Unknown tool: ${tool.slice(0, 128)}`);
+  }
+}

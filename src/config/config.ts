@@ -1,0 +1,201 @@
+import type { Issue, Position } from "../base/issue.ts";
+import type { JsonValue } from "../base/json.ts";
+import type { Secret } from "../base/secret.ts";
+
+/**
+ * What gateway.yaml means, with every default filled in and every unit in the name. No field is
+ * optional: a part that may be absent is `undefined`, a choice is a union by `kind`.
+ */
+export interface Config {
+  /** Absolute path of gateway.yaml; relative paths inside it start at its directory. */
+  readonly file: string;
+  /** Absolute paths of every file read so far (gateway.yaml and `${file:…}`): what a reload watches. */
+  readonly files: readonly string[];
+  readonly server: ServerConfig;
+  readonly admin: AdminConfig | undefined;
+  readonly auth: AuthConfig;
+  /** OAuth clients that the gateway itself is, by their name in gateway.yaml. */
+  readonly clients: ReadonlyMap<string, ClientConfig>;
+  readonly broker: BrokerConfig | undefined;
+  readonly apis: readonly ApiConfig[];
+  readonly endpoints: readonly EndpointConfig[];
+  readonly limits: LimitsConfig;
+  readonly audit: AuditConfig;
+  /** Findings that do not keep the gateway from starting. */
+  readonly warnings: readonly Issue[];
+}
+
+export interface Listen {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface ServerConfig {
+  /** Public origin, e.g. `https://mcp.acme.com`: no path, no trailing slash. Every advertised URL starts with it. */
+  readonly url: string;
+  readonly listen: Listen;
+  /** Host names (no port) accepted in `Host`: that of `url`, the loopback names on a loopback listener, and the configured ones. */
+  readonly allowedHosts: readonly string[];
+  /** Host names (no scheme, no port) accepted in `Origin`, same defaults. */
+  readonly allowedOrigins: readonly string[];
+}
+
+export interface AdminConfig {
+  readonly listen: Listen;
+}
+
+export type AuthConfig =
+  | { readonly mode: "none" }
+  | {
+      readonly mode: "oauth";
+      /** Baseline scopes: required on every token, in the challenge and in the metadata. */
+      readonly scopes: readonly string[];
+      /** false hides tools whose scopes the caller lacks instead of answering 403. */
+      readonly stepUp: boolean;
+      readonly issuers: readonly IssuerConfig[];
+    };
+
+/** Whose access tokens are accepted. */
+export interface IssuerConfig {
+  /** Compared byte for byte with `iss`. */
+  readonly issuer: string;
+  /** Accepted `aud` values, byte for byte; empty: the resource URL of the endpoint. */
+  readonly audience: readonly string[];
+  /** `at+jwt` demands the RFC 9068 header; `any` accepts others that are provably not ID tokens. */
+  readonly typ: "at+jwt" | "any";
+  readonly algorithms: readonly string[];
+  /** undefined: from the issuer's metadata. */
+  readonly jwksUrl: string | undefined;
+  readonly clockSkewMs: number;
+  readonly allowMachine: boolean;
+}
+
+export interface ClientConfig {
+  readonly name: string;
+  readonly issuer: string;
+  /** undefined: from the issuer's metadata. */
+  readonly tokenUrl: string | undefined;
+  readonly id: string;
+  readonly auth: ClientAuthConfig;
+  readonly position: Position;
+}
+
+export type ClientAuthConfig =
+  | { readonly kind: "client_secret_basic"; readonly secret: Secret }
+  | { readonly kind: "client_secret_post"; readonly secret: Secret }
+  | {
+      readonly kind: "private_key_jwt";
+      /** PKCS #8 PEM. undefined only for a client of the embedded broker: the gateway makes a key pair at start. */
+      readonly key: Secret | undefined;
+      readonly algorithm: string;
+      readonly keyId: string | undefined;
+    };
+
+/** The embedded authorization server. */
+export interface BrokerConfig {
+  /** Issuer and origin, e.g. `http://localhost:4000`. */
+  readonly issuer: string;
+  readonly listen: Listen;
+  /** Where people log in: `dev` has the users alice and bob and exists on loopback only. */
+  readonly upstream: { readonly kind: "dev" };
+}
+
+export interface ApiConfig {
+  readonly id: string;
+  /** Absolute path of the OpenAPI document. */
+  readonly spec: string;
+  readonly specPosition: Position;
+  /** Origin and base path without trailing slash, e.g. `http://courses.internal:8080/v1`; undefined: the document's first server. */
+  readonly url: string | undefined;
+  readonly credential: CredentialConfig;
+  readonly timeoutMs: number;
+  /** Ordered; the first rule that matches an operation decides. */
+  readonly rules: readonly RuleConfig[];
+  readonly position: Position;
+}
+
+export type CredentialConfig =
+  | { readonly kind: "none" }
+  | {
+      /** RFC 8693: a token for this API and this person. */
+      readonly kind: "exchange";
+      readonly client: string;
+      readonly audience: readonly string[];
+      readonly resource: readonly string[];
+      readonly scope: readonly string[];
+    }
+  | {
+      readonly kind: "clientCredentials";
+      readonly client: string;
+      readonly audience: readonly string[];
+      readonly resource: readonly string[];
+      readonly scope: readonly string[];
+    }
+  | {
+      readonly kind: "static";
+      readonly in: "header" | "query" | "cookie";
+      readonly name: string;
+      /** Exactly what is sent: for `bearer` and `basic` the scheme is already in front. */
+      readonly value: Secret;
+    };
+
+export interface RuleConfig {
+  readonly select:
+    | { readonly kind: "operation"; readonly operation: string }
+    | {
+        readonly kind: "match";
+        readonly tags: readonly string[];
+        readonly methods: readonly string[];
+        readonly paths: readonly string[];
+      };
+  readonly expose: boolean;
+  readonly name: string | undefined;
+  readonly title: string | undefined;
+  readonly description: string | undefined;
+  readonly scopes: readonly string[];
+  /** CEL over principal, tool and args, with the position of the expression. */
+  readonly when: { readonly expression: string; readonly position: Position } | undefined;
+  /** By the argument's name before renaming. */
+  readonly args: ReadonlyMap<string, ArgConfig>;
+  readonly position: Position;
+}
+
+export interface ArgConfig {
+  /** Where the value comes from: the model, the verified token (hidden), or a constant (hidden). */
+  readonly source:
+    | { readonly kind: "model" }
+    | { readonly kind: "principal"; readonly path: readonly string[] }
+    | { readonly kind: "value"; readonly value: JsonValue };
+  readonly name: string | undefined;
+  readonly description: string | undefined;
+  /** Sent when the model gives nothing; undefined: nothing is sent. */
+  readonly default: JsonValue | undefined;
+  readonly position: Position;
+}
+
+/** One MCP endpoint: its own resource and audience, its own tools. */
+export interface EndpointConfig {
+  /** E.g. `/mcp`. */
+  readonly path: string;
+  /** Server url + path; the resource indicator (RFC 8707) of this endpoint. */
+  readonly resource: string;
+  /** Ids of its apis. */
+  readonly apis: readonly string[];
+}
+
+export interface LimitsConfig {
+  readonly maxRequestBytes: number;
+  /** Of an API's response body, counted after decompression. */
+  readonly maxResponseBytes: number;
+  /** Calls in flight to one API; one more is refused as busy. */
+  readonly maxConcurrentCalls: number;
+}
+
+export interface AuditConfig {
+  readonly sinks: readonly (
+    | { readonly kind: "file"; readonly dir: string }
+    | { readonly kind: "stdout" }
+  )[];
+  /** `digest`: size and keyed digest of the arguments; `none`: nothing about them. */
+  readonly args: "digest" | "none";
+}

@@ -1,0 +1,47 @@
+import type { Position } from "../base/issue.ts";
+import type { JsonObject, JsonSchema, JsonValue } from "../base/json.ts";
+import type { Body, Operation, Parameter } from "../openapi/operation.ts";
+
+/** One MCP tool: an operation as a rule of gateway.yaml shapes it. Immutable. */
+export interface Tool {
+  readonly name: string;
+  readonly api: string;
+  readonly operation: Operation;
+  /** Root is a plain object with `additionalProperties: false`; property names are argument names. */
+  readonly inputSchema: JsonSchema;
+  /** Where every value goes on the wire; nothing is derived from names at call time. */
+  readonly places: readonly Place[];
+  /** Needed on the caller's token, beyond the baseline of the endpoint. */
+  readonly scopes: readonly string[];
+  readonly when: { readonly expression: string; readonly position: Position } | undefined;
+  /** The exact `tools/list` entry as JSON text. */
+  readonly entry: string;
+  /** Findings about the model's arguments, in argument names; empty when they are fine. */
+  readonly validate: (args: JsonObject) => readonly ArgIssue[];
+}
+
+/** One finding about an argument, e.g. `filter.limit` expected integer, got "ten". */
+export interface ArgIssue {
+  /** Argument name and path inside it: `body.items[0].sku`. */
+  readonly path: string;
+  readonly message: string;
+}
+
+/**
+ * One value of a request: who supplies it and where it goes. `key` names it in the values a
+ * request is built from; for a value the model supplies that is the argument name.
+ */
+export interface Place {
+  readonly key: string;
+  readonly source:
+    | { readonly kind: "model" }
+    | { readonly kind: "principal"; readonly path: readonly string[] }
+    | { readonly kind: "value"; readonly value: JsonValue };
+  /** Used when the model supplies nothing; undefined: nothing is sent. */
+  readonly default: JsonValue | undefined;
+  readonly target:
+    | { readonly kind: "parameter"; readonly parameter: Parameter }
+    | { readonly kind: "body"; readonly body: Body }
+    /** One property of a JSON, form or multipart object body. */
+    | { readonly kind: "property"; readonly body: Body; readonly name: string };
+}

@@ -1,0 +1,17 @@
+/** A request as it goes to the wire: no parsing happens after this. */
+export interface WireRequest {
+  readonly method: string;
+  /** Base path + template + query, beginning with `/`, only `!`–`~`, no `#`. */
+  readonly path: string;
+  /** Name, value, name, value, … */
+  readonly headers: readonly string[];
+  readonly body: string | Uint8Array | undefined;
+}
+
+/** An API's whole answer, decompressed. */
+export interface WireResponse {
+  readonly status: number;
+  /** Lower-case names; repeated headers joined with `, `. */
+  readonly headers: ReadonlyMap<string, string>;
+  readonly body: Buffer;
+}

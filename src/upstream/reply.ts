@@ -1,0 +1,28 @@
+/**
+ * What a call gives back, independent of the MCP revision: content blocks, and the value of a JSON
+ * answer in its natural form (the protocol room wraps it for clients that need an object).
+ */
+export interface Reply {
+  readonly content: readonly ContentBlock[];
+  readonly structured: StructuredValue | undefined;
+  readonly isError: boolean;
+}
+
+/** `json` is proven, compact JSON text, so that it can be spliced into a message as it is. */
+export interface StructuredValue {
+  readonly json: string;
+  readonly isObject: boolean;
+}
+
+export type ContentBlock =
+  | { readonly type: "text"; readonly text: string }
+  | { readonly type: "image" | "audio"; readonly data: string; readonly mimeType: string }
+  | {
+      readonly type: "resource";
+      readonly resource: {
+        readonly uri: string;
+        readonly mimeType: string;
+        readonly text?: string;
+        readonly blob?: string;
+      };
+    };
