@@ -85,10 +85,17 @@ export type CallCode =
 export class CallError extends Error {
   override readonly name = "CallError";
   readonly code: CallCode;
+  /** Milliseconds after which trying again may help; undefined when nothing says so. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(code: CallCode, message: string, options?: ErrorOptions) {
+  constructor(
+    code: CallCode,
+    message: string,
+    options?: ErrorOptions & { readonly retryAfterMs?: number },
+  ) {
     super(message, options);
     this.code = code;
+    this.retryAfterMs = options?.retryAfterMs;
   }
 }
 
