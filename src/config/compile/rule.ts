@@ -1,0 +1,85 @@
+import { nearest } from "../../base/nearest.ts";
+import type { RuleConfig } from "../config.ts";
+import {
+  child,
+  entriesOf,
+  itemsOf,
+  label,
+  nameOf,
+  quote,
+  textOf,
+  textsOf,
+  writtenChild,
+  type YamlNode,
+} from "../node.ts";
+import { didYouMean } from "../problems.ts";
+import { httpMethods } from "../schema/apis.ts";
+import { compileArgument } from "./argument.ts";
+import type { Scope } from "./scope.ts";
+
+export function compileRule(scope: Scope, node: YamlNode): RuleConfig {
+  const expose = child(node, "expose")?.value !== false;
+  if (!expose) refuseShaping(scope, node);
+  const when = child(node, "when");
+  return {
+    select: compileSelect(scope, node),
+    expose,
+    name: textOf(child(node, "name")),
+    title: textOf(child(node, "title")),
+    description: textOf(child(node, "description")),
+    scopes: textsOf(child(node, "scopes")),
+    when: when && { expression: textOf(when) ?? "", position: when.position },
+    args: new Map(
+      entriesOf(child(node, "args")).map(([name, arg]) => [name, compileArgument(scope, arg)]),
+    ),
+    position: node.position,
+  };
+}
+
+function refuseShaping({ problems }: Scope, node: YamlNode): void {
+  for (const key of ["name", "title", "description", "scopes", "when", "args"]) {
+    const shaping = writtenChild(node, key);
+    if (shaping === undefined) continue;
+    const message = `${label(shaping)} has no meaning with expose: false: there is no tool to shape`;
+    problems.error({ at: nameOf(shaping), code: "conflicting_keys", message });
+  }
+}
+
+function compileSelect(scope: Scope, node: YamlNode): RuleConfig["select"] {
+  const operation = child(node, "operation");
+  if (operation !== undefined) {
+    checkOperation(scope, operation);
+    return { kind: "operation", operation: textOf(operation) ?? "" };
+  }
+  const match = child(node, "match");
+  const lists = ["tags", "methods", "paths"].map((key) => child(match, key));
+  const [tags, methods, paths] = lists.map(textsOf);
+  if (
+    match?.kind === "mapping" &&
+    lists.every((list) => list?.kind === "list" && itemsOf(list).length === 0)
+  ) {
+    const message = `${label(match)} needs at least one of tags, methods, paths`;
+    const at = nameOf(match);
+    scope.problems.error({
+      at,
+      code: "missing_key",
+      message,
+      help: 'every operation: paths: ["/**"]',
+    });
+  }
+  return { kind: "match", tags: tags ?? [], methods: methods ?? [], paths: paths ?? [] };
+}
+
+/** An operationId may hold anything; a space before a slash means `METHOD /path`. */
+function checkOperation({ problems }: Scope, node: YamlNode): void {
+  const text = textOf(node) ?? "";
+  const [, method, path] =
+    /^([^/]*?)\s+(\/.*)$/s.exec(text) ?? (text.startsWith("/") ? [text, "", text] : []);
+  if (method === undefined || path === undefined) return;
+  if (httpMethods.includes(method) && text === `${method} ${path}`) return;
+  const message = `${label(node)} must be an operationId or METHOD /path, not ${quote(node)}`;
+  const meant = method === "" ? undefined : nearest(method, httpMethods);
+  const help =
+    node.origin === undefined && meant !== undefined ? didYouMean(`${meant} ${path}`) : undefined;
+  problems.error({ at: node, code: "invalid_value", message, help });
+}

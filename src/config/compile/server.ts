@@ -1,0 +1,81 @@
+import type { AdminConfig, BrokerConfig, Listen, ServerConfig } from "../config.ts";
+import { child, label, quote, textOf, textsOf, type YamlNode } from "../node.ts";
+import { isLoopback, parseListen } from "../units.ts";
+import { hostOf, originRules, portOf } from "../url.ts";
+import { checkUrl, type Scope } from "./scope.ts";
+
+const loopbackNames = ["localhost", "127.0.0.1", "::1"];
+
+export function compileServer({ root, problems }: Scope): ServerConfig {
+  const server = child(root, "server");
+  const url = checkUrl(child(server, "url"), originRules, problems);
+  const listen = listenOf(server, url, problems);
+  const own = [
+    ...(url === undefined ? [] : [hostOf(new URL(url))]),
+    ...(isLoopback(listen.host) ? loopbackNames : []),
+  ];
+  const allowed = (key: string): readonly string[] => [
+    ...new Set([...own, ...textsOf(child(server, key))]),
+  ];
+  return {
+    url: url ?? "",
+    listen,
+    allowedHosts: allowed("allowedHosts"),
+    allowedOrigins: allowed("allowedOrigins"),
+  };
+}
+
+export function compileAdmin({ root, problems }: Scope): AdminConfig | undefined {
+  const admin = child(root, "admin");
+  if (admin === undefined) return undefined;
+  const listen = listenOf(admin, undefined, problems);
+  const at = child(admin, "listen");
+  if (at !== undefined && !isLoopback(listen.host))
+    problems.error({
+      at,
+      code: "insecure_listen",
+      message: `${label(at)} must be a loopback address, not ${quote(at)}`,
+      help: `write 127.0.0.1:${listen.port}`,
+    });
+  return { listen };
+}
+
+export function compileBroker({ root, problems }: Scope): BrokerConfig | undefined {
+  const broker = child(root, "broker");
+  if (broker === undefined) return undefined;
+  const issuerNode = child(broker, "issuer");
+  const issuer = checkUrl(issuerNode, originRules, problems);
+  const listen = listenOf(broker, issuer, problems);
+  const devOnly = "with `upstream: dev` anyone can log in, so it must be on loopback";
+  if (issuerNode !== undefined && issuer !== undefined && !isLoopback(hostOf(new URL(issuer))))
+    problems.error({
+      at: issuerNode,
+      code: "insecure_broker",
+      message: `${label(issuerNode)}: ${devOnly}`,
+    });
+  const listenNode = child(broker, "listen");
+  if (listenNode !== undefined && !isLoopback(listen.host))
+    problems.error({
+      at: listenNode,
+      code: "insecure_broker",
+      message: `${label(listenNode)}: ${devOnly}`,
+    });
+  return { issuer: issuer ?? "", listen, upstream: { kind: "dev" } };
+}
+
+/** As written; else loopback and the port of the URL. */
+function listenOf(
+  section: YamlNode | undefined,
+  url: string | undefined,
+  problems: Scope["problems"],
+): Listen {
+  const node = child(section, "listen");
+  const fallback = { host: "127.0.0.1", port: url === undefined ? 0 : portOf(new URL(url)) };
+  if (node === undefined) return fallback;
+  const text = typeof node.value === "number" ? String(node.value) : textOf(node);
+  const listen = text === undefined ? undefined : parseListen(text);
+  if (listen !== undefined) return listen;
+  const message = `${label(node)} needs a port from 0 to 65535, not ${quote(node)}`;
+  problems.error({ at: node, code: "invalid_value", message });
+  return fallback;
+}

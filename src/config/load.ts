@@ -1,0 +1,91 @@
+import { dirname, resolve } from "node:path";
+import { ConfigError } from "../base/errors.ts";
+import { checkListeners } from "./compile/listeners.ts";
+import { compileAdmin, compileBroker, compileServer } from "./compile/server.ts";
+import { compileApis } from "./compile/apis.ts";
+import { compileAudit, compileLimits } from "./compile/audit.ts";
+import { compileAuth } from "./compile/auth.ts";
+import { compileClients } from "./compile/clients.ts";
+import type { Scope } from "./compile/scope.ts";
+import type { Config } from "./config.ts";
+import { parseDocument } from "./document.ts";
+import { type Env, interpolate, type Sources } from "./interpolate.ts";
+import { createProblems, type Problems } from "./problems.ts";
+import { gatewaySchema } from "./schema/gateway.ts";
+import { correctSpelling } from "./spelling.ts";
+import { readTextFile } from "./text-file.ts";
+import { readTree } from "./tree.ts";
+import { validateTree } from "./validate.ts";
+
+const maxFileBytes = 2 * 1024 * 1024;
+
+/**
+ * Reads gateway.yaml: everything it means, or everything that is wrong with it.
+ *
+ * @param file Path as the operator gave it; positions name it so.
+ * @param env For `${VAR}`; nothing else is read from it.
+ * @throws ConfigError every finding at once, sorted by position. Messages never show a value that
+ *   came from a variable or a file.
+ */
+export async function loadConfig(file: string, env: Env): Promise<Config> {
+  const problems = createProblems();
+  const absolute = resolve(file);
+  const sources: Sources = { env, directory: dirname(absolute), files: new Map() };
+  const config = await compile(file, sources, problems);
+  const errors = problems.errors();
+  if (config === undefined || errors.length > 0)
+    throw new ConfigError([...errors, ...problems.warnings()]);
+  return {
+    ...config,
+    file: absolute,
+    files: [absolute, ...sources.files.keys()],
+    warnings: problems.warnings(),
+  };
+}
+
+type Meaning = Omit<Config, "file" | "files" | "warnings">;
+
+async function compile(
+  file: string,
+  sources: Sources,
+  problems: Problems,
+): Promise<Meaning | undefined> {
+  const read = await readTextFile(resolve(file), maxFileBytes);
+  if (!read.ok) {
+    const message = `cannot read ${file}: ${read.reason}`;
+    problems.error({ at: undefined, code: read.code, message });
+    return undefined;
+  }
+  const document = parseDocument(read.text, file, problems);
+  const tree = document && readTree(document, problems);
+  if (tree === undefined) return undefined;
+  const corrected = correctSpelling(tree, gatewaySchema, problems);
+  const root = await interpolate(corrected, gatewaySchema, sources, problems);
+  validateTree(root, problems);
+  return compileTree({ root, directory: sources.directory, problems });
+}
+
+function compileTree(scope: Scope): Meaning {
+  const server = compileServer(scope);
+  const admin = compileAdmin(scope);
+  const broker = compileBroker(scope);
+  checkListeners(scope, [
+    { section: "server", listen: server.listen },
+    ...(admin ? [{ section: "admin", listen: admin.listen }] : []),
+    ...(broker ? [{ section: "broker", listen: broker.listen }] : []),
+  ]);
+  const clients = compileClients(scope, broker);
+  const apis = compileApis(scope, clients);
+  const path = "/mcp";
+  return {
+    server,
+    admin,
+    auth: compileAuth(scope, server),
+    clients,
+    broker,
+    apis,
+    endpoints: [{ path, resource: `${server.url}${path}`, apis: apis.map(({ id }) => id) }],
+    limits: compileLimits(scope),
+    audit: compileAudit(scope),
+  };
+}

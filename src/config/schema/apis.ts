@@ -1,0 +1,208 @@
+import type { JsonSchema } from "../../base/json.ts";
+import { credentialSchema } from "./credential.ts";
+import { exactlyOne, flag, list, named, section, text } from "./shape.ts";
+import {
+  argumentName,
+  duration,
+  globPath,
+  idNames,
+  principalPath,
+  scopeToken,
+  toolName,
+} from "./units.ts";
+
+/** Methods of OpenAPI 2.0 to 3.2. */
+export const httpMethods: readonly string[] = [
+  "GET",
+  "HEAD",
+  "POST",
+  "PUT",
+  "PATCH",
+  "DELETE",
+  "OPTIONS",
+  "TRACE",
+  "QUERY",
+];
+
+const argumentSchema: JsonSchema = section(
+  {
+    description:
+      "One argument of the operation. With `from` or `value` the model never sees it; else it is shown under `name`.",
+  },
+  [],
+  {
+    from: text(
+      {
+        description: "Filled from the caller's verified token; hidden from the model.",
+        "x-default": "the model supplies it",
+        examples: ["principal.sub", "principal.claims.department"],
+      },
+      principalPath,
+    ),
+    value: {
+      description: "A constant of any type; hidden from the model.",
+      "x-default": "the model supplies it",
+      examples: ["mcp"],
+    },
+    name: text(
+      {
+        description: "What the model calls it.",
+        "x-default": "its name in the document",
+        examples: ["limit"],
+      },
+      argumentName,
+    ),
+    default: {
+      description: "Sent when the model supplies nothing.",
+      "x-default": "nothing is sent",
+      examples: [20],
+    },
+    description: text({
+      description: "What the model reads about it.",
+      "x-default": "that of the document",
+      examples: ["How many courses to return"],
+    }),
+  },
+);
+
+const matchSchema: JsonSchema = section(
+  {
+    description: "Selects every operation that fits all the lists given; at least one list.",
+    "x-default": "—",
+    examples: [{ tags: ["catalog"], methods: ["GET"], paths: ["/courses/**"] }],
+  },
+  [],
+  {
+    tags: list(
+      { description: "Any of these tags.", default: [], examples: [["catalog"]] },
+      { type: "string", minLength: 1 },
+      { uniqueItems: true },
+    ),
+    methods: list(
+      { description: "Any of these methods.", default: [], examples: [["GET"]] },
+      { type: "string", enum: httpMethods },
+      { uniqueItems: true },
+    ),
+    paths: list(
+      {
+        description:
+          "Any of these path patterns: `*` is one segment, `**` is any number of segments.",
+        default: [],
+        examples: [["/courses/**"]],
+      },
+      globPath,
+      { uniqueItems: true },
+    ),
+  },
+);
+
+const ruleSchema: JsonSchema = section(
+  { description: "Selects operations and shapes the tools made of them." },
+  [],
+  {
+    operation: text({
+      description: "One operation: its operationId, or method and path.",
+      "x-default": "—",
+      examples: ["enrol", "POST /enrolments"],
+    }),
+    match: matchSchema,
+    expose: flag({
+      description: "false keeps the selected operations away from the rules below.",
+      default: true,
+      examples: [false],
+    }),
+    name: text(
+      {
+        description: "Tool name; for a rule that selects one operation.",
+        "x-default": "made of the operationId",
+        examples: ["enrol_in_course"],
+      },
+      toolName,
+    ),
+    title: text({
+      description: "Tool title for people.",
+      "x-default": "that of the document",
+      examples: ["Enrol in a course"],
+    }),
+    description: text({
+      description: "What the model reads about the tool.",
+      "x-default": "that of the document",
+      examples: ["Enrol the signed-in learner in a course."],
+    }),
+    scopes: list(
+      {
+        description:
+          "Scopes needed on the caller's token beyond `auth.scopes`; missing ones answer 403 insufficient_scope.",
+        default: [],
+        examples: [["courses:write"]],
+      },
+      scopeToken,
+      { uniqueItems: true },
+    ),
+    when: text({
+      description:
+        "CEL condition over `principal`, `tool` and `args`. Callers it refuses do not see the tool.",
+      "x-default": "everyone",
+      examples: ['principal.claims.department != "contractors"'],
+    }),
+    args: named(
+      {
+        description: "Shapes arguments, by their name before renaming.",
+        default: {},
+        examples: [{ learnerId: { from: "principal.sub" }, channel: { value: "mcp" } }],
+      },
+      { minLength: 1 },
+      argumentSchema,
+    ),
+  },
+  exactlyOne(["operation", "match"]),
+);
+
+const apiSchema: JsonSchema = section(
+  { description: "One API: its document, where it runs, and which operations become tools." },
+  ["spec", "credential", "tools"],
+  {
+    spec: text({
+      description: "Path of its OpenAPI document, relative to gateway.yaml.",
+      examples: ["specs/courses.yaml"],
+    }),
+    url: text({
+      description: "Its origin and base path, without trailing slash.",
+      "x-default": "the first server of the document",
+      examples: ["http://courses.internal:8080/v1"],
+    }),
+    credential: credentialSchema,
+    timeout: duration({
+      description: "For a whole call to the API, at most 300s.",
+      default: "10s",
+      examples: ["30s"],
+    }),
+    tools: list(
+      {
+        description:
+          "Ordered rules: the first that selects an operation decides. An operation without a rule is no tool.",
+        examples: [[{ match: { tags: ["catalog"], methods: ["GET"] } }]],
+      },
+      ruleSchema,
+      { minItems: 1 },
+    ),
+  },
+);
+
+export const apisSchema: JsonSchema = named(
+  {
+    description: "The APIs behind the gateway, by id.",
+    minProperties: 1,
+    examples: [
+      {
+        courses: {
+          spec: "specs/courses.yaml",
+          credential: "none",
+          tools: [{ match: { methods: ["GET"] } }],
+        },
+      },
+    ],
+  },
+  idNames,
+  apiSchema,
+);

@@ -1,0 +1,34 @@
+import type { JsonSchema } from "../../base/json.ts";
+import { apisSchema } from "./apis.ts";
+import { authSchema } from "./auth.ts";
+import { auditSchema, limitsSchema } from "./limits.ts";
+import { adminSchema, brokerSchema, serverSchema } from "./server.ts";
+import { section } from "./shape.ts";
+
+/**
+ * gateway.yaml, version 1, as JSON Schema 2020-12: the one source of its keys and defaults. The
+ * loader validates with it, schema/gateway.schema.json and docs/configuration.md are made of it.
+ */
+export const gatewaySchema: JsonSchema = {
+  $schema: "https://json-schema.org/draft/2020-12/schema",
+  title: "Tollgate gateway.yaml, version 1",
+  ...section(
+    { description: "Everything Tollgate serves, to whom, and on whose behalf." },
+    ["version", "server", "auth", "apis"],
+    {
+      version: {
+        type: "integer",
+        description: "Version of this file format.",
+        const: 1,
+        examples: [1],
+      },
+      server: serverSchema,
+      admin: adminSchema,
+      auth: authSchema,
+      broker: brokerSchema,
+      apis: apisSchema,
+      limits: limitsSchema,
+      audit: auditSchema,
+    },
+  ),
+};

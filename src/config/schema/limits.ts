@@ -1,0 +1,95 @@
+import type { JsonSchema } from "../../base/json.ts";
+import { choice, exactlyOne, list, section, text } from "./shape.ts";
+import { size } from "./units.ts";
+
+export const limitsSchema: JsonSchema = section(
+  { description: "Bounds on every call.", default: {}, examples: [{ responseSize: "4MiB" }] },
+  [],
+  {
+    requestSize: size({
+      description: "Largest request body accepted from a client, at most 1GiB.",
+      default: "1MiB",
+      examples: ["512KiB"],
+    }),
+    responseSize: size({
+      description: "Largest response body accepted from an API, decompressed, at most 1GiB.",
+      default: "1MiB",
+      examples: ["4MiB"],
+    }),
+    concurrency: {
+      type: "integer",
+      description: "Calls in flight to one API; one more is refused as busy.",
+      default: 128,
+      minimum: 1,
+      maximum: 65_536,
+      examples: [32],
+    },
+  },
+);
+
+const sinkSchema: JsonSchema = {
+  description: "Where records go: exactly one kind.",
+  anyOf: [
+    { type: "string", enum: ["stdout"] },
+    section(
+      { description: "One kind with its settings." },
+      [],
+      {
+        file: section(
+          {
+            description: "Append to files in a directory.",
+            "x-default": "—",
+            examples: [{ dir: "var/audit" }],
+          },
+          [],
+          {
+            dir: text({
+              description: "The directory, relative to gateway.yaml; made when it does not exist.",
+              default: "var/audit",
+              examples: ["/var/log/tollgate"],
+            }),
+          },
+        ),
+        stdout: section(
+          {
+            description: "Write to standard output. The bare word `stdout` says the same.",
+            "x-default": "—",
+            examples: [{}],
+          },
+          [],
+          {},
+        ),
+      },
+      exactlyOne(["file", "stdout"]),
+    ),
+  ],
+};
+
+export const auditSchema: JsonSchema = section(
+  {
+    description: "The record of every call and every refusal.",
+    default: {},
+    examples: [{ sinks: ["stdout"] }],
+  },
+  [],
+  {
+    sinks: list(
+      {
+        description: "Where records go; each sink gets all.",
+        default: [{ file: { dir: "var/audit" } }],
+        examples: [[{ file: { dir: "/var/log/tollgate" } }, "stdout"]],
+      },
+      sinkSchema,
+      { minItems: 1 },
+    ),
+    args: choice(
+      {
+        description:
+          "`digest`: size and keyed digest of the arguments; `none`: nothing about them.",
+        default: "digest",
+        examples: ["none"],
+      },
+      ["digest", "none"],
+    ),
+  },
+);

@@ -1,0 +1,90 @@
+import type { JsonSchema } from "../../base/json.ts";
+import { choice, list, section, text } from "./shape.ts";
+import { hostName, listen } from "./units.ts";
+
+export const serverSchema: JsonSchema = section(
+  {
+    description: "The public side: where MCP clients find the gateway.",
+    examples: [{ url: "https://mcp.acme.com", listen: "0.0.0.0:3000" }],
+  },
+  ["url"],
+  {
+    url: text({
+      description:
+        "Public origin that clients use. Every advertised URL starts with it, never with the Host header. https, or http on a loopback host; no path, no trailing slash.",
+      examples: ["https://mcp.acme.com", "http://localhost:3000"],
+    }),
+    listen: listen({
+      description:
+        "Where the gateway accepts connections: `host:port`, `:port` (every IPv4 interface), or a port number (loopback).",
+      "x-default": "127.0.0.1 and the port of `url`",
+      examples: ["0.0.0.0:3000", ":3000", "[::1]:3000", 3000],
+    }),
+    allowedHosts: list(
+      {
+        description:
+          "Further host names accepted in the Host header, without port. That of `url` always is; on a loopback listener also localhost, 127.0.0.1 and ::1.",
+        default: [],
+        examples: [["mcp.internal"]],
+      },
+      hostName,
+      { uniqueItems: true },
+    ),
+    allowedOrigins: list(
+      {
+        description:
+          "Further host names accepted in the Origin header of browsers, without scheme and port. Same defaults as `allowedHosts`.",
+        default: [],
+        examples: [["app.acme.com"]],
+      },
+      hostName,
+      { uniqueItems: true },
+    ),
+  },
+);
+
+export const adminSchema: JsonSchema = section(
+  {
+    description:
+      "A second listener for operators: health, readiness, metrics. Absent: there is none.",
+    "x-default": "no admin listener",
+    examples: [{ listen: "127.0.0.1:9091" }],
+  },
+  ["listen"],
+  {
+    listen: listen({
+      description: "Where it accepts connections; loopback only.",
+      examples: ["127.0.0.1:9091"],
+    }),
+  },
+);
+
+export const brokerSchema: JsonSchema = section(
+  {
+    description:
+      "The embedded authorization server, for development. Absent: tokens come from elsewhere.",
+    "x-default": "no broker",
+    examples: [{ issuer: "http://localhost:4000", upstream: "dev" }],
+  },
+  ["issuer", "upstream"],
+  {
+    issuer: text({
+      description:
+        "Its issuer and origin: https, or http on a loopback host; no path, no trailing slash.",
+      examples: ["http://localhost:4000"],
+    }),
+    listen: listen({
+      description: "Where it accepts connections; not where the gateway or admin listens.",
+      "x-default": "127.0.0.1 and the port of `issuer`",
+      examples: ["127.0.0.1:4000"],
+    }),
+    upstream: choice(
+      {
+        description:
+          "Where people log in. `dev`: a built-in page with the users alice and bob, on loopback only.",
+        examples: ["dev"],
+      },
+      ["dev"],
+    ),
+  },
+);

@@ -1,0 +1,403 @@
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import type { ApiConfig, Config, RuleConfig } from "../../src/config/config.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { good, goodEnv, goodWith, load, makeWorld, privateKey } from "./world.ts";
+
+const minimal = `version: 1
+server: {url: https://mcp.acme.com}
+auth: {issuers: [{issuer: https://sso.acme.com}]}
+apis:
+  things: {spec: things.yaml, credential: none, tools: [{match: {tags: [a]}}]}
+`;
+
+test("the shortest file gets every default", async () => {
+  const { directory, file } = await makeWorld(minimal);
+  const at = (line: number, column: number): object => ({ file, line, column });
+  expect(await loadConfig(file, {})).toEqual({
+    file,
+    files: [file],
+    server: {
+      url: "https://mcp.acme.com",
+      listen: { host: "127.0.0.1", port: 443 },
+      allowedHosts: ["mcp.acme.com", "localhost", "127.0.0.1", "::1"],
+      allowedOrigins: ["mcp.acme.com", "localhost", "127.0.0.1", "::1"],
+    },
+    admin: undefined,
+    auth: {
+      mode: "oauth",
+      scopes: [],
+      stepUp: true,
+      issuers: [
+        {
+          issuer: "https://sso.acme.com",
+          audience: [],
+          typ: "at+jwt",
+          algorithms: ["ES256", "PS256", "RS256", "EdDSA", "Ed25519"],
+          jwksUrl: undefined,
+          clockSkewMs: 30_000,
+          allowMachine: false,
+        },
+      ],
+    },
+    clients: new Map(),
+    broker: undefined,
+    apis: [
+      {
+        id: "things",
+        spec: join(directory, "things.yaml"),
+        specPosition: at(5, 18),
+        url: undefined,
+        credential: { kind: "none" },
+        timeoutMs: 10_000,
+        rules: [
+          {
+            select: { kind: "match", tags: ["a"], methods: [], paths: [] },
+            expose: true,
+            name: undefined,
+            title: undefined,
+            description: undefined,
+            scopes: [],
+            when: undefined,
+            args: new Map(),
+            position: at(5, 57),
+          },
+        ],
+        position: at(5, 3),
+      },
+    ],
+    endpoints: [{ path: "/mcp", resource: "https://mcp.acme.com/mcp", apis: ["things"] }],
+    limits: { maxRequestBytes: 2 ** 20, maxResponseBytes: 2 ** 20, maxConcurrentCalls: 128 },
+    audit: { sinks: [{ kind: "file", dir: join(directory, "var/audit") }], args: "digest" },
+    warnings: [],
+  });
+});
+
+test.each([
+  { written: "0.0.0.0:3000", listen: { host: "0.0.0.0", port: 3000 } },
+  { written: ":3000", listen: { host: "0.0.0.0", port: 3000 } },
+  { written: '"[::1]:3000"', listen: { host: "::1", port: 3000 } },
+  { written: "localhost:0", listen: { host: "localhost", port: 0 } },
+  { written: "3000", listen: { host: "127.0.0.1", port: 3000 } },
+  { written: '"3000"', listen: { host: "127.0.0.1", port: 3000 } },
+])("listen: $written", async ({ written, listen }) => {
+  const { server } = await load(goodWith("listen: 127.0.0.1:3000", `listen: ${written}`));
+  expect(server.listen).toEqual(listen);
+});
+
+test("without listen it is loopback and the port of the url", async () => {
+  const plain = good
+    .replace("  listen: 127.0.0.1:4000\n", "")
+    .replace("  listen: 127.0.0.1:3000\n", "")
+    .replace("https://mcp.acme.com\n", "http://localhost\n");
+  const { server, broker } = await load(plain);
+  expect(server.listen).toEqual({ host: "127.0.0.1", port: 80 });
+  expect(broker).toEqual({
+    issuer: "http://localhost:4000",
+    listen: { host: "127.0.0.1", port: 4000 },
+    upstream: { kind: "dev" },
+  });
+});
+
+test("port 0 is a free one for every listener", async () => {
+  const text = good.replace(/^( {2}listen: 127\.0\.0\.1):\d+$/gm, "$1:0");
+  const { server, admin, broker } = await load(text);
+  expect([server, admin, broker].map((section) => section?.listen.port)).toEqual([0, 0, 0]);
+});
+
+test("on an open listener only the configured hosts are allowed", async () => {
+  const { server } = await load(
+    goodWith(
+      "listen: 127.0.0.1:3000",
+      "listen: :3000\n  allowedHosts: [mcp.internal, mcp.acme.com]\n  allowedOrigins: [app.acme.com]",
+    ),
+  );
+  expect(server.allowedHosts).toEqual(["mcp.acme.com", "mcp.internal"]);
+  expect(server.allowedOrigins).toEqual(["mcp.acme.com", "app.acme.com"]);
+});
+
+test("an issuer takes every key", async () => {
+  const issuer = `issuers:
+    - issuer: https://acme.auth0.com/
+      audience: [a, b]
+      typ: any
+      algorithms: [RS256]
+      jwksUrl: https://acme.auth0.com/jwks?v=1
+      clockSkew: 2m
+      allowMachine: true`;
+  const { auth } = await load(
+    goodWith(
+      "issuers:\n    - issuer: https://sso.acme.com/realms/acme\n      audience: https://mcp.acme.com/mcp",
+      issuer,
+    ),
+  );
+  expect(auth).toEqual({
+    mode: "oauth",
+    scopes: ["mcp:tools"],
+    stepUp: true,
+    issuers: [
+      {
+        issuer: "https://acme.auth0.com/",
+        audience: ["a", "b"],
+        typ: "any",
+        algorithms: ["RS256"],
+        jwksUrl: "https://acme.auth0.com/jwks?v=1",
+        clockSkewMs: 120_000,
+        allowMachine: true,
+      },
+    ],
+  });
+});
+
+test("stepUp can be off", async () => {
+  const { auth } = await load(goodWith("  mode: oauth", "  mode: oauth\n  stepUp: false"));
+  expect(auth).toMatchObject({ stepUp: false });
+});
+
+test("without tokens there is nothing but the mode", async () => {
+  const { auth } = await load(
+    goodWith(
+      "  mode: oauth\n  scopes: [mcp:tools]\n  issuers:\n    - issuer: https://sso.acme.com/realms/acme\n      audience: https://mcp.acme.com/mcp\n",
+      "  mode: none\n",
+    ),
+  );
+  expect(auth).toEqual({ mode: "none" });
+});
+
+test.each([
+  {
+    written: "auth: client_secret_post\n      secret: ${CLIENT_SECRET}",
+    auth: { kind: "client_secret_post" },
+    secret: "canary-client",
+  },
+  {
+    written: "secret: ${CLIENT_SECRET}",
+    auth: { kind: "client_secret_basic" },
+    secret: "canary-client",
+  },
+  {
+    written: "auth: private_key_jwt\n      key: ${KEY}\n      algorithm: RS256\n      keyId: k1",
+    auth: { kind: "private_key_jwt", algorithm: "RS256", keyId: "k1" },
+    secret: privateKey,
+  },
+])("a client authenticates by $auth.kind", async ({ written, auth, secret }) => {
+  const text = goodWith("auth: client_secret_basic\n      secret: ${CLIENT_SECRET}", written);
+  const { clients } = await load(text, { ...goodEnv, KEY: privateKey });
+  const corp = clients.get("corp");
+  expect(corp).toMatchObject({ name: "corp", id: "tollgate", tokenUrl: undefined, auth });
+  expect(revealed(corp?.auth)).toBe(secret);
+});
+
+test("a client of the broker needs no key", async () => {
+  const { clients } = await load(good);
+  expect(clients.get("local")?.auth).toEqual({
+    kind: "private_key_jwt",
+    key: undefined,
+    algorithm: "ES256",
+    keyId: undefined,
+  });
+});
+
+test("a token endpoint may be written", async () => {
+  const { clients } = await load(
+    goodWith(
+      "      id: tollgate",
+      "      id: tollgate\n      tokenUrl: https://sso.acme.com/t?a=b",
+    ),
+  );
+  expect(clients.get("corp")?.tokenUrl).toBe("https://sso.acme.com/t?a=b");
+});
+
+test.each([
+  { written: "none", credential: { kind: "none" } },
+  { written: "{none: {}}", credential: { kind: "none" } },
+  {
+    written: "{exchange: {client: local, audience: [a, b], resource: https://r, scope: s}}",
+    credential: {
+      kind: "exchange",
+      client: "local",
+      audience: ["a", "b"],
+      resource: ["https://r"],
+      scope: ["s"],
+    },
+  },
+  {
+    written: "{clientCredentials: {client: corp, scope: [s, t]}}",
+    credential: {
+      kind: "clientCredentials",
+      client: "corp",
+      audience: [],
+      resource: [],
+      scope: ["s", "t"],
+    },
+  },
+])("credential: $written", async ({ written, credential }) => {
+  expect((await withCredential(written)).credential).toEqual(credential);
+});
+
+test.each([
+  {
+    written: "{header: X-Key, value: '${API_KEY}'}",
+    in: "header",
+    name: "X-Key",
+    value: "canary-key",
+  },
+  { written: "{query: key, value: '${API_KEY}'}", in: "query", name: "key", value: "canary-key" },
+  { written: "{cookie: sid, value: '${API_KEY}'}", in: "cookie", name: "sid", value: "canary-key" },
+  {
+    written: "{header: X-Key, value: 'Key ${API_KEY}'}",
+    in: "header",
+    name: "X-Key",
+    value: "Key canary-key",
+  },
+  {
+    written: "{bearer: '${API_KEY}'}",
+    in: "header",
+    name: "authorization",
+    value: "Bearer canary-key",
+  },
+  {
+    written: "{basic: {username: me, password: '${API_PASSWORD}'}}",
+    in: "header",
+    name: "authorization",
+    value: `Basic ${Buffer.from("me:canary-password").toString("base64")}`,
+  },
+])("static: $written", async ({ written, in: place, name, value }) => {
+  const { credential } = await withCredential(`{static: ${written}}`);
+  expect(credential).toMatchObject({ kind: "static", in: place, name });
+  expect(revealed(credential)).toBe(value);
+});
+
+test("a rule takes every key", async () => {
+  const config = await load(
+    goodWith(
+      "        name: enrol_in_course\n",
+      `        name: enrol_in_course
+        title: Enrol
+        description: Enrol the learner.
+        scopes: [courses:write]
+        when: principal.sub != "x"
+`,
+    ),
+  );
+  expect(ruleOf(config, 0)).toMatchObject({
+    select: { kind: "operation", operation: "enrol" },
+    expose: true,
+    name: "enrol_in_course",
+    title: "Enrol",
+    description: "Enrol the learner.",
+    scopes: ["courses:write"],
+    when: { expression: 'principal.sub != "x"', position: { line: 40, column: 15 } },
+  });
+  expect(ruleOf(config, 1)).toMatchObject({ expose: false, select: { tags: ["admin"] } });
+  expect(ruleOf(config, 2).select).toEqual({
+    kind: "match",
+    tags: [],
+    methods: ["GET"],
+    paths: ["/courses/**"],
+  });
+});
+
+test.each([
+  { written: "{from: principal.sub}", source: { kind: "principal", path: ["sub"] } },
+  { written: "{from: principal.clientId}", source: { kind: "principal", path: ["clientId"] } },
+  { written: "{from: principal.iss}", source: { kind: "principal", path: ["iss"] } },
+  {
+    written: "{from: principal.claims.org.id}",
+    source: { kind: "principal", path: ["claims", "org", "id"] },
+  },
+  { written: "{value: null}", source: { kind: "value", value: null } },
+  { written: "{value: [1, {a: b}]}", source: { kind: "value", value: [1, { a: "b" }] } },
+  { written: "{name: x}", source: { kind: "model" } },
+])("an argument: $written", async ({ written, source }) => {
+  const config = await load(goodWith("{from: principal.sub}", written));
+  expect(ruleOf(config, 0).args.get("learnerId")?.source).toEqual(source);
+});
+
+test("an argument of the model may have a name, a default and a description", async () => {
+  const config = await load(
+    goodWith("{from: principal.sub}", "{name: limit, default: 20, description: How many}"),
+  );
+  expect(ruleOf(config, 0).args.get("learnerId")).toMatchObject({
+    name: "limit",
+    default: 20,
+    description: "How many",
+    position: { line: 38, column: 11 },
+  });
+});
+
+test.each([
+  { written: "1MiB", bytes: 1_048_576 },
+  { written: "512KiB", bytes: 524_288 },
+  { written: "64kB", bytes: 64_000 },
+  { written: "1048576", bytes: 1_048_576 },
+])("a size of $written", async ({ written, bytes }) => {
+  const { limits } = await load(goodWith("concurrency: 64", `requestSize: ${written}`));
+  expect(limits).toEqual({
+    maxRequestBytes: bytes,
+    maxResponseBytes: 1_048_576,
+    maxConcurrentCalls: 128,
+  });
+});
+
+test.each([
+  { written: "500ms", ms: 500 },
+  { written: "10s", ms: 10_000 },
+  { written: "2m", ms: 120_000 },
+])("a duration of $written", async ({ written, ms }) => {
+  const { apis } = await load(goodWith("timeout: 10s", `timeout: ${written}`));
+  expect(apis[0]?.timeoutMs).toBe(ms);
+});
+
+test("audit takes bare words, directories and no digest", async () => {
+  const { file, audit } = await load(
+    goodWith("    - stdout: {}", "    - stdout\n    - file: {dir: /var/log/t}\n  args: none"),
+  );
+  expect(audit).toEqual({
+    sinks: [
+      { kind: "file", dir: join(file, "../var/audit") },
+      { kind: "stdout" },
+      { kind: "file", dir: "/var/log/t" },
+    ],
+    args: "none",
+  });
+});
+
+test("keys that begin with x- are free, and anchors work", async () => {
+  const { apis } = await load(
+    `x-shared: &none {none: {}}\n${minimal.replace("credential: none", "credential: *none, x-owner: me")}`,
+  );
+  expect(apis[0]?.credential).toEqual({ kind: "none" });
+});
+
+test("a number with a leading zero is a warning", async () => {
+  const { warnings, limits } = await load(goodWith("concurrency: 64", "concurrency: 012"));
+  expect(limits.maxConcurrentCalls).toBe(12);
+  expect(warnings).toMatchObject([{ code: "leading_zero", severity: "warning" }]);
+});
+
+async function withCredential(written: string): Promise<ApiConfig> {
+  const config = await load(
+    goodWith(
+      "    credential:\n      exchange: {client: corp, audience: courses-api, scope: [courses:read]}",
+      `    credential: ${written}`,
+    ),
+  );
+  const [api] = config.apis;
+  if (api === undefined) throw new Error("no api");
+  return api;
+}
+
+function ruleOf(config: Config, index: number): RuleConfig {
+  const rule = config.apis[0]?.rules[index];
+  if (rule === undefined) throw new Error(`no rule ${index}`);
+  return rule;
+}
+
+/** The only secret among the fields. */
+function revealed(holder: object | undefined): string | undefined {
+  for (const value of Object.values(holder ?? {}))
+    if (value instanceof Object && "reveal" in value)
+      return (value as { reveal(): string }).reveal();
+  return undefined;
+}
