@@ -1,0 +1,153 @@
+import { hash } from "node:crypto";
+import { createCache } from "../base/cache.ts";
+import { AuthError } from "../base/errors.ts";
+import type { Ports } from "../base/ports.ts";
+import type { Principal } from "../base/principal.ts";
+import { Secret } from "../base/secret.ts";
+import type { AuthConfig, EndpointConfig, IssuerConfig } from "../config/config.ts";
+import { checkTokenText, readBearer } from "./bearer.ts";
+import { checkClaims, type ClaimRules } from "./claims.ts";
+import { decodeJws } from "./jws.ts";
+import type { VerificationKey } from "./key.ts";
+import type { KeySet } from "./keyset.ts";
+import type { KeySets } from "./keysets.ts";
+import { invalidToken } from "./refusal.ts";
+
+/**
+ * Believes the caller of one endpoint or refuses. Every request is asked, whatever came before.
+ *
+ * The function reads the access token of a request from Node's `rawHeaders` (name, value, …) and
+ * refuses one in the query string. The principal is frozen; its claims are plain frozen data.
+ *
+ * @throws AuthError `missing_token`: 401 without `error` (RFC 6750 §3.1); `invalid_request`: 400;
+ *   `invalid_token`: 401; `insufficient_scope`: 403, a baseline scope is missing;
+ *   `temporarily_unavailable`: 503, the issuer's keys have never been read.
+ * @see RFC 9068 §4 (checks), RFC 8707 §2 (audience)
+ */
+export interface Authenticate {
+  (rawHeaders: readonly string[], query?: string): Promise<Principal>;
+  /**
+   * The same at once, for a token verified before: what the hot lane asks first.
+   *
+   * @returns undefined when only the asynchronous form can tell.
+   * @throws AuthError as above.
+   */
+  readonly known: (rawHeaders: readonly string[], query?: string) => Principal | undefined;
+  /** The same for a token that did not come by HTTP. */
+  readonly authenticateToken: (token: string) => Promise<Principal>;
+}
+
+type OAuthConfig = Extract<AuthConfig, { readonly mode: "oauth" }>;
+
+interface Issuer extends ClaimRules {
+  readonly iss: string;
+  readonly algorithms: ReadonlySet<string>;
+  readonly keySet: KeySet;
+}
+
+/** A token that passed every check, and what must still hold at its next use. */
+interface Verified {
+  readonly principal: Principal;
+  readonly issuer: Issuer;
+  readonly key: VerificationKey;
+}
+
+/** Verified tokens kept per endpoint. */
+const maxKept = 10_000;
+const maxKeptMs = 10 * 60_000;
+
+/** @param deps `keys` must know every issuer of the configuration. */
+export function createAuthenticate(
+  config: OAuthConfig,
+  endpoint: Pick<EndpointConfig, "resource">,
+  deps: { readonly keys: KeySets },
+  ports: Ports,
+): Authenticate {
+  const issuers = new Map(
+    config.issuers.map((issuer) => [issuer.issuer, compileIssuer(issuer, endpoint, deps.keys)]),
+  );
+  const kept = createCache<Verified>(maxKept, ports.now);
+  const pending = new Map<string, Promise<Verified>>();
+  const required = config.scopes;
+
+  const recall = (tokenHash: string): Verified | undefined => {
+    const verified = kept.get(tokenHash);
+    if (verified === undefined || verified.issuer.keySet.holds(verified.key)) return verified;
+    kept.delete(tokenHash);
+    return undefined;
+  };
+  const admit = ({ principal }: Verified): Principal => {
+    for (const scope of required)
+      if (!principal.scopes.has(scope))
+        throw new AuthError("insufficient_scope", "baseline_scope_missing", { scopes: required });
+    return principal;
+  };
+  const verify = async (token: string, tokenHash: string): Promise<Verified> => {
+    const jws = decodeJws(token);
+    const { alg, kid, claims } = jws;
+    const iss = claims["iss"];
+    const issuer = typeof iss === "string" ? issuers.get(iss) : undefined;
+    if (issuer === undefined) throw invalidToken("unknown_issuer");
+    if (!issuer.algorithms.has(alg)) throw invalidToken("unsupported_algorithm");
+    const key = await issuer.keySet.find(alg, kid);
+    if (key === undefined) throw invalidToken("unknown_key");
+    await key.verify(token, alg);
+    const subject = checkClaims(jws, issuer, ports.now());
+    const principal: Principal = Object.freeze({
+      iss: issuer.iss,
+      ...subject,
+      claims,
+      tokenHash,
+      token: new Secret(token),
+    });
+    return { principal, issuer, key };
+  };
+  const verifyOnce = (token: string, tokenHash: string): Promise<Verified> => {
+    const running = pending.get(tokenHash);
+    if (running !== undefined) return running;
+    const flight = verify(token, tokenHash)
+      .then((verified) => {
+        const until = Math.min(verified.principal.expiresAt, ports.now() + maxKeptMs);
+        kept.set(tokenHash, verified, until);
+        return verified;
+      })
+      .finally(() => pending.delete(tokenHash));
+    pending.set(tokenHash, flight);
+    return flight;
+  };
+  const believe = async (token: string): Promise<Principal> => {
+    const tokenHash = hashToken(token);
+    return admit(recall(tokenHash) ?? (await verifyOnce(token, tokenHash)));
+  };
+
+  return Object.assign(
+    async (rawHeaders: readonly string[], query?: string) => believe(readBearer(rawHeaders, query)),
+    {
+      known(rawHeaders: readonly string[], query?: string) {
+        const verified = recall(hashToken(readBearer(rawHeaders, query)));
+        return verified && admit(verified);
+      },
+      authenticateToken: async (token: string) => believe(checkTokenText(token)),
+    },
+  );
+}
+
+function hashToken(token: string): string {
+  return hash("sha256", token, "base64url");
+}
+
+function compileIssuer(
+  config: IssuerConfig,
+  { resource }: Pick<EndpointConfig, "resource">,
+  keys: KeySets,
+): Issuer {
+  const { issuer: iss, typ, clockSkewMs, allowMachine } = config;
+  const keySet = keys.of(iss);
+  if (keySet === undefined) throw new TypeError(`no key set for ${iss}`);
+  const audience = new Set(config.audience.length > 0 ? config.audience : [resource]);
+  // Clients write a resource without a path as `new URL(resource).href`, with a slash.
+  if (audience.has(resource) && `${resource}/` === new URL(resource).href)
+    audience.add(`${resource}/`);
+  const algorithms = new Set(config.algorithms);
+  return { iss, typ, audience, clockSkewMs, allowMachine, algorithms, keySet };
+}

@@ -1,0 +1,57 @@
+import type { Ports } from "../base/ports.ts";
+import type { IssuerConfig } from "../config/config.ts";
+import type { Fetch } from "./document.ts";
+import { createKeySet, type KeyProblem, type KeySet, type KeySetState } from "./keyset.ts";
+
+/** The keys of every configured issuer. Owned by the gateway, because keys outlive a reload. */
+export interface KeySets {
+  /** undefined for an issuer that is not configured. */
+  readonly of: (issuer: string) => KeySet | undefined;
+  /**
+   * Tries the issuers that have no keys yet, all at once, and says which still have none. Serving
+   * may start without one: its tokens get 503 and each of them tries again.
+   */
+  readonly load: () => Promise<readonly KeyProblem[]>;
+  readonly states: () => readonly KeySetState[];
+  /**
+   * Takes the issuers of a new configuration. Keys stay where issuer and JWKS URL stay; an
+   * `Authenticate` made before keeps the key sets it has.
+   */
+  readonly replace: (issuers: readonly IssuerConfig[]) => void;
+}
+
+export function createKeySets(
+  issuers: readonly IssuerConfig[],
+  deps: { readonly fetch: Fetch },
+  ports: Ports,
+): KeySets {
+  let sets: ReadonlyMap<string, Entry> = new Map();
+  const replace = (wanted: readonly IssuerConfig[]): void => {
+    sets = new Map(
+      wanted.map((config) => {
+        const { issuer, jwksUrl } = config;
+        const kept = sets.get(issuer);
+        const same = kept !== undefined && kept.jwksUrl === jwksUrl;
+        return [issuer, same ? kept : { jwksUrl, keySet: createKeySet(config, deps, ports) }];
+      }),
+    );
+  };
+  const states = (): readonly KeySetState[] => [...sets.values()].map((set) => set.keySet.state());
+  replace(issuers);
+  return {
+    of: (issuer) => sets.get(issuer)?.keySet,
+    async load() {
+      await Promise.all([...sets.values()].map((set) => set.keySet.load()));
+      return states().flatMap(({ problem, status }) =>
+        problem !== undefined && status === "unavailable" ? [problem] : [],
+      );
+    },
+    states,
+    replace,
+  };
+}
+
+interface Entry {
+  readonly jwksUrl: string | undefined;
+  readonly keySet: KeySet;
+}

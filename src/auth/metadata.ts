@@ -1,0 +1,41 @@
+import type { AuthConfig, EndpointConfig } from "../config/config.ts";
+
+/** RFC 9728 metadata of one endpoint, ready to be served. */
+export interface ResourceMetadata {
+  /** Its own URL, for `resource_metadata` in challenges. */
+  readonly url: string;
+  /** Request paths that answer with it. */
+  readonly paths: readonly string[];
+  /** JSON. */
+  readonly body: string;
+}
+
+const wellKnown = "/.well-known/oauth-protected-resource";
+
+/**
+ * @param only Whether this is the gateway's only endpoint: then the metadata is at the root too, for
+ *   clients that know no other place (RFC 9728 §3.1 inserts the path).
+ */
+export function compileMetadata(
+  config: Extract<AuthConfig, { readonly mode: "oauth" }>,
+  { resource }: Pick<EndpointConfig, "resource">,
+  only: boolean,
+): ResourceMetadata {
+  const { origin, pathname } = new URL(resource);
+  const path = `${wellKnown}${pathname === "/" ? "" : pathname}`;
+  const body = JSON.stringify({
+    // Verbatim: clients and issuers compare it byte for byte.
+    resource,
+    authorization_servers: config.issuers.map(({ issuer }) => issuer),
+    scopes_supported: advertisedScopes(config.scopes),
+    bearer_methods_supported: ["header"],
+    resource_name: "Tollgate",
+  });
+  const paths = only && path !== wellKnown ? [path, wellKnown] : [path];
+  return { url: `${origin}${path}`, paths, body };
+}
+
+/** `offline_access` is between client and authorization server; clients add it by themselves. */
+export function advertisedScopes(scopes: readonly string[]): readonly string[] {
+  return scopes.filter((scope) => scope !== "offline_access");
+}
