@@ -1,0 +1,31 @@
+import type { JWK } from "jose";
+import type { Secret } from "../base/secret.ts";
+
+/** A client the gateway itself is: it may exchange tokens (RFC 8693) and get its own. */
+export interface BrokerClient {
+  readonly id: string;
+  readonly auth:
+    | { readonly kind: "client_secret_basic" | "client_secret_post"; readonly secret: Secret }
+    | { readonly kind: "private_key_jwt"; readonly jwks: readonly JWK[] };
+  /** The APIs (audiences or resource URLs) it may get tokens for. */
+  readonly audiences: readonly string[];
+  /** The scopes of those APIs it may ask for. */
+  readonly scopes: readonly string[];
+}
+
+export const tokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange";
+export const clientCredentials = "client_credentials";
+
+/** The client as oidc-provider registers it (RFC 7591 §2). It never uses the front channel. */
+export function clientMetadata(client: BrokerClient): object {
+  return {
+    client_id: client.id,
+    token_endpoint_auth_method: client.auth.kind,
+    grant_types: [tokenExchange, clientCredentials],
+    response_types: [],
+    redirect_uris: [],
+    ...(client.auth.kind === "private_key_jwt"
+      ? { jwks: { keys: client.auth.jwks } }
+      : { client_secret: client.auth.secret.reveal() }),
+  };
+}

@@ -1,0 +1,146 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import { createCache } from "../base/cache.ts";
+import type { JsonValue } from "../base/json.ts";
+import type { Ports } from "../base/ports.ts";
+import { createClientRequests, maxBodyBytes } from "./client-request.ts";
+import { errorPage, pageHeaders } from "./page.ts";
+import { isLoopback } from "./redirect.ts";
+import { filterRegistration, isRefusal } from "./registration.ts";
+import { BodyTooLarge, hasType, readBody, withBody } from "./request-body.ts";
+import type { Resources } from "./resource.ts";
+
+export interface DoorDeps {
+  readonly issuer: string;
+  readonly resources: Resources;
+  /** oidc-provider. */
+  readonly provider: Handle;
+  readonly interactions: Handle;
+}
+
+type Handle = (req: IncomingMessage, res: ServerResponse) => Promise<void>;
+
+const registrationsPerMinute = 60;
+
+/**
+ * What stands in front of oidc-provider: only the public paths, only our own host names, and
+ * requests of real clients brought into the form that oidc-provider insists on.
+ */
+export function createDoor(deps: DoorDeps, ports: Ports): RequestListener {
+  const issuer = new URL(deps.issuer);
+  const requests = createClientRequests(deps.resources);
+
+  /** For people: no CORS, and the cookies belong to the issuer's name. */
+  const openPage = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
+    const path = pathOf(req);
+    if (path.startsWith("/interaction/")) return deps.interactions(req, res);
+    if (path === "/authorize") {
+      if (hostnameOf(req) === issuer.hostname) return provide(requests.authorize(req), res);
+      res.writeHead(307, { location: `${deps.issuer}${req.url}` }).end();
+      return;
+    }
+    if (/^\/authorize\/[\w-]{1,64}$/.test(path)) return provide(req, res);
+    refuse(res, 404, "not_found");
+  };
+
+  const provide: Handle = (req, res) => {
+    // oidc-provider builds URLs from this header; they must show the issuer.
+    req.headers.host = issuer.host;
+    return deps.provider(req, res);
+  };
+
+  const programs = new Map<string, { readonly method: string; readonly handle: Handle }>([
+    ["/.well-known/oauth-authorization-server", { method: "GET", handle: provide }],
+    ["/.well-known/openid-configuration", { method: "GET", handle: provide }],
+    ["/jwks.json", { method: "GET", handle: provide }],
+    [
+      "/token",
+      { method: "POST", handle: async (req, res) => provide(await requests.token(req), res) },
+    ],
+    ["/register", { method: "POST", handle: createRegistration(provide, ports.now) }],
+    ["/revoke", { method: "POST", handle: provide }],
+  ]);
+
+  const route: Handle = async (req, res) => {
+    // A page that gave its own name our address (DNS rebinding) could log in and consent by script.
+    if (!isLoopback(hostnameOf(req))) return refuse(res, 403, "host_not_allowed");
+    const endpoint = programs.get(pathOf(req));
+    if (endpoint === undefined) return openPage(req, res);
+    // In a browser too, on any origin: nothing here reads a cookie.
+    res.setHeader("access-control-allow-origin", "*");
+    if (req.method === "OPTIONS") return preflight(res, endpoint.method);
+    if (req.method === endpoint.method) return endpoint.handle(req, res);
+    res.setHeader("allow", endpoint.method);
+    sendJson(res, 405, { error: "invalid_request", error_description: `use ${endpoint.method}` });
+  };
+
+  return (req, res) => {
+    route(req, res).catch((error: unknown) => {
+      const tooLarge = error instanceof BodyTooLarge;
+      if (!tooLarge) ports.log.error("broker_failed", {}, error);
+      if (res.headersSent) return res.destroy();
+      res.setHeader("connection", "close");
+      if (tooLarge)
+        sendJson(res, 413, { error: "invalid_request", error_description: "too large" });
+      else sendJson(res, 500, { error: "server_error" });
+    });
+  };
+}
+
+/** RFC 7591 §3, open to everyone but not endlessly, and only for what we can keep. */
+function createRegistration(provide: Handle, now: () => number): Handle {
+  const windows = createCache<{ count: number }>(1000, now);
+  const mayRegister = (peer: string): boolean => {
+    const window = windows.get(peer) ?? { count: 0 };
+    if (window.count === 0) windows.set(peer, window, now() + 60_000);
+    window.count += 1;
+    return window.count <= registrationsPerMinute;
+  };
+  return async (req, res) => {
+    if (!mayRegister(req.socket.remoteAddress ?? "")) {
+      res.setHeader("retry-after", "60");
+      return sendJson(res, 429, { error: "temporarily_unavailable" });
+    }
+    if (!hasType(req, "application/json")) {
+      const error_description = "the body must be application/json";
+      return sendJson(res, 400, { error: "invalid_client_metadata", error_description });
+    }
+    const filtered = filterRegistration(parseJson(await readBody(req, maxBodyBytes)));
+    if (isRefusal(filtered)) return sendJson(res, 400, filtered);
+    return provide(withBody(req, JSON.stringify(filtered)), res);
+  };
+}
+
+function pathOf(req: IncomingMessage): string {
+  return req.url?.split("?", 1)[0] ?? "/";
+}
+
+function hostnameOf(req: IncomingMessage): string {
+  return URL.parse(`http://${req.headers.host ?? ""}`)?.hostname ?? "";
+}
+
+function parseJson(text: string): JsonValue {
+  try {
+    return JSON.parse(text) as JsonValue;
+  } catch {
+    return null;
+  }
+}
+
+function preflight(res: ServerResponse, method: string): void {
+  res.writeHead(204, {
+    "access-control-allow-methods": method,
+    // Inspector and the SDK's browser client send the protocol version along.
+    "access-control-allow-headers": "authorization, content-type, mcp-protocol-version",
+    "access-control-max-age": "3600",
+  });
+  res.end();
+}
+
+function refuse(res: ServerResponse, status: number, code: string): void {
+  res.writeHead(status, pageHeaders).end(errorPage(code, "There is nothing for you here."));
+}
+
+function sendJson(res: ServerResponse, status: number, body: object): void {
+  res.writeHead(status, { "content-type": "application/json", "cache-control": "no-store" });
+  res.end(JSON.stringify(body));
+}
