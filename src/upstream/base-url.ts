@@ -1,0 +1,22 @@
+/** Where an API is: the pool is made for `origin`, every path starts with `basePath`. */
+export interface BaseUrl {
+  readonly origin: string;
+  /** Without trailing slash; empty for the root. */
+  readonly basePath: string;
+}
+
+/**
+ * Read once, at load.
+ *
+ * @throws TypeError when the text is no absolute http(s) URL of origin and path.
+ */
+export function readBaseUrl(text: string): BaseUrl {
+  const url = new URL(text);
+  if (url.protocol !== "http:" && url.protocol !== "https:") {
+    throw new TypeError(`${url.protocol} is not http or https`);
+  }
+  if (url.username !== "" || url.password !== "" || url.search !== "" || url.hash !== "") {
+    throw new TypeError("only scheme, host, port and path are allowed");
+  }
+  return { origin: url.origin, basePath: url.pathname.replace(/\/+$/, "") };
+}

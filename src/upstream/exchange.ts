@@ -1,0 +1,108 @@
+import { AuthError, CallError } from "../base/errors.ts";
+import type { Ports } from "../base/ports.ts";
+import type { Principal } from "../base/principal.ts";
+import type { CredentialConfig } from "../config/config.ts";
+import type { Credential } from "./credential-parts.ts";
+import { type Grant, toGrant } from "./grant.ts";
+import { type TokenDeps, tokenKey, unlessCancelled } from "./token-cache.ts";
+import { targetParameters, type TokenReply } from "./token-endpoint.ts";
+import { explainFailure, TokenFailure } from "./token-failure.ts";
+
+const grantType = "urn:ietf:params:oauth:grant-type:token-exchange";
+const accessTokenType = "urn:ietf:params:oauth:token-type:access_token";
+/** How long a person is not sent to log in a second time, when the first did not help. */
+const toldMs = 10 * 60_000;
+
+export type ExchangeConfig = Extract<CredentialConfig, { kind: "exchange" }>;
+
+/** RFC 8693: the caller's token becomes one for this API, this person and these scopes only. */
+export function createExchange(
+  api: string,
+  config: ExchangeConfig,
+  deps: TokenDeps,
+  ports: Ports,
+): Credential {
+  const { client, requestToken, tokens } = deps;
+  const { now } = ports;
+  const asked = new Set(config.scope);
+  const targets = targetParameters(config);
+  // The hash has a fixed length, so with the subject token's hash behind it the key stays unambiguous.
+  const prefix = tokenKey([
+    grantType,
+    api,
+    client.issuer,
+    client.tokenUrl ?? null,
+    client.id,
+    config.resource,
+    config.audience,
+    config.scope.toSorted(),
+    accessTokenType,
+  ]);
+  const keyOf = (principal: Principal) => `${prefix}.${principal.tokenHash}`;
+  /** By this client at this API: after a new login the token is another one, the person is not. */
+  const personOf = ({ iss, sub, clientId }: Principal) =>
+    tokenKey([prefix, iss, sub, clientId ?? null]);
+
+  async function request(principal: Principal, subjectToken: string): Promise<Grant> {
+    const requestedAt = now();
+    const reply = await requestToken(grantType, [
+      ["subject_token", subjectToken],
+      ["subject_token_type", accessTokenType],
+      ["requested_token_type", accessTokenType],
+      ...targets,
+    ]);
+    refuseUnasked(reply, subjectToken, asked);
+    tokens.told.delete(personOf(principal));
+    return toGrant(reply, requestedAt, principal.expiresAt);
+  }
+
+  async function obtain(principal: Principal): Promise<Grant["parts"]> {
+    const subjectToken = principal.token?.reveal();
+    if (subjectToken === undefined) {
+      throw new CallError(
+        "credential_unavailable",
+        `The API ${api} needs a token of the signed-in person, but this gateway runs without login (auth mode none).`,
+      );
+    }
+    try {
+      const grant = await tokens.obtain({
+        key: keyOf(principal),
+        api,
+        client: client.name,
+        request: () => request(principal, subjectToken),
+      });
+      return grant.parts;
+    } catch (error) {
+      if (!(error instanceof TokenFailure)) throw error;
+      if (error.code === "invalid_grant" && mayLogIn(principal, error))
+        throw new AuthError("invalid_token", "exchange_refused", { cause: error });
+      throw explainFailure(api, error);
+    }
+  }
+
+  /** Everyone who waited for one request hears the same; after that, only another error is left. */
+  function mayLogIn(principal: Principal, failure: TokenFailure): boolean {
+    const person = personOf(principal);
+    const before = tokens.told.get(person);
+    if (before !== undefined) return before === failure;
+    tokens.told.set(person, failure, Math.max(principal.expiresAt, now() + toldMs));
+    return true;
+  }
+
+  return {
+    get: (principal, signal) =>
+      tokens.find(keyOf(principal))?.parts ?? unlessCancelled(obtain(principal), signal),
+    invalidate: (principal, refused) =>
+      tokens.refuse({ key: keyOf(principal), api, client: client.name }, refused),
+  };
+}
+
+/** An answer that is not what was asked for is a fault of the server or an attack, never a token. */
+function refuseUnasked(reply: TokenReply, subjectToken: string, asked: ReadonlySet<string>): void {
+  if (reply.accessToken === subjectToken) throw new TokenFailure("exchange_echo");
+  if (reply.issuedTokenType !== undefined && reply.issuedTokenType !== accessTokenType)
+    throw new TokenFailure("wrong_issued_token_type");
+  // Without a scope in the request the server's own default is what was asked for.
+  if (asked.size > 0 && reply.scope?.some((scope) => !asked.has(scope)))
+    throw new TokenFailure("scope_widened");
+}

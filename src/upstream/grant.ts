@@ -1,0 +1,50 @@
+import { isJsonObject } from "../base/json.ts";
+import type { CredentialParts } from "./request.ts";
+import type { TokenReply } from "./token-endpoint.ts";
+
+const maxLifetimeMs = 10 * 60_000;
+const unknownLifetimeMs = 60_000;
+/** A token must not end between here and the API. */
+const marginMs = 30_000;
+
+/** A token as it is kept. All moments in milliseconds since the epoch. */
+export interface Grant {
+  readonly parts: CredentialParts;
+  /** In the past for a token too short-lived to keep: it serves only those who waited for it. */
+  readonly expiresAt: number;
+  /** From here on a new one may be fetched while this one serves. */
+  readonly refreshAt: number;
+}
+
+/**
+ * @param requestedAt Before the request was sent: the lifetime counts from the server's answer.
+ * @param endsBy When the subject token ends.
+ */
+export function toGrant(reply: TokenReply, requestedAt: number, endsBy: number): Grant {
+  const expiresAt = Math.min(tokenEnd(reply, requestedAt), requestedAt + maxLifetimeMs, endsBy);
+  return {
+    // RFC 6750 §2.1
+    parts: { headers: ["authorization", `Bearer ${reply.accessToken}`], query: "", cookie: "" },
+    expiresAt,
+    refreshAt: requestedAt + (expiresAt - requestedAt) * 0.8,
+  };
+}
+
+function tokenEnd({ accessToken, expiresInMs }: TokenReply, requestedAt: number): number {
+  const byReply = expiresInMs === undefined ? Infinity : requestedAt + expiresInMs;
+  const end = Math.min(byReply, jwtExpiry(accessToken));
+  return end === Infinity ? requestedAt + unknownLifetimeMs : end - marginMs;
+}
+
+/** `exp` of a token that happens to be a JWT. Not verified: only the API it is for can do that. */
+function jwtExpiry(token: string): number {
+  const [, payload, signature, more] = token.split(".");
+  if (payload === undefined || signature === undefined || more !== undefined) return Infinity;
+  try {
+    const claims: unknown = JSON.parse(Buffer.from(payload, "base64url").toString("utf8"));
+    const exp = isJsonObject(claims) ? claims["exp"] : undefined;
+    return typeof exp === "number" ? exp * 1000 : Infinity;
+  } catch {
+    return Infinity;
+  }
+}

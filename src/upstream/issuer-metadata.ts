@@ -1,0 +1,88 @@
+import { allowInsecureRequests, discoveryRequest } from "oauth4webapi";
+
+import type { JsonValue } from "../base/json.ts";
+import type { Ports } from "../base/ports.ts";
+import { TokenFailure } from "./token-failure.ts";
+import { type Fetch, requestJson } from "./token-http.ts";
+
+const freshMs = 10 * 60_000;
+const retryMs = 30_000;
+
+/**
+ * The token endpoint of an issuer, from its metadata. Asked lazily, kept for 10 minutes; while the
+ * issuer does not answer, or answers for another issuer, the last good one stays.
+ *
+ * @throws TokenFailure when there is none to fall back to; the next call asks again.
+ */
+export type IssuerMetadata = (issuer: string) => Promise<string>;
+
+interface Known {
+  readonly tokenUrl: string;
+  readonly freshUntil: number;
+}
+
+/** Outlives a reload: one per gateway. */
+export function createIssuerMetadata(fetch: Fetch, ports: Ports): IssuerMetadata {
+  const known = new Map<string, Known>();
+  const pending = new Map<string, Promise<string>>();
+
+  async function refresh(issuer: string): Promise<string> {
+    try {
+      const tokenUrl = await discover(issuer, fetch);
+      known.set(issuer, { tokenUrl, freshUntil: ports.now() + freshMs });
+      return tokenUrl;
+    } catch (error) {
+      const last = known.get(issuer);
+      if (!(error instanceof TokenFailure) || last === undefined) throw error;
+      ports.log.warn("issuer_metadata_stale", { issuer, code: error.code });
+      known.set(issuer, { ...last, freshUntil: ports.now() + retryMs });
+      return last.tokenUrl;
+    } finally {
+      pending.delete(issuer);
+    }
+  }
+
+  return async (issuer) => {
+    const last = known.get(issuer);
+    if (last !== undefined && last.freshUntil > ports.now()) return last.tokenUrl;
+    const flight = pending.get(issuer) ?? refresh(issuer);
+    pending.set(issuer, flight);
+    return flight;
+  };
+}
+
+/** RFC 8414 §3 (well-known part inserted before the path), then OpenID Connect Discovery §4 (appended). */
+async function discover(issuer: string, fetch: Fetch): Promise<string> {
+  if (!isSafeUrl(issuer)) throw new TokenFailure("insecure_token_endpoint");
+  let foreign = false;
+  for (const algorithm of ["oauth2", "oidc"] as const) {
+    const { status, body } = await requestJson(fetch, (options) =>
+      discoveryRequest(new URL(issuer), {
+        ...options,
+        algorithm,
+        [allowInsecureRequests]: true,
+      }),
+    );
+    if (status === 429 || status >= 500) throw new TokenFailure("server_error");
+    if (status !== 200 || body === undefined) continue;
+    // RFC 8414 §3.3: byte for byte, or the document speaks for someone else.
+    if (body["issuer"] === issuer) return tokenUrlOf(issuer, body["token_endpoint"]);
+    foreign = true;
+  }
+  throw new TokenFailure(foreign ? "issuer_mismatch" : "no_metadata");
+}
+
+/** Secrets go to the origin the operator named; any other has to be named as well, by `tokenUrl`. */
+function tokenUrlOf(issuer: string, value: JsonValue | undefined): string {
+  if (typeof value !== "string" || !URL.canParse(value)) throw new TokenFailure("no_metadata");
+  if (new URL(value).origin !== new URL(issuer).origin)
+    throw new TokenFailure("foreign_token_endpoint");
+  return value;
+}
+
+/** https, or a loopback host: nothing else keeps a client secret from being read on the way. */
+export function isSafeUrl(url: string): boolean {
+  const { protocol, hostname } = new URL(url);
+  if (protocol === "https:") return true;
+  return protocol === "http:" && /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(hostname);
+}

@@ -1,0 +1,52 @@
+import type { ResponseInfo } from "../openapi/operation.ts";
+import type { Tool } from "../tools/tool.ts";
+import { parseMediaType } from "./media-type.ts";
+
+/** What has to be known of a tool to read its API's answers. */
+export interface ReplyShape {
+  /** HTTP method as sent. */
+  readonly method: string;
+  /** Path template, e.g. `/orders/{id}`: values of the call do not appear in messages. */
+  readonly path: string;
+  /** A success is declared as JSON and never as HTML. */
+  readonly expectsJson: boolean;
+  readonly names: ArgumentNames;
+}
+
+/** How the names an API uses in its messages lead back to arguments of the tool. */
+export interface ArgumentNames {
+  /** Wire name of a path, query, header or cookie parameter to argument name. */
+  readonly parameters: ReadonlyMap<string, string>;
+  /** Wire name of a body property to argument name. */
+  readonly properties: ReadonlyMap<string, string>;
+  /** The argument that is the whole body. */
+  readonly body: string | undefined;
+}
+
+/** Only arguments the model supplies have a name it knows; the others keep their wire name. */
+export function replyShapeOf(tool: Pick<Tool, "operation" | "places">): ReplyShape {
+  const parameters = new Map<string, string>();
+  const properties = new Map<string, string>();
+  let body: string | undefined;
+  for (const { key, source, target } of tool.places) {
+    if (source.kind !== "model") continue;
+    if (target.kind === "parameter") parameters.set(target.parameter.name, key);
+    else if (target.kind === "property") properties.set(target.name, key);
+    else body = key;
+  }
+  const { method, path, responses } = tool.operation;
+  return {
+    method,
+    path,
+    expectsJson: declaresJson(responses),
+    names: { parameters, properties, body },
+  };
+}
+
+function declaresJson(responses: readonly ResponseInfo[]): boolean {
+  const exact = responses.filter(({ status }) => status.startsWith("2"));
+  const successes = exact.length > 0 ? exact : responses.filter((r) => r.status === "default");
+  const types = successes.flatMap(({ mediaTypes }) => mediaTypes);
+  const families = new Set(types.map((type) => parseMediaType(type)?.family));
+  return families.has("json") && !families.has("html");
+}

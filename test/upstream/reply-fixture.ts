@@ -1,0 +1,51 @@
+import {
+  compileReply,
+  defaultReplyLimits,
+  type MapReply,
+  type ReplyLimits,
+} from "../../src/upstream/map-reply.ts";
+import type { Reply } from "../../src/upstream/reply.ts";
+import type { ReplyShape } from "../../src/upstream/reply-shape.ts";
+
+const shape: ReplyShape = {
+  method: "POST",
+  path: "/orders/{id}",
+  expectsJson: true,
+  names: {
+    parameters: new Map([
+      ["customer_id", "customerId"],
+      ["page_size", "limit"],
+    ]),
+    properties: new Map(),
+    body: "body",
+  },
+};
+
+/** Wednesday, 7 October 2026, noon. */
+export const noon: number = Date.parse("2026-10-07T12:00:00Z");
+
+export function mapper(
+  changes: Partial<ReplyShape> = {},
+  limits: Partial<ReplyLimits> = {},
+): MapReply {
+  const ports = { now: () => noon };
+  return compileReply({ ...shape, ...changes }, { ...defaultReplyLimits, ...limits }, ports);
+}
+
+/** One answer through a mapper of its own. `headers` without `content-type` has none. */
+export function reply(
+  status: number,
+  headers: Readonly<Record<string, string>>,
+  body: string | Uint8Array = "",
+  map: MapReply = mapper(),
+): Reply {
+  return map({ status, headers: new Map(Object.entries(headers)), body: Buffer.from(body) });
+}
+
+export function textOf(answer: Reply): string {
+  const [first] = answer.content;
+  if (first?.type === "text") return first.text;
+  return first?.type === "resource" ? (first.resource.text ?? "") : "";
+}
+
+export const json: Readonly<Record<string, string>> = { "content-type": "application/json" };
