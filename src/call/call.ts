@@ -1,0 +1,28 @@
+import type { CancelSignal } from "../base/cancel.ts";
+import type { JsonObject } from "../base/json.ts";
+import type { Principal } from "../base/principal.ts";
+import type { Progress } from "../upstream/event-stream.ts";
+import type { Reply } from "../upstream/reply.ts";
+
+/** One tool call, after its caller was believed. */
+export interface Call {
+  /** As the caller spelled it. */
+  readonly tool: string;
+  readonly args: JsonObject;
+  readonly principal: Principal;
+  readonly transport: "http" | "stdio" | "cli";
+  /** Present where it stops the work that nobody waits for its result any more. */
+  readonly cancel: CancelSignal | undefined;
+  /** Present when the caller asked for progress. */
+  readonly onProgress: ((progress: Progress) => void) | undefined;
+}
+
+/**
+ * The road, from principal and arguments to a reply. What the model can read about (bad arguments,
+ * refusals, faults of the API) is a reply with `isError`.
+ *
+ * @throws UnknownToolError no such tool for this caller.
+ * @throws AuthError `insufficient_scope` with all scopes the tool needs; `invalid_token` when the
+ *   caller's token can no longer be exchanged. Both before anything was sent to the API.
+ */
+export type CallTool = (call: Call) => Promise<Reply>;

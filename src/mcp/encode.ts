@@ -1,0 +1,55 @@
+import type { Progress } from "../upstream/event-stream.ts";
+import type { Reply } from "../upstream/reply.ts";
+import { listTtlMs, type Era, type ServerInfo } from "./service.ts";
+
+/** Writes messages by joining text around what is already JSON. */
+export interface Encoder {
+  readonly call: (id: string | number, reply: Reply) => string;
+  /** In pieces, because the list is kept as bytes and may be large. */
+  readonly list: (id: string | number, tools: Uint8Array) => readonly [string, Uint8Array, string];
+}
+
+/** Results of the 2026 era say that they are complete, and who speaks. */
+export function createEncoder(era: Era, info: ServerInfo): Encoder {
+  const modern = era === "modern";
+  const meta = `"_meta":{"io.modelcontextprotocol/serverInfo":${JSON.stringify(info)}}`;
+  const before = modern ? '"resultType":"complete",' : "";
+  const after = modern ? `,${meta}` : "";
+  const caching = modern ? `,"ttlMs":${listTtlMs},"cacheScope":"private"` : "";
+  return {
+    call(id, reply) {
+      const content = `"content":${JSON.stringify(reply.content)}`;
+      const structured = encodeStructured(reply, era);
+      const error = reply.isError ? ',"isError":true' : "";
+      return encodeResult(id, `{${before}${content}${structured}${error}${after}}`);
+    },
+    list: (id, tools) => [
+      `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":{${before}"tools":`,
+      tools,
+      `${caching}${after}}}`,
+    ],
+  };
+}
+
+/** Clients of the 2025 era need an object. */
+function encodeStructured({ structured }: Reply, era: Era): string {
+  if (structured === undefined) return "";
+  const wrap = era === "legacy" && !structured.isObject;
+  return `,"structuredContent":${wrap ? `{"result":${structured.json}}` : structured.json}`;
+}
+
+function encodeResult(id: string | number, result: string): string {
+  return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${result}}`;
+}
+
+export function encodeError(id: string | number, code: number, message: string): string {
+  return JSON.stringify({ jsonrpc: "2.0", id, error: { code, message } });
+}
+
+export function encodeProgress(token: string | number, progress: Progress): string {
+  return JSON.stringify({
+    jsonrpc: "2.0",
+    method: "notifications/progress",
+    params: { progressToken: token, ...progress },
+  });
+}

@@ -1,0 +1,87 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { toNodeHandler } from "@modelcontextprotocol/node";
+import { createMcpHandler, type ServerContext } from "@modelcontextprotocol/server";
+import { AuthError } from "../base/errors.ts";
+import { isJsonObject, type JsonValue } from "../base/json.ts";
+import type { Ports } from "../base/ports.ts";
+import type { Principal } from "../base/principal.ts";
+import { acceptRequest } from "./envelope.ts";
+import { createHotLane } from "./hot-lane.ts";
+import { createServer } from "./server.ts";
+import type { McpService, ServerInfo } from "./service.ts";
+
+/** One authenticated POST. The response is this room's to write. */
+export interface McpExchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** Parsed JSON. */
+  readonly body: JsonValue;
+  readonly principal: Principal;
+}
+
+export interface McpEndpoint {
+  /** @throws AuthError before anything was written. */
+  readonly post: (exchange: McpExchange) => Promise<void>;
+  /** Tells every client that listens. */
+  readonly toolsChanged: () => void;
+  /** Ends the streams of clients that listen, with their result. */
+  readonly close: () => Promise<void>;
+}
+
+/** MCP over Streamable HTTP in both eras: the hot lane for the common, the SDK for the rest. */
+export function createMcpEndpoint(
+  service: () => McpService,
+  info: ServerInfo,
+  ports: Ports,
+): McpEndpoint {
+  const hotLane = createHotLane(info, ports);
+  const onerror = (error: Error): void =>
+    ports.log.debug("mcp_rejected", { reason: error.message });
+  const parts = { info, transport: "http" as const, service, principal: principalOf };
+  const handler = createMcpHandler((context) => createServer(parts, context, ports), { onerror });
+  const sdkLane = toNodeHandler(handler, { onerror });
+  return {
+    async post({ request, response, body, principal }) {
+      const now = service();
+      const hot = acceptRequest(request.headers, body);
+      if (hot) {
+        await hotLane(hot, principal, now, response);
+        return;
+      }
+      challengeMissingScopes(body, principal, now);
+      const auth = {
+        token: "",
+        clientId: principal.clientId ?? "",
+        scopes: [],
+        extra: { principal },
+      };
+      // The adapter's own type of a request wants absent fields where Node has undefined ones.
+      await sdkLane(Object.assign(request, { auth }) as SdkRequest, response, body);
+    },
+    toolsChanged: () => handler.notify.toolsChanged(),
+    close: () => handler.close(),
+  };
+}
+
+type SdkRequest = Parameters<ReturnType<typeof toNodeHandler>>[0];
+
+async function principalOf(context: ServerContext): Promise<Principal> {
+  const principal = context.http?.authInfo?.extra?.["principal"];
+  if (principal === undefined) throw new TypeError("a request without principal");
+  return principal as Principal;
+}
+
+/** One 403 for the whole POST, before its answer starts: inside the SDK it could be none. */
+function challengeMissingScopes(body: JsonValue, principal: Principal, service: McpService): void {
+  const messages = Array.isArray(body) ? (body as readonly JsonValue[]) : [body];
+  const scopes = new Set<string>();
+  for (const message of messages) {
+    if (!isJsonObject(message) || message["method"] !== "tools/call") continue;
+    const name = isJsonObject(message["params"]) ? message["params"]["name"] : undefined;
+    if (typeof name !== "string") continue;
+    for (const scope of service.missingScopes(name, principal) ?? []) scopes.add(scope);
+  }
+  if (scopes.size > 0) {
+    throw new AuthError("insufficient_scope", "tool_scope_missing", { scopes: [...scopes] });
+  }
+}

@@ -1,0 +1,87 @@
+import type { ServerResponse } from "node:http";
+import { createCancellation } from "../base/cancel.ts";
+import { AuthError, UnknownToolError } from "../base/errors.ts";
+import type { Ports } from "../base/ports.ts";
+import type { Principal } from "../base/principal.ts";
+import { createEncoder, encodeError, encodeProgress } from "./encode.ts";
+import type { HotRequest } from "./envelope.ts";
+import { openEventStream, type EventStream } from "./event-stream.ts";
+import type { McpService, ServerInfo } from "./service.ts";
+
+/**
+ * Answers a well-formed `tools/call` or `tools/list` on the raw response.
+ *
+ * @throws AuthError before anything was written: the HTTP room turns it into 401 or 403.
+ */
+export type HotLane = (
+  request: HotRequest,
+  principal: Principal,
+  service: McpService,
+  response: ServerResponse,
+) => Promise<void>;
+
+export function createHotLane(info: ServerInfo, ports: Ports): HotLane {
+  const encoders = {
+    legacy: createEncoder("legacy", info),
+    modern: createEncoder("modern", info),
+  };
+  return async (request, principal, service, response) => {
+    const encoder = encoders[request.era];
+    const { id } = request;
+    if (request.method === "tools/list") {
+      sendPieces(response, encoder.list(id, service.listTools(principal)));
+      return;
+    }
+    const { era, progressToken, name, args } = request;
+    let stream: EventStream | undefined;
+    const onProgress =
+      progressToken === undefined
+        ? undefined
+        : (progress: Parameters<typeof encodeProgress>[1]): void => {
+            stream ??= openEventStream(response);
+            stream.send(encodeProgress(progressToken, progress));
+          };
+    // Closing the response is how the 2026 era cancels; in the 2025 era it means nothing.
+    const cancel = era === "modern" ? createCancellation() : undefined;
+    const onClose = cancel && ((): void => cancel.cancel());
+    if (onClose) response.once("close", onClose);
+    let message: string;
+    try {
+      const call = { tool: name, args, principal, transport: "http" as const, cancel, onProgress };
+      message = encoder.call(id, await service.callTool(call));
+    } catch (error) {
+      if (error instanceof AuthError && stream === undefined) throw error;
+      message = encodeFault(id, error, ports);
+    } finally {
+      if (onClose) response.off("close", onClose);
+    }
+    if (cancel?.cancelled) return;
+    if (stream) stream.finish(message);
+    else send(response, message);
+  };
+}
+
+function encodeFault(id: string | number, error: unknown, ports: Ports): string {
+  if (error instanceof UnknownToolError) return encodeError(id, -32602, error.message);
+  ports.log.error("internal_error", {}, error);
+  return encodeError(id, -32603, "Internal error");
+}
+
+function send(response: ServerResponse, message: string): void {
+  const body = Buffer.from(message);
+  response.writeHead(200, ["content-type", "application/json", "content-length", `${body.length}`]);
+  response.end(body);
+}
+
+function sendPieces(
+  response: ServerResponse,
+  [head, list, tail]: readonly [string, Uint8Array, string],
+): void {
+  const length = Buffer.byteLength(head) + list.length + Buffer.byteLength(tail);
+  response.writeHead(200, ["content-type", "application/json", "content-length", `${length}`]);
+  response.cork();
+  response.write(head);
+  response.write(list);
+  response.end(tail);
+  response.uncork();
+}

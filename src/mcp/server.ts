@@ -1,0 +1,138 @@
+import {
+  ProtocolError,
+  ProtocolErrorCode,
+  Server,
+  type CallToolResult,
+  type McpRequestContext,
+  type ServerContext,
+} from "@modelcontextprotocol/server";
+import { createCancellation, type CancelSignal } from "../base/cancel.ts";
+import { AuthError, UnknownToolError } from "../base/errors.ts";
+import type { JsonObject, JsonValue } from "../base/json.ts";
+import type { Ports } from "../base/ports.ts";
+import type { Principal } from "../base/principal.ts";
+import type { Call } from "../call/call.ts";
+import type { Reply } from "../upstream/reply.ts";
+import { listTtlMs, type McpService, type ServerInfo } from "./service.ts";
+
+export interface ServerParts {
+  readonly info: ServerInfo;
+  readonly transport: "http" | "stdio";
+  readonly service: () => McpService;
+  /** Who a request of this instance speaks for. */
+  readonly principal: (context: ServerContext) => Promise<Principal>;
+}
+
+/**
+ * An SDK server whose handlers call what the hot lane calls. One per request over HTTP, one per
+ * connection over stdio.
+ */
+export function createServer(
+  parts: ServerParts,
+  { era }: Pick<McpRequestContext, "era">,
+  ports: Ports,
+): Server {
+  const { info, transport } = parts;
+  // A stateless client of the 2025 era has no stream on which it could be told.
+  const listChanged = era === "modern" || transport === "stdio";
+  const server = new Server(info, {
+    capabilities: { tools: { listChanged } },
+    cacheHints: {
+      "tools/list": { ttlMs: listTtlMs, cacheScope: "private" },
+      "server/discover": { ttlMs: listTtlMs, cacheScope: "public" },
+    },
+  });
+  server.setRequestHandler("tools/list", (request, context) =>
+    guarded(ports, async () => {
+      if (request.params?.cursor !== undefined) throw invalidParams("Invalid cursor");
+      const list = parts.service().listTools(await parts.principal(context));
+      return { tools: JSON.parse(Buffer.from(list).toString()) as [] };
+    }),
+  );
+  server.setRequestHandler("tools/call", (request, context) =>
+    guarded(ports, async () => {
+      const { name, arguments: args = {}, _meta: meta } = request.params;
+      const call = {
+        tool: name,
+        args: args as JsonObject,
+        transport,
+        // A disconnect is no cancel in the stateless 2025 era: what was sent runs to its end.
+        cancel: listChanged ? fromAbortSignal(context.mcpReq.signal) : undefined,
+        onProgress: reportProgress(meta?.progressToken, context),
+      };
+      const result = await callTool(parts, call, context);
+      return server.projectCallToolResult(result, undefined);
+    }),
+  );
+  return server;
+}
+
+async function callTool(
+  parts: ServerParts,
+  call: Omit<Call, "principal">,
+  context: ServerContext,
+): Promise<CallToolResult> {
+  try {
+    const principal = await parts.principal(context);
+    return toResult(await parts.service().callTool({ ...call, principal }));
+  } catch (error) {
+    if (!(error instanceof AuthError)) throw error;
+    // No HTTP status can say it here: the model tells its user.
+    return { content: [{ type: "text", text: describeRefusal(error) }], isError: true };
+  }
+}
+
+function describeRefusal(error: AuthError): string {
+  if (error.code !== "insufficient_scope")
+    return "The gateway does not accept this login any more.";
+  return `This tool needs a login with the scopes ${error.scopes.join(" ")}.`;
+}
+
+function toResult(reply: Reply): CallToolResult {
+  const { content, structured, isError } = reply;
+  return {
+    content: content as CallToolResult["content"],
+    ...(structured === undefined
+      ? {}
+      : { structuredContent: JSON.parse(structured.json) as JsonObject }),
+    ...(isError ? { isError } : {}),
+  };
+}
+
+/** The SDK shows the text of a thrown Error to the client: only what is meant for it may pass. */
+async function guarded<T>(ports: Ports, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (error instanceof ProtocolError) throw error;
+    if (error instanceof UnknownToolError) throw invalidParams(error.message);
+    if (error instanceof AuthError) throw invalidParams(describeRefusal(error));
+    ports.log.error("internal_error", {}, error);
+    throw new ProtocolError(ProtocolErrorCode.InternalError, "Internal error");
+  }
+}
+
+function invalidParams(message: string): ProtocolError {
+  return new ProtocolError(ProtocolErrorCode.InvalidParams, message);
+}
+
+function reportProgress(token: JsonValue | undefined, context: ServerContext): Call["onProgress"] {
+  if (typeof token !== "string" && typeof token !== "number") return undefined;
+  return ({ progress, total, message }) => {
+    const params = {
+      progressToken: token,
+      progress,
+      ...(total === undefined ? {} : { total }),
+      ...(message === undefined ? {} : { message }),
+    };
+    // A client that has gone away does not stop the call.
+    context.mcpReq.notify({ method: "notifications/progress", params }).catch(() => {});
+  };
+}
+
+function fromAbortSignal(signal: AbortSignal): CancelSignal {
+  const cancellation = createCancellation();
+  if (signal.aborted) cancellation.cancel();
+  else signal.addEventListener("abort", () => cancellation.cancel(), { once: true });
+  return cancellation;
+}

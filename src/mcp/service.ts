@@ -1,0 +1,33 @@
+import type { Principal } from "../base/principal.ts";
+import type { CallTool } from "../call/call.ts";
+
+/** What both lanes serve: one snapshot of the gateway. A request keeps the one it started with. */
+export interface McpService {
+  readonly callTool: CallTool;
+  /** The `tools` array that this caller may see, as JSON bytes; the same bytes for the same set. */
+  readonly listTools: (principal: Principal) => Uint8Array;
+  /** Every scope the tool needs when this caller lacks one; undefined otherwise. */
+  readonly missingScopes: (tool: string, principal: Principal) => readonly string[] | undefined;
+}
+
+export type Era = "legacy" | "modern";
+
+/** Name and version in `serverInfo`. */
+export interface ServerInfo {
+  readonly name: string;
+  readonly version: string;
+}
+
+/** How long a client may keep a list, in milliseconds; changes are pushed to those that listen. */
+export const listTtlMs = 300_000;
+
+export const modernVersion = "2026-07-28";
+
+/** Handshake revisions that a client may name in `MCP-Protocol-Version`. */
+export const legacyVersions: ReadonlySet<string> = new Set([
+  "2025-11-25",
+  "2025-06-18",
+  "2025-03-26",
+  "2024-11-05",
+  "2024-10-07",
+]);

@@ -1,0 +1,64 @@
+import type { Readable, Writable } from "node:stream";
+import type { Server } from "@modelcontextprotocol/server";
+import { serveStdio, StdioServerTransport } from "@modelcontextprotocol/server/stdio";
+import type { Ports } from "../base/ports.ts";
+import type { Principal } from "../base/principal.ts";
+import { createServer } from "./server.ts";
+import type { McpService, ServerInfo } from "./service.ts";
+
+export interface StdioEndpoint {
+  readonly toolsChanged: () => void;
+  /** Resolves when the client has closed its end. */
+  readonly closed: Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+/** One message may be this large. */
+const maxBufferSize = 4_194_304;
+
+/**
+ * MCP over standard input and output, both eras.
+ *
+ * @param principal Asked at every request, so that an expired token is noticed.
+ */
+export function createStdioEndpoint(
+  parts: {
+    readonly service: () => McpService;
+    readonly info: ServerInfo;
+    readonly principal: () => Promise<Principal>;
+    readonly input: Readable;
+    readonly output: Writable;
+  },
+  ports: Ports,
+): StdioEndpoint {
+  const live = new Set<Server>();
+  const onerror = (error: Error): void =>
+    ports.log.debug("mcp_rejected", { reason: error.message });
+  const transport = new StdioServerTransport(parts.input, parts.output, { maxBufferSize });
+  const closed = new Promise<void>((resolve) => {
+    parts.input.once("end", resolve);
+    parts.input.once("close", resolve);
+  });
+  const server = { ...parts, transport: "stdio" as const };
+  const handle = serveStdio(
+    (context) => {
+      const instance = createServer(server, context, ports);
+      live.add(instance);
+      // oxlint-disable-next-line unicorn/prefer-add-event-listener -- the SDK has no other form
+      instance.onclose = () => live.delete(instance);
+      return instance;
+    },
+    { transport, onerror },
+  );
+  return {
+    toolsChanged() {
+      for (const instance of live) {
+        instance.sendToolListChanged().catch((cause: unknown) => {
+          ports.log.debug("notify_failed", { reason: String(cause) });
+        });
+      }
+    },
+    closed,
+    close: () => handle.close(),
+  };
+}

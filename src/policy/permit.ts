@@ -1,0 +1,59 @@
+import type { Issue } from "../base/issue.ts";
+import type { JsonObject } from "../base/json.ts";
+import type { Principal } from "../base/principal.ts";
+import type { Tool } from "../tools/tool.ts";
+import { compileCondition, type Condition } from "./condition.ts";
+
+/** What a caller may do with a tool. */
+export type Decision =
+  | { readonly kind: "allowed" }
+  /** Not listed, and called it answers like a tool that does not exist. */
+  | { readonly kind: "hidden" }
+  /** Listed; called it answers 403 with these scopes, all that the tool needs. */
+  | { readonly kind: "needs_scopes"; readonly scopes: readonly string[] }
+  /** Listed, but these arguments are refused. */
+  | { readonly kind: "denied" };
+
+/**
+ * The one predicate that list and call ask. Pure.
+ *
+ * @param args The model's arguments; absent when the question is whether to list the tool.
+ */
+export type Permit = (tool: Tool, principal: Principal, args?: JsonObject) => Decision;
+
+const allowed: Decision = { kind: "allowed" };
+const hidden: Decision = { kind: "hidden" };
+const denied: Decision = { kind: "denied" };
+
+/**
+ * @param stepUp false hides tools whose scopes the caller lacks.
+ * @param baseline Scopes on every token, repeated in a challenge so that clients ask for the union.
+ */
+export function compilePermit(
+  tools: Iterable<Tool>,
+  options: { readonly stepUp: boolean; readonly baseline: readonly string[] },
+): { readonly permit: Permit; readonly issues: readonly Issue[] } {
+  const rules = new Map<Tool, { condition: Condition | undefined; missing: Decision }>();
+  const issues: Issue[] = [];
+  for (const tool of tools) {
+    const scopes = [...new Set([...options.baseline, ...tool.scopes])];
+    const compiled = tool.when && compileCondition(tool.when);
+    if (compiled?.issue) issues.push(compiled.issue);
+    rules.set(tool, {
+      condition: compiled?.condition,
+      missing: options.stepUp ? { kind: "needs_scopes", scopes } : hidden,
+    });
+  }
+  const permit: Permit = (tool, principal, args) => {
+    const rule = rules.get(tool);
+    if (rule === undefined) return hidden;
+    const { condition } = rule;
+    if (condition !== undefined && !condition.usesArgs && !condition.holds(tool, principal, {})) {
+      return hidden;
+    }
+    if (!tool.scopes.every((scope) => principal.scopes.has(scope))) return rule.missing;
+    if (args === undefined || condition === undefined || !condition.usesArgs) return allowed;
+    return condition.holds(tool, principal, args) ? allowed : denied;
+  };
+  return { permit, issues };
+}

@@ -1,0 +1,192 @@
+import { createAnonymous } from "./auth/anonymous.ts";
+import { createAuthenticate, type Authenticate } from "./auth/authenticate.ts";
+import { compileChallenge } from "./auth/challenge.ts";
+import type { KeySets } from "./auth/keysets.ts";
+import { compileMetadata } from "./auth/metadata.ts";
+import { ConfigError } from "./base/errors.ts";
+import type { Issue } from "./base/issue.ts";
+import type { Ports } from "./base/ports.ts";
+import { compileRoad, type Road, type Route } from "./call/road.ts";
+import type { ApiConfig, Config, EndpointConfig } from "./config/config.ts";
+import { compileEdge } from "./http/edge.ts";
+import type { HttpService } from "./http/server.ts";
+import { createConcurrencyLimit, type Enter } from "./limits/concurrency.ts";
+import type { McpService } from "./mcp/service.ts";
+import type { Audit } from "./observe/audit.ts";
+import type { ApiDocument } from "./openapi/operation.ts";
+import { compilePermit, type Permit } from "./policy/permit.ts";
+import { compileCatalog, type Catalog } from "./tools/catalog.ts";
+import type { Tool } from "./tools/tool.ts";
+import { readBaseUrl, type BaseUrl } from "./upstream/base-url.ts";
+import { createCredential, type CredentialDeps } from "./upstream/credential.ts";
+import { compileReply, defaultReplyLimits } from "./upstream/map-reply.ts";
+import { replyShapeOf } from "./upstream/reply-shape.ts";
+import { compileRequest } from "./upstream/request.ts";
+import type { Upstreams } from "./upstream/send.ts";
+
+/** A configuration and its documents, compiled into everything that serves. Immutable. */
+export interface Snapshot {
+  readonly config: Config;
+  readonly catalog: Catalog;
+  readonly authenticate: Authenticate;
+  readonly road: Road;
+  readonly mcp: McpService;
+  readonly http: HttpService;
+  /** Every file it was made from. */
+  readonly files: readonly string[];
+  /** Findings that did not keep it from being made. */
+  readonly warnings: readonly Issue[];
+}
+
+/** What outlives a reload; owned by the gateway. */
+export interface Lasting extends Omit<CredentialDeps, "clients"> {
+  readonly keys: KeySets;
+  readonly upstreams: Upstreams;
+  readonly audit: Audit;
+  readonly userAgent: string;
+}
+
+export interface Loaded {
+  readonly config: Config;
+  readonly documents: ReadonlyMap<string, ApiDocument>;
+}
+
+/** Pure but for the parts in `lasting`. @throws ConfigError with every finding. */
+export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports): Snapshot {
+  const { config, documents } = loaded;
+  const issues: Issue[] = [...config.warnings];
+  for (const document of documents.values()) issues.push(...document.warnings);
+  const apis = config.apis.flatMap((api) => {
+    const document = documents.get(api.id);
+    return document === undefined ? [] : [{ config: api, document }];
+  });
+  const compiled = compileCatalog(apis);
+  const { catalog } = compiled;
+  issues.push(...compiled.issues);
+  const { permit, issues: conditionIssues } = compilePermit(
+    catalog.tools.values(),
+    policyOf(config),
+  );
+  issues.push(...conditionIssues);
+  const routes = compileRoutes({ config, catalog, issues }, lasting, ports);
+  if (issues.some(({ severity }) => severity === "error")) throw new ConfigError(issues);
+  const road = compileRoad({ catalog, permit, routes, audit: lasting.audit }, ports);
+  const endpoint = config.endpoints[0];
+  if (endpoint === undefined) throw new TypeError("a configuration without endpoint");
+  const { authenticate, ...http } = compileAuth(config, endpoint, lasting.keys, ports);
+  return {
+    config,
+    catalog,
+    authenticate,
+    road,
+    mcp: compileMcp(catalog, permit, road),
+    http: { ...http, authenticate, edge: compileEdge(config.server) },
+    files: [...config.files, ...[...documents.values()].flatMap(({ files }) => files)],
+    warnings: issues,
+  };
+}
+
+function policyOf({ auth }: Config): { stepUp: boolean; baseline: readonly string[] } {
+  return auth.mode === "oauth"
+    ? { stepUp: auth.stepUp, baseline: auth.scopes }
+    : { stepUp: false, baseline: [] };
+}
+
+function compileAuth(
+  { auth }: Config,
+  endpoint: EndpointConfig,
+  keys: KeySets,
+  ports: Ports,
+): Omit<HttpService, "edge"> {
+  if (auth.mode === "none") {
+    const refuse = compileChallenge({ metadataUrl: "", scopes: [] });
+    return { authenticate: createAnonymous(), refuse, metadata: new Map() };
+  }
+  keys.replace(auth.issuers);
+  const metadata = compileMetadata(auth, endpoint, true);
+  return {
+    authenticate: createAuthenticate(auth, endpoint, { keys }, ports),
+    refuse: compileChallenge({ metadataUrl: metadata.url, scopes: auth.scopes }),
+    metadata: new Map(metadata.paths.map((path) => [path, metadata.body])),
+  };
+}
+
+function compileMcp(catalog: Catalog, permit: Permit, road: Road): McpService {
+  return {
+    callTool: road.callTool,
+    listTools: (principal) => catalog.listFor((tool) => permit(tool, principal).kind !== "hidden"),
+    missingScopes(name, principal) {
+      const tool = catalog.tools.get(name);
+      const decision = tool && permit(tool, principal);
+      return decision?.kind === "needs_scopes" ? decision.scopes : undefined;
+    },
+  };
+}
+
+interface Draft {
+  readonly config: Config;
+  readonly catalog: Catalog;
+  readonly issues: Issue[];
+}
+
+function compileRoutes(
+  { config, catalog, issues }: Draft,
+  lasting: Lasting,
+  ports: Ports,
+): ReadonlyMap<Tool, Route> {
+  const routes = new Map<Tool, Route>();
+  for (const api of config.apis) {
+    const tools = [...catalog.tools.values()].filter((tool) => tool.api === api.id);
+    const credential = collect(issues, () =>
+      createCredential(api, { ...lasting, clients: config.clients }, ports),
+    );
+    if (credential === undefined) continue;
+    const enter: Enter = createConcurrencyLimit(config.limits.maxConcurrentCalls);
+    const limits = { timeoutMs: api.timeoutMs, maxBytes: config.limits.maxResponseBytes };
+    for (const tool of tools) {
+      const base = locate(api, tool, issues);
+      if (base === undefined) continue;
+      routes.set(tool, {
+        enter,
+        credential,
+        limits,
+        origin: base.origin,
+        build: compileRequest(tool, base.basePath, lasting.userAgent),
+        send: lasting.upstreams.to(base.origin),
+        mapReply: compileReply(replyShapeOf(tool), defaultReplyLimits, ports),
+      });
+    }
+  }
+  return routes;
+}
+
+/** `url` of the api decides; only without one does the document say where its API is. */
+function locate(api: ApiConfig, tool: Tool, issues: Issue[]): BaseUrl | undefined {
+  const server = api.url ?? tool.operation.servers[0];
+  try {
+    if (server !== undefined) return readBaseUrl(server);
+  } catch {
+    // Not absolute, or no http URL: the finding below says what to do.
+  }
+  const told = issues.some(({ code, position }) => code === "no_url" && position === api.position);
+  if (!told) {
+    issues.push({
+      severity: "error",
+      code: "no_url",
+      message: `the document does not say where ${api.id} is`,
+      position: api.position,
+      help: "add url: the origin and base path of the API",
+    });
+  }
+  return undefined;
+}
+
+function collect<T>(issues: Issue[], make: () => T): T | undefined {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    issues.push(...error.issues);
+    return undefined;
+  }
+}

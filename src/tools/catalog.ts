@@ -1,0 +1,147 @@
+import { createHash } from "node:crypto";
+import type { Issue } from "../base/issue.ts";
+import type { JsonSchema } from "../base/json.ts";
+import type { ApiConfig } from "../config/config.ts";
+import type { ApiDocument } from "../openapi/operation.ts";
+import { createChecker } from "./check.ts";
+import { checkedSchema } from "./checked-schema.ts";
+import { describeTool } from "./entry.ts";
+import { inputSchema } from "./input-schema.ts";
+import { layOut, type Layout } from "./layout.ts";
+import { distinctToolName, toolName } from "./name.ts";
+import { selectOperations, type Selected } from "./rule.ts";
+import type { ArgIssue, Tool } from "./tool.ts";
+
+/** Every tool of a gateway. Immutable; the order is that of the names. */
+export interface Catalog {
+  readonly tools: ReadonlyMap<string, Tool>;
+  /** Changes exactly when something that a client can see changes. */
+  readonly digest: string;
+  /** The `tools` array of `tools/list` as JSON bytes, for the tools that `isVisible` accepts. */
+  readonly listFor: (isVisible: (tool: Tool) => boolean) => Uint8Array;
+}
+
+/** Lists are kept per visible set: a gateway has few kinds of callers. */
+const maxLists = 256;
+
+/**
+ * @returns The catalog and every finding; with a finding of severity `error` it is not to be used.
+ */
+export function compileCatalog(
+  apis: readonly { readonly config: ApiConfig; readonly document: ApiDocument }[],
+): { readonly catalog: Catalog; readonly issues: readonly Issue[] } {
+  const issues: Issue[] = [];
+  const check = createChecker();
+  const drafts = apis.flatMap(({ config, document }) => {
+    const selection = selectOperations(document, config.rules);
+    issues.push(...selection.issues);
+    return selection.selected.map((selected) => ({ ...selected, api: config.id, document }));
+  });
+  const names = nameTools(drafts, issues);
+  const tools: Tool[] = [];
+  for (const [index, { api, operation, rule, document }] of drafts.entries()) {
+    const name = names[index];
+    if (name === undefined) continue;
+    const layout = layOut(operation, rule, document.schemas);
+    issues.push(...layout.issues, ...operation.warnings);
+    const schema = inputSchema(layout, document.schemas);
+    tools.push({
+      name,
+      api,
+      operation,
+      inputSchema: schema,
+      places: layout.places,
+      scopes: rule.scopes,
+      when: rule.when,
+      entry: JSON.stringify(describeTool(name, operation, rule, schema)),
+      validate: compileValidate(schema, layout, check),
+    });
+  }
+  return { catalog: createCatalog(tools), issues };
+}
+
+function createCatalog(unordered: readonly Tool[]): Catalog {
+  const tools = unordered.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const lists = new Map<string, Uint8Array>();
+  const digest = createHash("sha256");
+  for (const tool of tools) digest.update(tool.entry).update("\n");
+  return {
+    tools: new Map(tools.map((tool) => [tool.name, tool])),
+    digest: digest.digest("hex").slice(0, 16),
+    listFor(isVisible) {
+      const visible = tools.filter(isVisible);
+      const key = visible.length === tools.length ? "" : visible.map(({ name }) => name).join(",");
+      const known = lists.get(key);
+      if (known) return known;
+      const list = Buffer.from(`[${visible.map(({ entry }) => entry).join(",")}]`);
+      if (lists.size >= maxLists) lists.clear();
+      lists.set(key, list);
+      return list;
+    },
+  };
+}
+
+/** By rule, else from the operation; a name that is taken gets a mark of its operation's own. */
+function nameTools(
+  drafts: readonly (Selected & { readonly api: string })[],
+  issues: Issue[],
+): (string | undefined)[] {
+  const owners = new Map<string, { readonly api: string; readonly explicit: boolean }>();
+  const names: (string | undefined)[] = drafts.map(() => undefined);
+  const order = [...drafts.keys()].toSorted((a, b) => compareDrafts(drafts[a], drafts[b]));
+  for (const index of order) {
+    const draft = drafts[index];
+    if (draft === undefined) continue;
+    const { operation, rule, api } = draft;
+    const explicit = rule.name !== undefined;
+    let name = rule.name ?? toolName(operation);
+    const owner = owners.get(name.toLowerCase());
+    if (owner !== undefined && !explicit && (owner.api === api || owner.explicit)) {
+      name = distinctToolName(name, operation);
+    }
+    if (owners.has(name.toLowerCase())) {
+      issues.push({
+        severity: "error",
+        code: "duplicate_tool_name",
+        message: `two tools would be called ${JSON.stringify(name)} (${operation.method} ${operation.path} of ${api} is the second)`,
+        position: rule.position,
+        help: "give one of them another name in its rule",
+      });
+      continue;
+    }
+    owners.set(name.toLowerCase(), { api, explicit });
+    names[index] = name;
+  }
+  return names;
+}
+
+type Draft = Selected & { readonly api: string };
+
+/** Names that the operator wrote are given first; then by method and path, never by position. */
+function compareDrafts(a: Draft | undefined, b: Draft | undefined): number {
+  if (a === undefined || b === undefined) return 0;
+  const explicit = Number(b.rule.name !== undefined) - Number(a.rule.name !== undefined);
+  if (explicit !== 0) return explicit;
+  const [x, y] = [a, b].map(({ operation: { method, path } }) => `${method} ${path}`);
+  return (x ?? "") < (y ?? "") ? -1 : 1;
+}
+
+function compileValidate(
+  published: JsonSchema,
+  layout: Layout,
+  check: ReturnType<typeof createChecker>,
+): (args: Parameters<Tool["validate"]>[0]) => readonly ArgIssue[] {
+  const textual = new Set<string>();
+  let argument = "";
+  for (const { key, source, target } of layout.places) {
+    if (source.kind !== "model") continue;
+    if (target.kind === "parameter" && target.parameter.encoding.kind === "style") textual.add(key);
+    if (target.kind === "body") argument = key;
+  }
+  const hidden = { argument, properties: layout.hiddenProperties };
+  let run: ReturnType<typeof check> | undefined;
+  return (args) => {
+    run ??= check(checkedSchema(published, hidden), textual);
+    return run(args);
+  };
+}

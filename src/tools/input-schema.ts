@@ -1,0 +1,53 @@
+import { isJsonObject, type JsonObject, type JsonSchema, type JsonValue } from "../base/json.ts";
+import type { SchemaPool } from "../openapi/operation.ts";
+import { unescapePointer, type Layout } from "./layout.ts";
+
+/**
+ * The published schema: the root is a plain object and nothing else, because some model APIs refuse
+ * a whole request over one composed root; `$defs` holds exactly what can be reached from it.
+ */
+export function inputSchema(layout: Layout, schemas: SchemaPool): JsonSchema {
+  const { properties, required } = layout;
+  const definitions = reachable(Object.values(properties), schemas);
+  return {
+    type: "object",
+    ...(Object.keys(properties).length > 0 ? { properties } : {}),
+    ...(required.length > 0 ? { required } : {}),
+    additionalProperties: false,
+    ...(Object.keys(definitions).length > 0 ? { $defs: definitions } : {}),
+  };
+}
+
+/** In the order of their names, so that the same operation always has the same bytes. */
+function reachable(roots: readonly JsonSchema[], schemas: SchemaPool): JsonObject {
+  const found = new Map<string, JsonSchema>();
+  const pending: JsonValue[] = [...roots];
+  for (let value = pending.pop(); value !== undefined; value = pending.pop()) {
+    for (const name of referencesIn(value)) {
+      if (found.has(name)) continue;
+      const schema = schemas.get(name) ?? {};
+      found.set(name, schema);
+      pending.push(schema);
+    }
+  }
+  return Object.fromEntries([...found].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function* referencesIn(root: JsonValue): Generator<string> {
+  const pending: JsonValue[] = [root];
+  for (let value = pending.pop(); value !== undefined; value = pending.pop()) {
+    if (Array.isArray(value)) pending.push(...(value as readonly JsonValue[]));
+    else if (isJsonObject(value)) {
+      const ref = value["$ref"];
+      if (typeof ref === "string" && ref.startsWith("#/$defs/")) {
+        yield unescapePointer(ref.slice("#/$defs/".length).split("/")[0] ?? "");
+      }
+      for (const [key, child] of Object.entries(value)) {
+        // Data, not schemas: a `$ref` in there is only text.
+        if (key !== "const" && key !== "enum" && key !== "default" && key !== "examples") {
+          pending.push(child);
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,61 @@
+import { createHash } from "node:crypto";
+
+/** Room for the prefixes that clients put in front of a name (openapi page, rule 3). */
+const maxToolName = 56;
+const maxArgumentName = 64;
+
+/**
+ * A tool name every client accepts, `^[a-zA-Z_][a-zA-Z0-9_-]{0,63}$`, from the operationId or, when
+ * there is none, from method and path. It depends on nothing but its operation.
+ */
+export function toolName(operation: {
+  readonly id: string | undefined;
+  readonly method: string;
+  readonly path: string;
+}): string {
+  const source = operation.id ?? spellPath(operation.method, operation.path);
+  const words = plain(source, /[^a-zA-Z0-9_-]+/g);
+  const name = words === "" || /^[0-9-]/.test(words) ? `_${words}` : words;
+  return name.length <= maxToolName ? name : cut(name, maxToolName, source);
+}
+
+/** The same name for a later operation whose name is already taken. */
+export function distinctToolName(
+  name: string,
+  operation: { readonly method: string; readonly path: string },
+): string {
+  const mark = hash(`${operation.method} ${operation.path}`);
+  return `${name.slice(0, maxToolName - mark.length - 1)}_${mark}`;
+}
+
+/** An argument name that every model API accepts, `^[a-zA-Z0-9_.-]{1,64}$`. */
+export function argumentName(wireName: string): string {
+  if (/^[a-zA-Z0-9_.-]{1,64}$/.test(wireName)) return wireName;
+  const name = plain(wireName, /[^a-zA-Z0-9_.-]+/g) || `arg_${hash(wireName)}`;
+  return name.length <= maxArgumentName ? name : cut(name, maxArgumentName, wireName);
+}
+
+function spellPath(method: string, path: string): string {
+  const words = path.replace(/\{([^}]*)\}/g, "by_$1");
+  return `${method.toLowerCase()}_${words}`;
+}
+
+function plain(text: string, illegal: RegExp): string {
+  return text
+    .normalize("NFKD")
+    .replace(/\p{M}+/gu, "")
+    .replace(illegal, "_")
+    .replace(/_{2,}/g, "_")
+    .replace(/^_+|_+$/g, "");
+}
+
+/** Ends at a word where possible; the hash of the whole keeps two long names apart. */
+function cut(name: string, max: number, whole: string): string {
+  const head = name.slice(0, max - 7);
+  const word = head.lastIndexOf("_");
+  return `${word > max / 2 ? head.slice(0, word) : head}_${hash(whole)}`;
+}
+
+function hash(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 6);
+}

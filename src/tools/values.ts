@@ -1,0 +1,54 @@
+import { CallError } from "../base/errors.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
+import type { Principal } from "../base/principal.ts";
+import type { Place } from "./tool.ts";
+
+/** The values of a request, in the order of the tool's places; undefined: nothing is sent. */
+export type Values = readonly (JsonValue | undefined)[];
+
+/**
+ * Puts together what the model gave, what the verified token says and what is constant.
+ *
+ * @throws CallError `not_permitted` when the token lacks a claim that the request needs: leaving it
+ *   out could widen what the request asks for.
+ */
+export function collectValues(
+  places: readonly Place[],
+  args: JsonObject,
+  principal: Principal,
+): Values {
+  return places.map((place) => {
+    switch (place.source.kind) {
+      case "model":
+        return valueOf(place, args);
+      case "value":
+        return place.source.value;
+      case "principal":
+        return claimOf(principal, place.source.path);
+    }
+  });
+}
+
+function valueOf(place: Place, args: JsonObject): JsonValue | undefined {
+  if (place.target.kind === "property") return place.default;
+  return Object.hasOwn(args, place.key) ? args[place.key] : place.default;
+}
+
+function claimOf(principal: Principal, path: readonly string[]): JsonValue {
+  let value: unknown = {
+    sub: principal.sub,
+    iss: principal.iss,
+    clientId: principal.clientId,
+    claims: principal.claims,
+  };
+  for (const name of path) {
+    value = isJsonObject(value) && Object.hasOwn(value, name) ? value[name] : undefined;
+  }
+  if (value === undefined || value === null || value === "") {
+    throw new CallError(
+      "not_permitted",
+      `Your login does not carry ${path.at(-1) ?? "a claim"}, which this tool needs. Another account may have it.`,
+    );
+  }
+  return value as JsonValue;
+}
