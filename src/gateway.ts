@@ -5,7 +5,7 @@ import type { AuthError } from "./base/errors.ts";
 import { ConfigError } from "./base/errors.ts";
 import type { Issue } from "./base/issue.ts";
 import type { Ports } from "./base/ports.ts";
-import { createBroker, type Broker } from "./broker/broker.ts";
+import type { Broker } from "./broker/broker.ts";
 import type { BrokerClient } from "./broker/client.ts";
 import type { Config } from "./config/config.ts";
 import { loadConfig } from "./config/load.ts";
@@ -264,6 +264,8 @@ async function startableBroker(
         },
       ];
     });
+  // A third of a second to load, and most gateways have none.
+  const { createBroker } = await import("./broker/broker.ts");
   return createBroker(broker, { resources: () => resourcesOf(current()), clients }, ports);
 }
 

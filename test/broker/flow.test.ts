@@ -2,7 +2,7 @@ import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 
 import * as oauth from "oauth4webapi";
 import { expect, test } from "vitest";
 import { createBroker } from "../../src/broker/broker.ts";
-import { createBrowser, logIn } from "./browser.ts";
+import { createBrowser, logIn } from "../../examples/demo/browser.ts";
 import { callback, courses, mcp, verifier, world } from "./world.ts";
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };

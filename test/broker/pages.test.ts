@@ -1,6 +1,6 @@
 import { request } from "node:http";
 import { expect, test } from "vitest";
-import { createBrowser, logIn, type Stop } from "./browser.ts";
+import { createBrowser, logIn, type Stop } from "../../examples/demo/browser.ts";
 import { callback, mcp, world, type World } from "./world.ts";
 
 function html(stop: Stop): string {

@@ -1,5 +1,5 @@
 import { expect, test, vi } from "vitest";
-import { logIn } from "./browser.ts";
+import { logIn } from "../../examples/demo/browser.ts";
 import { world } from "./world.ts";
 
 // In a file of its own: oidc-provider prints each of its notices once per process.

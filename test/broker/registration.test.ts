@@ -1,6 +1,6 @@
 import { decodeJwt } from "jose";
 import { expect, test } from "vitest";
-import { createBrowser } from "./browser.ts";
+import { createBrowser } from "../../examples/demo/browser.ts";
 import { callback, mcp, world } from "./world.ts";
 
 const mcpRemote = {

@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from "vitest";
-import { logIn } from "./browser.ts";
+import { logIn } from "../../examples/demo/browser.ts";
 import { callback, mcp, verifier, world, type World } from "./world.ts";
 
 afterEach(() => void vi.useRealTimers());

@@ -8,7 +8,7 @@ import { Secret } from "../../src/base/secret.ts";
 import { createBroker } from "../../src/broker/broker.ts";
 import type { BrokerClient } from "../../src/broker/client.ts";
 import type { BrokerResource } from "../../src/broker/resource.ts";
-import { createBrowser, logIn, type Browser } from "./browser.ts";
+import { createBrowser, logIn, type Browser } from "../../examples/demo/browser.ts";
 
 export const mcp = "http://localhost:3000/mcp";
 export const callback = "http://localhost:8123/callback";

@@ -1,0 +1,174 @@
+import { readFile } from "node:fs/promises";
+import { AuthError, CallError, UnknownToolError } from "../base/errors.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
+import type { Principal } from "../base/principal.ts";
+import { anonymous } from "../auth/anonymous.ts";
+import { createGateway, inspect } from "../gateway.ts";
+import type { Snapshot } from "../snapshot.ts";
+import { maskCredential } from "../upstream/masked-credential.ts";
+import { exitCodes, printLine, type ExitCode, type Io } from "./io.ts";
+import { readPrincipal } from "./principal.ts";
+import { createPorts, gatewayOptions, quietPorts } from "./setup.ts";
+
+export interface CallOptions {
+  readonly config: string;
+  /** `k=v`; a value is read as JSON where the argument is not text. */
+  readonly pairs: readonly string[];
+  /** A JSON object, or `@file`. */
+  readonly args: string | undefined;
+  readonly dryRun: boolean;
+  readonly json: boolean;
+  /** An access token for this gateway, or `@file`. */
+  readonly token: string | undefined;
+  /** A pretended caller; only with `dryRun`. */
+  readonly as: string | undefined;
+}
+
+/** Thrown for a command line that cannot be meant. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+export async function call(tool: string, options: CallOptions, io: Io): Promise<ExitCode> {
+  try {
+    if (options.dryRun) return await showRequest(tool, options, io);
+    return await callTool(tool, options, io);
+  } catch (error) {
+    if (error instanceof CallError || error instanceof UnknownToolError) {
+      printLine(io.stderr, error.message);
+      return exitCodes.refused;
+    }
+    if (error instanceof AuthError) {
+      const scopes = error.scopes.length > 0 ? ` (needs ${error.scopes.join(" ")})` : "";
+      printLine(io.stderr, `${error.code}: ${error.reason}${scopes}`);
+      return exitCodes.refused;
+    }
+    throw error;
+  }
+}
+
+/** The request exactly as it would be sent, secrets masked; nothing is sent. */
+async function showRequest(name: string, options: CallOptions, io: Io): Promise<ExitCode> {
+  const snapshot = await inspect(gatewayOptions(io, options.config, quietPorts));
+  const principal = await pretend(snapshot, options);
+  const tool = snapshot.catalog.tools.get(name);
+  const api = snapshot.config.apis.find(({ id }) => id === tool?.api);
+  const credential = maskCredential(api?.credential ?? { kind: "none" });
+  const args = await readArgs(snapshot, name, options);
+  const { origin, request } = snapshot.road.prepare(
+    { tool: name, args, principal, transport: "cli", cancel: undefined, onProgress: undefined },
+    credential,
+  );
+  const headers = pairUp(request.headers);
+  const url = `${origin}${request.path}`;
+  const { method, body } = request;
+  const text = typeof body === "string" ? body : body && Buffer.from(body).toString("base64");
+  if (options.json) {
+    const shown = { method, url, headers, body: text ?? null };
+    printLine(io.stdout, JSON.stringify(shown));
+  } else {
+    const lines = Object.entries(headers).map(([header, value]) => `${header}: ${value}`);
+    const rest = text === undefined ? [] : ["", text];
+    printLine(io.stdout, [`${method} ${url}`, ...lines, ...rest].join("\n"));
+  }
+  return exitCodes.ok;
+}
+
+async function pretend(snapshot: Snapshot, { as, token }: CallOptions): Promise<Principal> {
+  const { auth } = snapshot.config;
+  if (token !== undefined) {
+    throw new UsageError("--token is for real calls; with --dry-run say who with --as");
+  }
+  if (as !== undefined) return readPrincipal(as, auth.mode === "oauth" ? auth.scopes : []);
+  if (auth.mode === "none") return anonymous;
+  throw new UsageError("say who calls: --as 'sub=alice,scope=…'");
+}
+
+async function callTool(name: string, options: CallOptions, io: Io): Promise<ExitCode> {
+  if (options.as !== undefined) throw new UsageError("--as is only for --dry-run; use --token");
+  const gateway = await createGateway({
+    ...gatewayOptions(io, options.config, createPorts(io, "warn")),
+    writeAudit: (line) => io.stderr.write(line),
+  });
+  try {
+    const { snapshot } = gateway;
+    const given = options.token ?? io.env["TOLLGATE_TOKEN"];
+    if (given === undefined && snapshot.config.auth.mode === "oauth") {
+      throw new UsageError("an access token is needed: --token T, --token @file or TOLLGATE_TOKEN");
+    }
+    const token = given === undefined ? "" : await readText(given);
+    const principal = await snapshot.authenticate.authenticateToken(token.trim());
+    const args = await readArgs(snapshot, name, options);
+    const reply = await snapshot.road.callTool({
+      tool: name,
+      args,
+      principal,
+      transport: "cli",
+      cancel: undefined,
+      onProgress: ({ progress, total, message }) => {
+        const of = total === undefined ? "" : ` of ${total}`;
+        printLine(io.stderr, `${progress}${of} ${message ?? ""}`.trimEnd());
+      },
+    });
+    if (options.json) {
+      const { content, structured, isError } = reply;
+      const value: unknown = structured === undefined ? undefined : JSON.parse(structured.json);
+      const shown = { content, structuredContent: value, isError };
+      printLine(io.stdout, JSON.stringify(shown));
+    } else {
+      for (const block of reply.content) {
+        printLine(io.stdout, block.type === "text" ? block.text : `[${block.type}]`);
+      }
+    }
+    return reply.isError ? exitCodes.refused : exitCodes.ok;
+  } finally {
+    await gateway.close();
+  }
+}
+
+async function readArgs(
+  snapshot: Snapshot,
+  name: string,
+  { args, pairs }: CallOptions,
+): Promise<JsonObject> {
+  const base = args === undefined ? {} : parseObject(await readText(args));
+  const schema = snapshot.catalog.tools.get(name)?.inputSchema["properties"];
+  const properties = isJsonObject(schema) ? schema : {};
+  const named = pairs.map((pair) => {
+    const at = pair.indexOf("=");
+    if (at < 1) throw new UsageError(`${pair} is not name=value`);
+    const key = pair.slice(0, at);
+    return [key, readValue(pair.slice(at + 1), properties[key])] as const;
+  });
+  return { ...base, ...Object.fromEntries(named) };
+}
+
+function readValue(text: string, schema: JsonValue | undefined): JsonValue {
+  const type = isJsonObject(schema) ? schema["type"] : undefined;
+  if (type === "string") return text;
+  try {
+    return JSON.parse(text) as JsonValue;
+  } catch {
+    return text;
+  }
+}
+
+function parseObject(text: string): JsonObject {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (isJsonObject(value)) return value;
+  } catch {
+    // Said below.
+  }
+  throw new UsageError("--args must be a JSON object");
+}
+
+function readText(text: string): Promise<string> {
+  return text.startsWith("@") ? readFile(text.slice(1), "utf8") : Promise.resolve(text);
+}
+
+function pairUp(list: readonly string[]): Record<string, string> {
+  const pairs: Record<string, string> = {};
+  for (let i = 0; i + 1 < list.length; i += 2) pairs[list[i] ?? ""] = list[i + 1] ?? "";
+  return pairs;
+}

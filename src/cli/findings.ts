@@ -1,0 +1,86 @@
+import { readFileSync } from "node:fs";
+import { relative } from "node:path";
+import type { Issue } from "../base/issue.ts";
+import { frameIssues } from "../config/frame.ts";
+
+export const findingFormats = ["pretty", "json", "github", "sarif"] as const;
+
+export type FindingFormat = (typeof findingFormats)[number];
+
+/** Findings for people, programs, GitHub's annotations, or any reader of SARIF 2.1.0. */
+export function formatFindings(issues: readonly Issue[], format: FindingFormat): string {
+  switch (format) {
+    case "pretty":
+      return frameIssues(issues.map(shorten), readText);
+    case "json":
+      return JSON.stringify(issues.map(describe), undefined, 2);
+    case "github":
+      return issues.map(annotate).join("\n");
+    case "sarif":
+      return JSON.stringify(toSarif(issues), undefined, 2);
+  }
+}
+
+function readText(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+/** Paths as seen from here, which is what an editor's terminal can open. */
+function shorten(issue: Issue): Issue {
+  const { position } = issue;
+  if (position === undefined) return issue;
+  return { ...issue, position: { ...position, file: nearPath(position.file) } };
+}
+
+function nearPath(file: string): string {
+  const near = relative(process.cwd(), file);
+  return near.startsWith("..") || near === "" ? file : near;
+}
+
+function describe(issue: Issue): object {
+  const { severity, code, message, position, help } = shorten(issue);
+  return { severity, code, message, ...position, ...(help === undefined ? {} : { help }) };
+}
+
+/** `::error file=…,line=…::message`, with the escapes of GitHub's workflow commands. */
+function annotate(issue: Issue): string {
+  const { severity, code, message, position, help } = shorten(issue);
+  const at = position ? ` file=${position.file},line=${position.line},col=${position.column}` : "";
+  const text = help === undefined ? message : `${message} (${help})`;
+  const escaped = text.replaceAll("%", "%25").replaceAll("\r", "%0D").replaceAll("\n", "%0A");
+  return `::${severity}${at}${at ? "," : " "}title=${code}::${escaped}`;
+}
+
+function toSarif(issues: readonly Issue[]): object {
+  return {
+    $schema: "https://json.schemastore.org/sarif-2.1.0.json",
+    version: "2.1.0",
+    runs: [
+      {
+        tool: { driver: { name: "tollgate", rules: [] } },
+        results: issues.map((issue) => {
+          const { severity, code, message, position, help } = shorten(issue);
+          return {
+            ruleId: code,
+            level: severity,
+            message: { text: help === undefined ? message : `${message} (${help})` },
+            locations: position
+              ? [
+                  {
+                    physicalLocation: {
+                      artifactLocation: { uri: position.file },
+                      region: { startLine: position.line, startColumn: position.column },
+                    },
+                  },
+                ]
+              : [],
+          };
+        }),
+      },
+    ],
+  };
+}

@@ -1,0 +1,40 @@
+import { loadConfig } from "../config/load.ts";
+import type { Listen } from "../config/config.ts";
+import { exitCodes, printLine, type ExitCode, type Io } from "./io.ts";
+
+const timeoutMs = 2_000;
+
+/**
+ * Asks the gateway of this configuration whether it lives; for container health checks, which have
+ * no curl. Without an admin listener any answer of the public one counts.
+ */
+export async function healthcheck(
+  options: { readonly config: string; readonly ready: boolean },
+  io: Io,
+): Promise<ExitCode> {
+  const config = await loadConfig(options.config, io.env);
+  const { admin } = config;
+  if (options.ready && admin === undefined) {
+    printLine(io.stderr, "--ready needs the admin listener: set admin.listen in gateway.yaml");
+    return exitCodes.usage;
+  }
+  const path = options.ready ? "/readyz" : "/livez";
+  const url = admin ? `${originOf(admin.listen)}${path}` : originOf(config.server.listen);
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) });
+    const text = await response.text();
+    if (admin === undefined || response.ok) {
+      printLine(io.stdout, "ok");
+      return exitCodes.ok;
+    }
+    printLine(io.stderr, `${url} answered ${response.status} ${text.slice(0, 500)}`);
+  } catch {
+    printLine(io.stderr, `${url} does not answer; is the gateway running?`);
+  }
+  return exitCodes.refused;
+}
+
+function originOf({ host, port }: Listen): string {
+  const reachable = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
+  return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
+}

@@ -1,0 +1,150 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { ConfigError } from "../base/errors.ts";
+import { gatewaySchema } from "../config/schema/gateway.ts";
+import { tailAudit, type TailOptions } from "./audit.ts";
+import { call, UsageError, type CallOptions } from "./call.ts";
+import { findingFormats, formatFindings, type FindingFormat } from "./findings.ts";
+import { healthcheck } from "./healthcheck.ts";
+import { exitCodes, printLine, type ExitCode, type Io } from "./io.ts";
+import { serve, type ServeOptions } from "./serve.ts";
+import { readServerInfo } from "./setup.ts";
+import { listTools, showTool, type ToolsOptions } from "./tools.ts";
+import { validate } from "./validate.ts";
+
+/** Runs one command line, without the program's name. */
+export async function run(argv: readonly string[], io: Io): Promise<ExitCode> {
+  let code: ExitCode = exitCodes.ok;
+  const program = createProgram(io, (result) => {
+    code = result;
+  });
+  try {
+    await program.parseAsync(argv, { from: "user" });
+    return code;
+  } catch (error) {
+    return explain(error, io);
+  }
+}
+
+function explain(error: unknown, io: Io): ExitCode {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  if (error instanceof UsageError) {
+    printLine(io.stderr, `error: ${error.message}`);
+    return exitCodes.usage;
+  }
+  if (error instanceof ConfigError) {
+    printLine(io.stderr, formatFindings(error.issues, "pretty").trimEnd());
+    return exitCodes.badConfiguration;
+  }
+  if (error instanceof Error && "code" in error && error.code === "EADDRINUSE") {
+    printLine(io.stderr, `error: ${error.message}; another process listens there`);
+    return exitCodes.refused;
+  }
+  throw error;
+}
+
+type Done = (code: ExitCode) => void;
+
+function createProgram(io: Io, done: Done): Command {
+  const program = new Command("tollgate")
+    .description("The gate in front of the REST APIs a company already has: OpenAPI to MCP.")
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+    });
+  addServe(program, io, done);
+  addTools(program, io, done);
+  addCall(program, io, done);
+  addRest(program, io, done);
+  return program;
+}
+
+function command(parent: Command, name: string, description: string, io: Io): Command {
+  const file = new Option("-c, --config <file>", "gateway.yaml").default(
+    io.env["TOLLGATE_CONFIG"] ?? "gateway.yaml",
+    "$TOLLGATE_CONFIG or gateway.yaml",
+  );
+  return parent.command(name).description(description).addOption(file);
+}
+
+function addServe(program: Command, io: Io, done: Done): void {
+  const level = new Option("--log-level <level>", "least severe log lines to write")
+    .choices(["debug", "info", "warn", "error"])
+    .default(io.env["TOLLGATE_LOG_LEVEL"] ?? "info");
+  command(program, "serve", "serve the tools over HTTP, or over standard input and output", io)
+    .option("--stdio", "speak MCP on standard input and output", false)
+    .option("--no-watch", "do not reload when gateway.yaml or a document changes")
+    .addOption(level)
+    .action(async (options: ServeOptions) => done(await serve(options, io)));
+  const format = new Option("--format <format>", "how to print findings")
+    .choices(findingFormats)
+    .default("pretty");
+  command(program, "validate", "check gateway.yaml and its documents without serving", io)
+    .addOption(format)
+    .action(async (options: { config: string; format: FindingFormat }) => {
+      done(await validate(options, io));
+    });
+}
+
+function addTools(program: Command, io: Io, done: Done): void {
+  const tools = program.command("tools").description("look at the tools");
+  const as = "show what this caller is shown: 'sub=alice,scope=courses:read'";
+  command(tools, "list", "name, operation, scopes and size of every tool", io)
+    .option("--json", "the entries of tools/list", false)
+    .option("--as <who>", as)
+    .action(async (options: ToolsOptions) => done(await listTools(options, io)));
+  command(tools, "show", "one tool: where each argument goes, and its tools/list entry", io)
+    .argument("<name>")
+    .option("--json", "the exact tools/list entry", false)
+    .option("--as <who>", as)
+    .action(async (name: string, options: ToolsOptions) => {
+      done(await showTool(name, options, io));
+    });
+}
+
+function addCall(program: Command, io: Io, done: Done): void {
+  command(program, "call", "call a tool, or show the request it would send", io)
+    .argument("<name>")
+    .argument("[pairs...]", "arguments as name=value")
+    .option("--args <json>", "arguments as a JSON object, or @file")
+    .option("--dry-run", "print the request with its secrets masked, send nothing", false)
+    .option("--json", "print JSON", false)
+    .option("--token <token>", "access token for this gateway, or @file; else TOLLGATE_TOKEN")
+    .option("--as <who>", "with --dry-run: 'sub=alice,scope=courses:read'")
+    .action(async (name: string, pairs: string[], options: Omit<CallOptions, "pairs">) => {
+      done(await call(name, { ...options, pairs }, io));
+    });
+}
+
+function addRest(program: Command, io: Io, done: Done): void {
+  const audit = program.command("audit").description("look at the audit log");
+  command(audit, "tail", "the last records", io)
+    .option("-n, --lines <count>", "how many", readCount, 20)
+    .option("-f, --follow", "wait for new ones", false)
+    .option("--json", "the records as they are", false)
+    .action(async (options: TailOptions) => done(await tailAudit(options, io)));
+  command(program, "healthcheck", "ask the running gateway whether it lives", io)
+    .option("--ready", "ask whether it is ready to serve", false)
+    .action(async (options: { config: string; ready: boolean }) => {
+      done(await healthcheck(options, io));
+    });
+  program
+    .command("schema")
+    .description("the JSON Schema of gateway.yaml, for editors")
+    .action(() => printLine(io.stdout, JSON.stringify(gatewaySchema, undefined, 2)));
+  program
+    .command("version")
+    .description("the version")
+    .option("--json", "print JSON", false)
+    .action(({ json }: { json: boolean }) => {
+      const { name, version } = readServerInfo();
+      const node = process.version;
+      printLine(io.stdout, json ? JSON.stringify({ name, version, node }) : version);
+    });
+}
+
+function readCount(text: string): number {
+  const count = Number(text);
+  if (!Number.isSafeInteger(count) || count < 1) throw new InvalidArgumentError("not a count");
+  return count;
+}

@@ -1,0 +1,101 @@
+import { readFile } from "node:fs/promises";
+import { AuthError, describeIssue } from "../base/errors.ts";
+import type { Ports } from "../base/ports.ts";
+import type { Principal } from "../base/principal.ts";
+import { createGateway, type Gateway, type ReloadReport } from "../gateway.ts";
+import { createStdioEndpoint } from "../mcp/stdio.ts";
+import { exitCodes, type ExitCode, type Io } from "./io.ts";
+import { createPorts, gatewayOptions, readServerInfo } from "./setup.ts";
+
+export interface ServeOptions {
+  readonly config: string;
+  readonly stdio: boolean;
+  readonly watch: boolean;
+  readonly logLevel: string;
+}
+
+/** Serves until a signal, or in stdio mode until the client closes its end. */
+export async function serve(options: ServeOptions, io: Io): Promise<ExitCode> {
+  const ports = createPorts(io, options.logLevel);
+  // In stdio mode standard output belongs to the protocol.
+  const auditStream = options.stdio ? io.stderr : io.stdout;
+  const gateway = await createGateway({
+    ...gatewayOptions(io, options.config, ports),
+    writeAudit: (line) => auditStream.write(line),
+  });
+  for (const issue of gateway.snapshot.warnings) {
+    ports.log.warn("config_warning", { finding: describeIssue(issue) });
+  }
+  const report = (result: ReloadReport): void => logReload(result, ports);
+  if (options.watch) gateway.watch(report);
+  io.onSignal(["SIGHUP"], () => {
+    gateway.reload().then(report, (cause: unknown) => {
+      ports.log.error("reload_failed", {}, cause);
+    });
+  });
+  const ended = options.stdio
+    ? await serveStdio(gateway, io, ports)
+    : await serveHttp(gateway, io, ports);
+  ports.log.info("stopping");
+  await gateway.close();
+  return ended;
+}
+
+async function serveHttp(gateway: Gateway, io: Io, ports: Ports): Promise<ExitCode> {
+  const stopped = signalled(io);
+  const { port } = await gateway.listen();
+  const { config, catalog } = gateway.snapshot;
+  ports.log.info("listening", {
+    endpoint: config.endpoints[0]?.resource ?? "",
+    listen: `${config.server.listen.host}:${port}`,
+    tools: catalog.tools.size,
+  });
+  await stopped;
+  return exitCodes.ok;
+}
+
+async function serveStdio(gateway: Gateway, io: Io, ports: Ports): Promise<ExitCode> {
+  const stopped = signalled(io);
+  const endpoint = createStdioEndpoint(
+    {
+      service: () => gateway.snapshot.mcp,
+      info: readServerInfo(),
+      principal: () => authenticate(gateway, io),
+      input: io.stdin,
+      output: io.stdout,
+    },
+    ports,
+  );
+  const forget = gateway.onToolsChanged(endpoint.toolsChanged);
+  await Promise.race([endpoint.closed, stopped]);
+  forget();
+  await endpoint.close();
+  // Open input would keep the process alive after a signal.
+  io.stdin.destroy();
+  return exitCodes.ok;
+}
+
+/** The token of the environment, checked like any other; read again each time, so it can rotate. */
+async function authenticate(gateway: Gateway, { env }: Io): Promise<Principal> {
+  const file = env["TOLLGATE_TOKEN_FILE"];
+  const token = file === undefined ? env["TOLLGATE_TOKEN"] : await readFile(file, "utf8");
+  const { config, authenticate: check } = gateway.snapshot;
+  if (token === undefined && config.auth.mode === "oauth") {
+    throw new AuthError("missing_token", "no_token_in_environment");
+  }
+  return check.authenticateToken((token ?? "").trim());
+}
+
+function signalled(io: Io): Promise<void> {
+  return new Promise((resolve) => {
+    io.onSignal(["SIGINT", "SIGTERM"], resolve);
+  });
+}
+
+function logReload({ outcome, issues, toolsChanged }: ReloadReport, ports: Ports): void {
+  if (outcome === "applied") ports.log.info("config_reloaded", { tools_changed: toolsChanged });
+  if (outcome === "refused") {
+    const findings = issues.filter(({ severity }) => severity === "error").map(describeIssue);
+    ports.log.error("config_refused", { findings });
+  }
+}

@@ -1,0 +1,109 @@
+import { formatPosition } from "../base/issue.ts";
+import { nearest } from "../base/nearest.ts";
+import { inspect } from "../gateway.ts";
+import type { Snapshot } from "../snapshot.ts";
+import type { Place, Tool } from "../tools/tool.ts";
+import { exitCodes, formatTable, printLine, type ExitCode, type Io } from "./io.ts";
+import { readPrincipal } from "./principal.ts";
+import { gatewayOptions, quietPorts } from "./setup.ts";
+
+export interface ToolsOptions {
+  readonly config: string;
+  readonly json: boolean;
+  /** Show what this caller would be shown. */
+  readonly as: string | undefined;
+}
+
+export async function listTools(options: ToolsOptions, io: Io): Promise<ExitCode> {
+  const snapshot = await inspect(gatewayOptions(io, options.config, quietPorts));
+  const tools = visibleTools(snapshot, options.as);
+  if (options.json) {
+    printLine(io.stdout, `[${tools.map(({ entry }) => entry).join(",")}]`);
+    return exitCodes.ok;
+  }
+  const rows = tools.map((tool) => [
+    tool.name,
+    `${tool.operation.method} ${tool.operation.path}`,
+    tool.scopes.join(" ") || "-",
+    String(estimateTokens(tool)),
+  ]);
+  printLine(io.stdout, formatTable([["NAME", "OPERATION", "SCOPES", "TOKENS"], ...rows]));
+  return exitCodes.ok;
+}
+
+/** What the entry costs in a model's context, at about four bytes a token. */
+function estimateTokens({ entry }: Tool): number {
+  return Math.ceil(Buffer.byteLength(entry) / 4);
+}
+
+function visibleTools({ catalog, config, mcp }: Snapshot, as: string | undefined): Tool[] {
+  const tools = [...catalog.tools.values()];
+  if (as === undefined) return tools;
+  const baseline = config.auth.mode === "oauth" ? config.auth.scopes : [];
+  const list = Buffer.from(mcp.listTools(readPrincipal(as, baseline))).toString();
+  const names = new Set((JSON.parse(list) as { readonly name: string }[]).map(({ name }) => name));
+  return tools.filter(({ name }) => names.has(name));
+}
+
+export async function showTool(name: string, options: ToolsOptions, io: Io): Promise<ExitCode> {
+  const snapshot = await inspect(gatewayOptions(io, options.config, quietPorts));
+  const tools = visibleTools(snapshot, options.as);
+  const tool = tools.find((candidate) => candidate.name === name);
+  if (tool === undefined) {
+    const suggestion = nearest(
+      name,
+      tools.map((candidate) => candidate.name),
+    );
+    const hint = suggestion === undefined ? "" : `; did you mean ${suggestion}?`;
+    printLine(io.stderr, `no tool ${name}${hint} (tollgate tools list shows them all)`);
+    return exitCodes.refused;
+  }
+  printLine(io.stdout, options.json ? tool.entry : describeTool(tool));
+  return exitCodes.ok;
+}
+
+function describeTool(tool: Tool): string {
+  const { operation, entry, places, scopes, when } = tool;
+  const facts = [
+    ["tool", tool.name],
+    ["operation", `${operation.method} ${operation.path} (${formatPosition(operation.position)})`],
+    ["api", tool.api],
+    ["scopes", scopes.join(" ") || "-"],
+    ["when", when?.expression ?? "-"],
+  ];
+  const rows = places.map((place) => [place.key, describeSource(place), describeTarget(place)]);
+  const shown: unknown = JSON.parse(entry);
+  return [
+    formatTable(facts),
+    "",
+    formatTable([["ARGUMENT", "FROM", "GOES TO"], ...rows]),
+    "",
+    JSON.stringify(shown, undefined, 2),
+  ].join("\n");
+}
+
+function describeSource({ source }: Place): string {
+  switch (source.kind) {
+    case "model":
+      return "model";
+    case "principal":
+      return `principal.${source.path.join(".")}`;
+    case "value":
+      return JSON.stringify(source.value);
+  }
+}
+
+function describeTarget({ target }: Place): string {
+  switch (target.kind) {
+    case "parameter": {
+      const { parameter } = target;
+      const { encoding } = parameter;
+      const how = encoding.kind === "style" ? encoding.style : encoding.mediaType;
+      return `${parameter.in} ${parameter.name} (${how})`;
+    }
+    case "body":
+      return `body (${target.body.contentType})`;
+    case "property":
+      return `body property ${target.name}`;
+  }
+}

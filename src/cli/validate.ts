@@ -1,0 +1,61 @@
+import { ConfigError } from "../base/errors.ts";
+import type { Issue } from "../base/issue.ts";
+import { inspect } from "../gateway.ts";
+import { lintDocument } from "../openapi/lint.ts";
+import type { Snapshot } from "../snapshot.ts";
+import { formatFindings, type FindingFormat } from "./findings.ts";
+import { exitCodes, printLine, type ExitCode, type Io } from "./io.ts";
+import { gatewayOptions, quietPorts } from "./setup.ts";
+
+/** Everything `serve` does before it listens, plus what only looking closer finds. */
+export async function validate(
+  options: { readonly config: string; readonly format: FindingFormat },
+  io: Io,
+): Promise<ExitCode> {
+  let snapshot: Snapshot | undefined;
+  let issues: readonly Issue[];
+  try {
+    snapshot = await inspect(gatewayOptions(io, options.config, quietPorts));
+    issues = [...snapshot.warnings, ...compileEverything(snapshot), ...(await lint(snapshot))];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    issues = error.issues;
+  }
+  const errors = issues.filter(({ severity }) => severity === "error").length;
+  const stream = options.format === "pretty" ? io.stderr : io.stdout;
+  if (issues.length > 0 || options.format !== "pretty") {
+    printLine(stream, formatFindings(issues, options.format).trimEnd());
+  }
+  const warnings = issues.length - errors;
+  const verdict =
+    errors > 0 ? `${errors} errors` : `ok: ${snapshot?.catalog.tools.size ?? 0} tools`;
+  printLine(io.stderr, `${options.config}: ${verdict}, ${warnings} warnings`);
+  return errors > 0 ? exitCodes.badConfiguration : exitCodes.ok;
+}
+
+/** Validators compile when first used; here that must happen before anybody depends on it. */
+function compileEverything(snapshot: Snapshot): Issue[] {
+  return [...snapshot.catalog.tools.values()].flatMap((tool): Issue[] => {
+    try {
+      tool.validate({});
+      return [];
+    } catch {
+      return [
+        {
+          severity: "error",
+          code: "schema_not_compilable",
+          message: `the input schema of ${tool.name} is no valid JSON Schema`,
+          position: tool.operation.position,
+          help: "correct the schema in the document, or leave the operation out",
+        },
+      ];
+    }
+  });
+}
+
+async function lint(snapshot: Snapshot): Promise<Issue[]> {
+  const found = await Promise.all(
+    snapshot.config.apis.map((api) => lintDocument({ file: api.spec, position: api.specPosition })),
+  );
+  return found.flat();
+}

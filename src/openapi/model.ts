@@ -1,0 +1,35 @@
+import { escapeText } from "../base/text.ts";
+import { Unconvertible, type Warn } from "./finding.ts";
+import type { Node, Pointer } from "./node.ts";
+import type { SecurityScheme } from "./operation.ts";
+import { type References, refFailureText, refOf } from "./reference.ts";
+import type { Schemas } from "./schema/pool.ts";
+import type { Dialect } from "./version.ts";
+
+/** The document as the readers of its parts see it. */
+export interface Model {
+  /** The whole document. */
+  readonly root: Node;
+  readonly dialect: Dialect;
+  readonly references: References;
+  readonly schemas: Schemas;
+  readonly securitySchemes: ReadonlyMap<string, SecurityScheme>;
+}
+
+/** One operation being read: its findings go to `warn`, its refusal is an `Unconvertible`. */
+export interface Reading extends Model {
+  readonly at: Pointer;
+  readonly warn: Warn;
+}
+
+/** @throws Unconvertible The reference leads to nothing that may be read. */
+export function followOrFail(node: Node, { references }: Model): Node {
+  const target = references.follow(node);
+  if (typeof target !== "string") return target;
+  const message = `the reference "${escapeText(refOf(node) ?? "", 200)}" ${refFailureText[target]}`;
+  throw new Unconvertible({ code: target, message, at: node.at });
+}
+
+export function fail(code: string, message: string, { at }: Node): never {
+  throw new Unconvertible({ code, message, at });
+}

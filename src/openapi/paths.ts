@@ -1,0 +1,168 @@
+import { escapeText } from "../base/text.ts";
+import { type Bodies, noBody, readBodies } from "./body.ts";
+import { createWarnings, type Finding, Unconvertible, type Warn, warningOf } from "./finding.ts";
+import { fail, followOrFail, type Model, type Reading } from "./model.ts";
+import { child, children, isTrue, type Node, textOf, textsOf } from "./node.ts";
+import type { Operation, SkippedOperation } from "./operation.ts";
+import { effectiveParameters, readParameters, withoutCredentials } from "./parameter.ts";
+import { parsePathKey } from "./path.ts";
+import { readResponses } from "./response.ts";
+import { effectiveSecurity } from "./security.ts";
+import { readServers, swaggerServers } from "./server.ts";
+import type { Source } from "./source.ts";
+import { modernParameters } from "./swagger.ts";
+import { cleanText } from "./text.ts";
+import { isKnownDialect } from "./schema/refer.ts";
+
+export interface Operations {
+  readonly operations: readonly Operation[];
+  readonly skipped: readonly SkippedOperation[];
+}
+
+/** Where an operation stands in the document. */
+interface Spot {
+  readonly method: string;
+  readonly key: string;
+  readonly node: Node;
+  /** The path item: its own members, then those of the item it refers to. */
+  readonly item: readonly Node[];
+}
+
+/** Every operation of the document, in its order: read, or skipped with the one reason. */
+export function readOperations(model: Model, source: Source, warn: Warn): Operations {
+  const operations: Operation[] = [];
+  const skipped: SkippedOperation[] = [];
+  const skip = (spot: Omit<Spot, "item">, finding: Finding): void => {
+    skipped.push({
+      id: textOf(spot.node, "operationId"),
+      method: spot.method,
+      path: spot.key,
+      issue: warningOf(source, finding),
+      tags: textsOf(child(spot.node, "tags")),
+    });
+  };
+  for (const [key, written] of children(child(model.root, "paths"))) {
+    if (key.startsWith("x-")) continue;
+    const target = tryFollow(written, model);
+    // Operations behind a reference that is not followed have no names to list.
+    if (target instanceof Unconvertible) skip({ method: "*", key, node: written }, target.finding);
+    const item =
+      target instanceof Unconvertible || target === written ? [written] : [written, target];
+    if (item.length > 1 && children(written).length > 1) {
+      const message = "a path item has members beside its reference; its own count first";
+      warn({ code: "path_item_merged", message, at: written.at });
+    }
+    for (const spot of spotsOf(key, item, model)) {
+      try {
+        operations.push(readOperation(spot, model, source));
+      } catch (error) {
+        if (!(error instanceof Unconvertible)) throw error;
+        skip(spot, error.finding);
+      }
+    }
+  }
+  return { operations, skipped };
+}
+
+function tryFollow(node: Node, model: Model): Node | Unconvertible {
+  try {
+    return followOrFail(node, model);
+  } catch (error) {
+    if (error instanceof Unconvertible) return error;
+    throw error;
+  }
+}
+
+function itemMember(item: readonly Node[], key: string): Node | undefined {
+  for (const layer of item) {
+    const found = child(layer, key);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function spotsOf(key: string, item: readonly Node[], { dialect }: Model): readonly Spot[] {
+  const standard = dialect.methods.flatMap((method) => {
+    const node = itemMember(item, method);
+    return node === undefined ? [] : [{ method: method.toUpperCase(), key, node, item }];
+  });
+  if (dialect.name !== "3.2") return standard;
+  const additional = children(itemMember(item, "additionalOperations"));
+  return [...standard, ...additional.map(([method, node]) => ({ method, key, node, item }))];
+}
+
+const methodToken = /^[!#$%&'*+.^_`|~\w-]{1,32}$/;
+
+function readOperation(spot: Spot, model: Model, source: Source): Operation {
+  const { method, key, node, item } = spot;
+  if (typeof node.value !== "object" || node.value === null)
+    fail("bad_operation", "the operation is not an object", node);
+  if (method === "TRACE") fail("method_not_served", "TRACE shows a request's headers", node);
+  if (!methodToken.test(method)) fail("bad_operation", "the method is not a legal name", node);
+  const path = parsePathKey(key);
+  if (typeof path === "string") return fail("bad_path", path, node);
+  checkDialect(model, node);
+  const { issues: warnings, warn } = createWarnings(source);
+  const reading: Reading = {
+    ...model,
+    at: node.at,
+    warn,
+  };
+  const written = effectiveParameters(
+    [itemMember(item, "parameters"), child(node, "parameters")],
+    reading,
+  );
+  const { parameters: nodes, requestBody } =
+    model.dialect.name === "2.0"
+      ? modernParameters(written, node, model.root)
+      : { parameters: written, requestBody: child(node, "requestBody") };
+  const security = effectiveSecurity(node, model.root);
+  const schemeNames = security.flatMap((alternative) => [...alternative.keys()]);
+  const parameters = readParameters(nodes, path, reading);
+  return {
+    id: textOf(node, "operationId"),
+    method,
+    path: path.path,
+    fixedQuery: path.fixedQuery,
+    summary: cleanText(textOf(node, "summary") ?? itemText(item, "summary")),
+    description: cleanText(textOf(node, "description") ?? itemText(item, "description")),
+    tags: textsOf(child(node, "tags")),
+    deprecated: isTrue(node, "deprecated"),
+    parameters: withoutCredentials(parameters, schemeNames, reading),
+    ...bodiesOf(method, requestBody, reading),
+    responses: readResponses(node, reading),
+    security,
+    servers: serversOf(node, item, reading),
+    position: source.positionOf(node.at),
+    warnings,
+  };
+}
+
+function itemText(item: readonly Node[], key: string): string {
+  return item.map((layer) => textOf(layer, key)).find((text) => text !== undefined) ?? "";
+}
+
+function checkDialect({ root, dialect }: Model, node: Node): void {
+  const uri = dialect.refSiblings ? textOf(root, "jsonSchemaDialect") : undefined;
+  if (uri !== undefined && !isKnownDialect(uri))
+    fail("unknown_dialect", `the schema dialect "${escapeText(uri, 100)}" is not known`, node);
+}
+
+/** A body on GET or HEAD has no meaning (RFC 9110 §9.3.1), and some servers refuse it. */
+function bodiesOf(method: string, written: Node | undefined, reading: Reading): Bodies {
+  if (written === undefined) return noBody;
+  if (method !== "GET" && method !== "HEAD")
+    return readBodies(followOrFail(written, reading), reading);
+  const message = `the body of a ${method} request is left out`;
+  reading.warn({ code: "body_left_out", message, at: written.at });
+  return noBody;
+}
+
+function serversOf(node: Node, item: readonly Node[], reading: Reading): readonly string[] {
+  const { root, dialect, warn } = reading;
+  if (dialect.name === "2.0") return swaggerServers(root);
+  return readServers(
+    [child(node, "servers"), itemMember(item, "servers"), child(root, "servers")],
+    warn,
+  );
+}

@@ -1,0 +1,72 @@
+import { isJsonObject, type JsonObject, type JsonValue } from "../../base/json.ts";
+import { child, children, type Node } from "../node.ts";
+import { type References, refOf } from "../reference.ts";
+import type { Conversion, Draft } from "./conversion.ts";
+
+/**
+ * `discriminator` is not JSON Schema: what it says moves into the branches, each of which gets the
+ * values that choose it. Values come from `mapping`, else from the component's name.
+ */
+export function discriminate(out: Draft, node: Node, { references }: Conversion): void {
+  const discriminator = child(node, "discriminator");
+  const property = discriminator && child(discriminator, "propertyName")?.value;
+  if (discriminator === undefined || typeof property !== "string") return;
+  // 3.2: without the property the default applies, so the property is not required.
+  const required = child(discriminator, "defaultMapping") === undefined;
+  for (const keyword of ["oneOf", "anyOf"]) {
+    const branches = child(node, keyword);
+    const converted = out[keyword];
+    if (branches === undefined || !Array.isArray(converted)) continue;
+    const written = children(branches);
+    out[keyword] = converted.map((schema: JsonValue, i) => {
+      const branch = written[i]?.[1];
+      if (branch === undefined || !isJsonObject(schema)) return schema;
+      const values = valuesFor(branch, discriminator, references);
+      if (values.length === 0 || isPinned(branch, property, references)) return schema;
+      return pin(schema, property, { values, required });
+    });
+  }
+}
+
+/** Mapping values that lead to the branch; a mapping value is a reference or a component's name. */
+function valuesFor(branch: Node, discriminator: Node, references: References): readonly string[] {
+  const ref = refOf(branch);
+  const name = ref?.split("/").at(-1);
+  if (ref === undefined || name === undefined) return [];
+  const mapped = children(child(discriminator, "mapping"))
+    .filter(([, target]) => {
+      if (target.value === ref || target.value === name) return true;
+      if (typeof target.value !== "string" || !target.value.startsWith("#")) return false;
+      const [a, b] = [references.resolve(target.value), references.resolve(ref)];
+      return typeof a === "object" && typeof b === "object" && a.value === b.value;
+    })
+    .map(([value]) => value);
+  return mapped.length > 0 ? mapped : [name];
+}
+
+/** Whether the branch itself already says which value it wants. */
+function isPinned(branch: Node, property: string, references: References): boolean {
+  const target = references.follow(branch);
+  const properties = typeof target === "object" ? child(target, "properties") : undefined;
+  const schema = properties && child(properties, property);
+  return (
+    schema !== undefined &&
+    (child(schema, "const") !== undefined || child(schema, "enum") !== undefined)
+  );
+}
+
+function pin(
+  schema: JsonObject,
+  property: string,
+  { values, required }: { values: readonly string[]; required: boolean },
+): JsonObject {
+  const choice: JsonObject =
+    values.length === 1 ? { const: values[0] as string } : { enum: values };
+  const beside = isJsonObject(schema["properties"]) ? schema["properties"] : {};
+  const demanded = Array.isArray(schema["required"]) ? (schema["required"] as string[]) : [];
+  return {
+    ...schema,
+    properties: { ...beside, [property]: choice },
+    ...(required ? { required: [...new Set([...demanded, property])] } : {}),
+  };
+}

@@ -1,0 +1,151 @@
+import { createHash } from "node:crypto";
+
+import { isJsonObject, type JsonSchema } from "../../base/json.ts";
+import { type Finding, Unconvertible, type Warn } from "../finding.ts";
+import { child, descend, formatPointer, type Node, type Pointer } from "../node.ts";
+import type { SchemaPool } from "../operation.ts";
+import type { References } from "../reference.ts";
+import type { Source } from "../source.ts";
+import type { Survey } from "../survey.ts";
+import type { Dialect } from "../version.ts";
+import type { Conversion } from "./conversion.ts";
+import { convertSchema } from "./convert.ts";
+import { createCycleGuard } from "./cycle.ts";
+
+/** Of one named schema or one operation's own: what exceeds it accepts anything. */
+const maxSubschemas = 20_000;
+
+export interface Schemas {
+  readonly pool: SchemaPool;
+  /** @throws Unconvertible The schema itself, or one it leads to, is outside the document. */
+  readonly inline: (node: Node, warn: Warn) => JsonSchema;
+}
+
+interface Model {
+  readonly source: Source;
+  readonly dialect: Dialect;
+  readonly references: References;
+  readonly survey: Survey;
+}
+
+interface Entry {
+  readonly node: Node;
+  readonly base: boolean;
+  schema: JsonSchema | undefined;
+  /** Why no operation may use the schema. */
+  failure: Finding | undefined;
+}
+
+/**
+ * Names every schema once and converts it when it is first asked for. Names depend on the document
+ * only, never on the order of questions.
+ *
+ * @param warn Told about named schemas when they are converted, once each.
+ */
+export function createSchemas(model: Model, warn: Warn): Schemas {
+  const { source, dialect, references, survey } = model;
+  const document: Node = { value: source.root, at: [] };
+  const entries = new Map<string, Entry>();
+  const names = new Map<string, string>();
+  const leavesCycle = createCycleGuard(references);
+
+  const register = (
+    key: string,
+    entry: Omit<Entry, "schema" | "failure">,
+    wish: string,
+  ): string => {
+    // By digest and not by number, so that a name does not depend on how many came before.
+    const name = entries.has(wish) ? `${wish}_${digestOf(key)}` : wish;
+    names.set(key, name);
+    entries.set(name, { ...entry, schema: undefined, failure: undefined });
+    return name;
+  };
+
+  const components = descend(document, dialect.schemas);
+  const written = isJsonObject(components?.value) ? Object.keys(components.value) : [];
+  for (const key of written) {
+    const node = components && child(components, key);
+    if (node) register(formatPointer(node.at), { node, base: false }, legalName(key));
+  }
+
+  const nameOf: Conversion["nameOf"] = (at, base) => {
+    const pointer = formatPointer(at);
+    const key = base ? `${pointer} base` : pointer;
+    const known = names.get(key);
+    if (known !== undefined) return known;
+    const node = descend(document, at) ?? { value: {}, at };
+    return register(key, { node, base }, `${legalName(shortName(at))}_${digestOf(key)}`);
+  };
+
+  const convertNode = (
+    { node, base }: Pick<Entry, "node" | "base">,
+    outcome: Pick<Conversion, "warn" | "fail">,
+  ): JsonSchema => {
+    const isComponent = node.at.length === dialect.schemas.length + 1 && !base;
+    const keepAnchors = isComponent || !names.has(formatPointer(node.at));
+    const around = { dialect, references, survey, nameOf, leavesCycle, keepAnchors };
+    return convertSchema(node, { ...around, ...outcome, budget: { left: maxSubschemas } }, base);
+  };
+
+  const resolveEntry = (name: string): Entry | undefined => {
+    const entry = entries.get(name);
+    if (entry === undefined || entry.schema !== undefined) return entry;
+    entry.schema = convertNode(entry, {
+      warn,
+      fail: (finding) => (entry.failure ??= finding),
+    });
+    return entry;
+  };
+
+  /** Only a document with such references pays for looking at everything a schema leads to. */
+  const requireWithin = (schema: JsonSchema): void => {
+    if (!survey.hasExternalRefs) return;
+    const seen = new Set<string>();
+    const open = [...refsOf(schema)];
+    for (let name = open.pop(); name !== undefined; name = open.pop()) {
+      if (seen.has(name)) continue;
+      seen.add(name);
+      const entry = resolveEntry(name);
+      if (entry?.failure !== undefined) throw new Unconvertible(entry.failure);
+      if (entry?.schema !== undefined) open.push(...refsOf(entry.schema));
+    }
+  };
+
+  return {
+    pool: { get: (name) => resolveEntry(name)?.schema },
+    inline(node, warnInline) {
+      const fail = (finding: Finding): never => {
+        throw new Unconvertible(finding);
+      };
+      const schema = convertNode({ node, base: false }, { warn: warnInline, fail });
+      requireWithin(schema);
+      return schema;
+    },
+  };
+}
+
+function digestOf(key: string): string {
+  return createHash("sha256").update(key).digest("hex").slice(0, 8);
+}
+
+/** `A.properties.b` for `#/components/schemas/A/properties/b`: a hint, made unique by a digest. */
+function shortName(at: Pointer): string {
+  return at.slice(-3).join(".");
+}
+
+function legalName(name: string): string {
+  return name.replaceAll(/[^A-Za-z0-9_.-]/g, "_").slice(0, 100) || "_";
+}
+
+/** Every `#/$defs/NAME` in a converted schema, whose depth the conversion has bounded. */
+function refsOf(schema: JsonSchema): string[] {
+  const found: string[] = [];
+  const open: unknown[] = [schema];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (typeof next !== "object" || next === null) continue;
+    if (isJsonObject(next) && typeof next["$ref"] === "string")
+      found.push(next["$ref"].slice("#/$defs/".length));
+    for (const inner of Object.values(next)) open.push(inner);
+  }
+  return found;
+}

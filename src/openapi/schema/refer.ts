@@ -1,0 +1,49 @@
+import type { JsonObject } from "../../base/json.ts";
+import { escapeText } from "../../base/text.ts";
+import { child, type Node, type Pointer } from "../node.ts";
+import { refFailureText } from "../reference.ts";
+import type { Around, Conversion } from "./conversion.ts";
+
+/** `#/…` inside an embedded schema resource is relative to it; the schema's own root comes last. */
+export function enclosingBases(at: Pointer, { survey }: Conversion): Pointer[] {
+  if (survey.ids.size === 0) return [at];
+  const roots = [...survey.ids.values()].filter(
+    (root) => root.length < at.length && root.every((token, i) => token === at[i]),
+  );
+  return [...roots.toSorted((a, b) => b.length - a.length), at];
+}
+
+/** `{$ref: "#/$defs/NAME"}`, or `{}` when there is nothing to point to. */
+export function pointTo(ref: string, node: Node, { conversion, scope }: Around): JsonObject {
+  const { at } = node;
+  const target = conversion.references.resolve(ref, scope.bases);
+  const quoted = `the reference "${escapeText(ref, 200)}"`;
+  if (typeof target === "string") {
+    const message = `${quoted} ${refFailureText[target]}`;
+    if (target === "external_ref") conversion.fail({ code: target, message, at });
+    else conversion.warn({ code: target, message: `${message}; anything is accepted there`, at });
+    return {};
+  }
+  const reading = conversion.leavesCycle(target, scope.chain, scope.inAllOf);
+  if (reading === "never") {
+    const message = `${quoted} leads back to its own schema; anything is accepted there`;
+    conversion.warn({ code: "circular_ref", message, at });
+    return {};
+  }
+  const name = conversion.nameOf(target.at, reading === "base");
+  return { $ref: `#/$defs/${name}` };
+}
+
+const knownDialects =
+  /^(?:https:\/\/json-schema\.org\/draft\/20(?:19-09|20-12)\/|http:\/\/json-schema\.org\/(?:draft-0[3-7]\/)?schema|https:\/\/spec\.openapis\.org\/oas\/)/;
+
+export function isKnownDialect(uri: string): boolean {
+  return knownDialects.test(uri);
+}
+
+export function checkDialect(node: Node, conversion: Conversion): void {
+  const dialect = child(node, "$schema")?.value;
+  if (typeof dialect !== "string" || isKnownDialect(dialect)) return;
+  const message = `the schema dialect "${escapeText(dialect, 100)}" is not known`;
+  conversion.fail({ code: "unknown_dialect", message, at: node.at });
+}

@@ -1,0 +1,134 @@
+import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
+import { child, isTrue, member, type Node, textOf, textsOf } from "./node.ts";
+
+/** What 2.0 writes on a parameter itself and 3.x inside its schema. */
+const schemaKeywords = new Set([
+  "type",
+  "format",
+  "items",
+  "default",
+  "enum",
+  "pattern",
+  "maximum",
+  "minimum",
+  "exclusiveMaximum",
+  "exclusiveMinimum",
+  "maxLength",
+  "minLength",
+  "maxItems",
+  "minItems",
+  "uniqueItems",
+  "multipleOf",
+  "x-nullable",
+]);
+
+const formTypes = new Set(["application/x-www-form-urlencoded", "multipart/form-data"]);
+
+/**
+ * The parameters of a 2.0 operation in the form of 3.x: `in: body` and `in: formData` become a
+ * request body, `collectionFormat` becomes a style. Every node keeps its place in the document.
+ */
+export function modernParameters(
+  written: readonly Node[],
+  operation: Node,
+  root: Node,
+): { readonly parameters: readonly Node[]; readonly requestBody: Node | undefined } {
+  const inBody = written.find((node) => textOf(node, "in") === "body");
+  const fields = written.filter((node) => textOf(node, "in") === "formData");
+  const parameters = written.filter(
+    (node) => !["body", "formData"].includes(textOf(node, "in") ?? ""),
+  );
+  const consumes = textsOf(child(operation, "consumes") ?? child(root, "consumes"));
+  const requestBody =
+    inBody === undefined ? formBody(fields, operation, consumes) : plainBody(inBody, consumes);
+  return { parameters: parameters.map(modernParameter), requestBody };
+}
+
+function modernParameter(node: Node): Node {
+  const where = textOf(node, "in") ?? "";
+  const kept = Object.entries(node.value as JsonObject).filter(([key]) => !schemaKeywords.has(key));
+  const value = { ...Object.fromEntries(kept), ...styleFor(node, where), schema: schemaOf(node) };
+  return { at: node.at, value };
+}
+
+function schemaOf(node: Node): JsonObject {
+  const entries = Object.entries(node.value as JsonObject);
+  return Object.fromEntries(entries.filter(([key]) => schemaKeywords.has(key)));
+}
+
+/** `tsv` has no style in 3.x; `multi` exists in queries and forms only, else it means `csv`. */
+function styleFor(node: Node, where: string): JsonObject {
+  if (textOf(node, "type") !== "array") return {};
+  const repeats = where === "query" || where === "formData";
+  switch (textOf(node, "collectionFormat") ?? "csv") {
+    case "multi":
+      return repeats ? { style: "form", explode: true } : { explode: false };
+    case "ssv":
+      return repeats ? { style: "spaceDelimited", explode: false } : { explode: false };
+    case "pipes":
+      return repeats ? { style: "pipeDelimited", explode: false } : { explode: false };
+    case "tsv":
+      return repeats ? { style: "tabDelimited", explode: false } : { explode: false };
+    default:
+      return { explode: false };
+  }
+}
+
+function plainBody(node: Node, consumes: readonly string[]): Node {
+  const schema = member(node, "schema") ?? {};
+  const types = consumes.filter((type) => !formTypes.has(type.toLowerCase()));
+  const content = (types.length > 0 ? types : ["application/json"]).map((type) => [
+    type,
+    { schema },
+  ]);
+  return { at: node.at, value: bodyOf(node, content) };
+}
+
+function bodyOf(node: Node, content: readonly (readonly JsonValue[])[]): JsonObject {
+  const description = textOf(node, "description");
+  return {
+    required: isTrue(node, "required"),
+    ...(description === undefined ? {} : { description }),
+    content: Object.fromEntries(content as [string, JsonValue][]),
+  };
+}
+
+function formBody(
+  fields: readonly Node[],
+  operation: Node,
+  consumes: readonly string[],
+): Node | undefined {
+  if (fields.length === 0) return undefined;
+  const properties = fields.map((field): [string, JsonObject] => {
+    const description = textOf(field, "description");
+    const words = description === undefined ? {} : { description };
+    return [textOf(field, "name") ?? "", { ...schemaOf(field), ...words }];
+  });
+  const required = fields
+    .filter((field) => isTrue(field, "required"))
+    .map((field) => textOf(field, "name") ?? "");
+  const encoding = fields.flatMap((field): [string, JsonObject][] => {
+    const style = styleFor(field, "formData");
+    return isJsonObject(style) && Object.keys(style).length > 0
+      ? [[textOf(field, "name") ?? "", { style: "form", ...style }]]
+      : [];
+  });
+  const schema = {
+    type: "object",
+    properties: Object.fromEntries(properties),
+    ...(required.length > 0 ? { required } : {}),
+  };
+  const media: JsonObject = { schema, encoding: Object.fromEntries(encoding) };
+  const hasFile = fields.some((field) => textOf(field, "type") === "file");
+  const declared = consumes.filter((type) => formTypes.has(type.toLowerCase()));
+  const fallback = hasFile ? "multipart/form-data" : "application/x-www-form-urlencoded";
+  // A file cannot travel in a URL-encoded form, whatever `consumes` says.
+  const types = hasFile || declared.length === 0 ? [fallback] : declared;
+  return {
+    at: operation.at,
+    value: {
+      required: required.length > 0,
+      content: Object.fromEntries(types.map((type) => [type, media])),
+    },
+  };
+}

@@ -1,0 +1,79 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { exportJWK, generateKeyPair, SignJWT } from "jose";
+import { answerJson } from "./api.ts";
+
+/** An identity provider: keys for access tokens, and RFC 8693 for the gateway. */
+export interface TestIdp {
+  readonly url: string;
+  /** Every access token it signed: none of them may appear behind the gateway. */
+  readonly issued: readonly string[];
+  /** Bodies of the requests to its token endpoint. */
+  readonly tokenRequests: URLSearchParams[];
+  /** An access token for `audience`; scope defaults to `mcp:tools`. */
+  readonly token: (claims?: Readonly<Record<string, unknown>>) => Promise<string>;
+  /** Answer of the token endpoint; the default gives `inner-1`, `inner-2`, … for 300 s. */
+  exchange: (form: URLSearchParams) => { readonly status: number; readonly body: object };
+  readonly close: () => void;
+}
+
+export async function startIdp(audience: string): Promise<TestIdp> {
+  const { publicKey, privateKey } = await generateKeyPair("ES256");
+  const jwk = { ...(await exportJWK(publicKey)), kid: "k1", alg: "ES256", use: "sig" };
+  const tokenRequests: URLSearchParams[] = [];
+  const issued: string[] = [];
+  const server = createServer((request, response) => {
+    if (request.url === "/jwks") answerJson(response, { keys: [jwk] });
+    else if (request.url === "/token") {
+      let text = "";
+      request.on("data", (chunk: Buffer) => (text += chunk.toString()));
+      request.on("end", () => {
+        const form = new URLSearchParams(text);
+        tokenRequests.push(form);
+        const { status, body } = idp.exchange(form);
+        answerJson(response, body, status);
+      });
+    } else if (request.url === "/.well-known/oauth-authorization-server") {
+      const endpoints = { jwks_uri: `${idp.url}/jwks`, token_endpoint: `${idp.url}/token` };
+      answerJson(response, { issuer: idp.url, ...endpoints });
+    } else response.writeHead(404).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const idp: TestIdp = {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    issued,
+    tokenRequests,
+    async token(claims = {}) {
+      const now = Math.floor(Date.now() / 1000);
+      const token = await new SignJWT({
+        iss: idp.url,
+        aud: audience,
+        sub: "alice",
+        client_id: "test-client",
+        scope: "mcp:tools",
+        iat: now,
+        exp: now + 300,
+        jti: crypto.randomUUID(),
+        ...claims,
+      })
+        .setProtectedHeader({ alg: "ES256", kid: "k1", typ: "at+jwt" })
+        .sign(privateKey);
+      issued.push(token);
+      return token;
+    },
+    exchange: () => ({
+      status: 200,
+      body: {
+        access_token: `inner-${tokenRequests.length}`,
+        issued_token_type: "urn:ietf:params:oauth:token-type:access_token",
+        token_type: "Bearer",
+        expires_in: 300,
+      },
+    }),
+    close() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+  return idp;
+}

@@ -1,0 +1,183 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished } from "vitest";
+import { createGateway, type Gateway } from "../../src/gateway.ts";
+import { createLog } from "../../src/observe/log.ts";
+import { startApi, type TestApi } from "./api.ts";
+import { startIdp, type TestIdp } from "./idp.ts";
+
+export interface WorldOptions {
+  /** The OpenAPI document; paths and components are enough. */
+  readonly spec: Readonly<Record<string, unknown>>;
+  /** YAML of `tools`; the default exposes every operation. */
+  readonly tools?: string;
+  /** YAML of `credential`; the default is an exchange. */
+  readonly credential?: string;
+  readonly auth?: "oauth" | "none";
+  /** More YAML at the top level, and under `auth` and `apis.api`. */
+  readonly extra?: { readonly top?: string; readonly auth?: string; readonly api?: string };
+  /** Path of the API's base URL. */
+  readonly basePath?: string;
+}
+
+/** A whole gateway between a real API and a real identity provider, on loopback. */
+export interface World {
+  /** Of the MCP endpoint. */
+  readonly url: string;
+  readonly gateway: Gateway;
+  readonly api: TestApi;
+  readonly idp: TestIdp;
+  /** Directory of gateway.yaml and spec.json. */
+  readonly dir: string;
+  readonly audit: () => Promise<Readonly<Record<string, unknown>>[]>;
+  readonly logs: readonly string[];
+  /** POSTs a body as a client of the 2025 era would, with a fresh token unless headers say so. */
+  readonly post: (body: unknown, headers?: Readonly<Record<string, string>>) => Promise<Response>;
+  /** Result of a `tools/call`; throws the JSON-RPC error. */
+  readonly call: (
+    tool: string,
+    args?: Readonly<Record<string, unknown>>,
+    claims?: Readonly<Record<string, unknown>>,
+  ) => Promise<CallResult>;
+}
+
+export interface CallResult {
+  readonly content: readonly { readonly type: string; readonly text?: string }[];
+  readonly structuredContent?: unknown;
+  readonly isError?: boolean;
+}
+
+/**
+ * Builds a world and takes it down when the test ends; then no access token of a caller may have
+ * come anywhere behind the gateway: not to the API, not to a log line, not to an audit line.
+ */
+export async function world(options: WorldOptions): Promise<World> {
+  const port = await freePort();
+  const origin = `http://127.0.0.1:${port}`;
+  const url = `${origin}/mcp`;
+  const [api, idp] = await Promise.all([startApi(), startIdp(url)]);
+  const dir = await mkdtemp(join(tmpdir(), "tollgate-"));
+  const document = { openapi: "3.1.0", info: { title: "test", version: "1" }, ...options.spec };
+  await writeFile(join(dir, "spec.json"), JSON.stringify(document));
+  await writeFile(join(dir, "gateway.yaml"), gatewayYaml(options, { origin, api, idp }));
+  const logs: string[] = [];
+  const gateway = await createGateway({
+    file: join(dir, "gateway.yaml"),
+    env: { CLIENT_SECRET: "client-secret" },
+    info: { name: "tollgate", version: "0.0.0-test" },
+    ports: { now: () => Date.now(), log: createLog((line) => void logs.push(line), "debug") },
+    fetch: globalThis.fetch,
+    writeAudit: () => {},
+  });
+  await gateway.listen();
+  const auditText = (): Promise<string> => readFile(join(dir, "audit", "audit.ndjson"), "utf8");
+  onTestFinished(async () => {
+    await gateway.close();
+    api.close();
+    idp.close();
+    const behind = [
+      ...api.requests.map((seen) => JSON.stringify(seen)),
+      ...logs,
+      await auditText(),
+    ];
+    for (const token of idp.issued) {
+      const leaks = behind.filter((text) => leaksToken(text, token));
+      expect(leaks, "an access token of a caller got behind the gateway").toEqual([]);
+    }
+    await rm(dir, { recursive: true });
+  });
+  const post: World["post"] = async (body, headers = {}) => {
+    const authorization = headers["authorization"] ?? `Bearer ${await idp.token()}`;
+    return fetch(url, {
+      method: "POST",
+      headers: {
+        "content-type": "application/json",
+        accept: "application/json, text/event-stream",
+        ...headers,
+        authorization,
+      },
+      body: typeof body === "string" ? body : JSON.stringify(body),
+    });
+  };
+  return {
+    url,
+    gateway,
+    api,
+    idp,
+    dir,
+    logs,
+    post,
+    audit: async () =>
+      (await auditText())
+        .split("\n")
+        .filter((line) => line !== "")
+        .map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>),
+    async call(name, args = {}, claims = {}) {
+      const params = { name, arguments: args };
+      const authorization = `Bearer ${await idp.token(claims)}`;
+      const response = await post(
+        { jsonrpc: "2.0", id: 1, method: "tools/call", params },
+        { authorization },
+      );
+      const message = (await response.json()) as { result?: CallResult; error?: object };
+      if (message.result === undefined) {
+        throw Object.assign(new Error(JSON.stringify(message)), {
+          status: response.status,
+          message,
+        });
+      }
+      return message.result;
+    },
+  };
+}
+
+/** The whole token, or its signature: the part that makes it valid. */
+function leaksToken(text: string, token: string): boolean {
+  return text.includes(token) || text.includes(token.split(".")[2] ?? token);
+}
+
+function gatewayYaml(
+  { tools = "- match: {paths: ['/**']}", ...options }: WorldOptions,
+  { origin, api, idp }: { origin: string; api: TestApi; idp: TestIdp },
+): string {
+  const oauth = (options.auth ?? "oauth") === "oauth";
+  const exchange = "exchange: {client: gateway, audience: api}";
+  const credential = options.credential ?? (oauth ? exchange : "none");
+  const auth = oauth
+    ? `{mode: oauth, scopes: [mcp:tools], issuers: [{issuer: "${idp.url}"}], ${options.extra?.auth ?? ""}
+  clients: {gateway: {issuer: "${idp.url}", id: gw, auth: client_secret_basic, secret: "\${CLIENT_SECRET}"}}}`
+    : "{mode: none}";
+  return `version: 1
+server: {url: "${origin}"}
+auth: ${auth}
+apis:
+  api:
+    spec: spec.json
+    url: "${api.url}${options.basePath ?? ""}"
+    ${options.extra?.api ?? ""}
+    credential:
+      ${credential}
+    tools:
+${indent(tools, 6)}
+audit: {sinks: [{file: {dir: audit}}]}
+${options.extra?.top ?? ""}
+`;
+}
+
+function indent(text: string, by: number): string {
+  return text
+    .split("\n")
+    .map((line) => " ".repeat(by) + line)
+    .join("\n");
+}
+
+/** A port that nobody listens on: the configuration must name it before the listener has one. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
