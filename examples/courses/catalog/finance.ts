@@ -1,0 +1,77 @@
+import type { Course } from "../model.ts";
+
+export const financeCourses: readonly Course[] = [
+  {
+    id: "finance-for-everyone",
+    title: "Finance for everyone",
+    summary: "Profit, cash, assets: read the three statements in an afternoon.",
+    description:
+      "A bakery grows over five years and you keep its books in a spreadsheet. Afterwards you can follow the quarterly call and know why profit is not cash.",
+    topics: ["finance"],
+    level: "beginner",
+    language: "en",
+    hours: 6,
+    provider: "Finance School",
+    rating: { average: 4.5, count: 222 },
+    price: { amount: 0, currency: "EUR" },
+    prerequisites: [],
+    skills: ["financial statements", "budgeting"],
+    sessions: [],
+  },
+  {
+    id: "business-cases",
+    title: "Building a business case",
+    summary: "Costs, benefits, doubts: a proposal that survives its first question.",
+    description:
+      "You price an idea of your own, separate facts from hopes and show what happens when the key assumption is wrong by half. Ends with a presentation to two controllers.",
+    topics: ["finance", "project"],
+    level: "intermediate",
+    language: "en",
+    hours: 10,
+    provider: "Finance School",
+    rating: { average: 4.6, count: 134 },
+    price: { amount: 360, currency: "EUR" },
+    prerequisites: ["finance-for-everyone"],
+    skills: ["business case", "cost analysis", "forecasting"],
+    sessions: [
+      { startsOn: "2027-03-10", endsOn: "2027-03-11", place: "Online", seats: 18, taken: 8 },
+      { startsOn: "2027-06-16", endsOn: "2027-06-17", place: "Hamburg", seats: 14, taken: 1 },
+    ],
+  },
+  {
+    id: "budgeting-for-leads",
+    title: "Budgeting for team leads",
+    summary: "Plan a year, explain a variance, keep a reserve.",
+    description:
+      "The yearly round as it is done here: templates, dates, arguments. You build the budget of a team of nine and defend it against a cut of ten per cent.",
+    topics: ["finance", "leadership"],
+    level: "intermediate",
+    language: "de",
+    hours: 6,
+    provider: "Finance School",
+    rating: { average: 4.1, count: 87 },
+    price: { amount: 210, currency: "EUR" },
+    prerequisites: ["finance-for-everyone"],
+    skills: ["budgeting", "forecasting"],
+    sessions: [
+      { startsOn: "2027-06-24", endsOn: "2027-06-24", place: "Vienna", seats: 20, taken: 6 },
+    ],
+  },
+  {
+    id: "contracts-in-plain-words",
+    title: "Contracts in plain words",
+    summary: "Liability, terms, termination: what to read before you sign.",
+    description:
+      "A lawyer and a buyer walk you through one software contract, clause by clause. You mark what is missing and learn when to call them.",
+    topics: ["finance", "compliance"],
+    level: "beginner",
+    language: "en",
+    hours: 4,
+    provider: "Legal and Compliance",
+    rating: { average: 4.4, count: 158 },
+    price: { amount: 0, currency: "EUR" },
+    prerequisites: [],
+    skills: ["contract reading", "negotiation"],
+    sessions: [],
+  },
+];

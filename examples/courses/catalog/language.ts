@@ -1,0 +1,101 @@
+import type { Course } from "../model.ts";
+
+export const languageCourses: readonly Course[] = [
+  {
+    id: "english-for-meetings",
+    title: "English for meetings",
+    summary: "Interrupt politely, summarise, disagree: twelve lessons in small groups.",
+    description:
+      "Weekly lessons of ninety minutes at level B2. Every lesson is a meeting with an agenda and a role for you; vocabulary comes from your own minutes.",
+    topics: ["language", "communication"],
+    level: "intermediate",
+    language: "en",
+    hours: 24,
+    provider: "Language Centre",
+    rating: { average: 4.6, count: 143 },
+    price: { amount: 320, currency: "EUR" },
+    prerequisites: [],
+    skills: ["english", "meetings"],
+    sessions: [
+      { startsOn: "2027-01-12", endsOn: "2027-03-30", place: "Online", seats: 8, taken: 6 },
+      { startsOn: "2027-09-07", endsOn: "2027-11-23", place: "Online", seats: 8, taken: 0 },
+    ],
+  },
+  {
+    id: "german-a1",
+    title: "Deutsch A1",
+    summary: "Begrüßen, einkaufen, nachfragen: die ersten Schritte auf Deutsch.",
+    description:
+      "Ein Anfängerkurs mit zwei Abenden pro Woche. Sie stellen sich vor, verstehen einfache Mails und bestellen in der Kantine ohne Englisch. Lehrbuch und Prüfung sind im Preis enthalten.",
+    topics: ["language"],
+    level: "beginner",
+    language: "de",
+    hours: 60,
+    provider: "Language Centre",
+    rating: { average: 4.7, count: 98 },
+    price: { amount: 480, currency: "EUR" },
+    prerequisites: [],
+    skills: ["german"],
+    sessions: [
+      { startsOn: "2027-02-01", endsOn: "2027-06-25", place: "Vienna", seats: 12, taken: 8 },
+      { startsOn: "2027-02-02", endsOn: "2027-06-29", place: "Online", seats: 10, taken: 4 },
+    ],
+  },
+  {
+    id: "german-b1",
+    title: "Deutsch B1 für den Beruf",
+    summary: "Telefonieren, berichten, verhandeln: Deutsch im Arbeitsalltag.",
+    description:
+      "Für alle, die A2 sicher beherrschen. Sie schreiben Protokolle, leiten eine kurze Besprechung und üben am Telefon. Der Kurs bereitet auf die Prüfung B1 vor.",
+    topics: ["language", "communication"],
+    level: "intermediate",
+    language: "de",
+    hours: 60,
+    provider: "Language Centre",
+    rating: { average: 4.5, count: 61 },
+    price: { amount: 480, currency: "EUR" },
+    prerequisites: ["german-a1"],
+    skills: ["german", "meetings"],
+    sessions: [
+      { startsOn: "2027-02-03", endsOn: "2027-06-30", place: "Online", seats: 10, taken: 9 },
+    ],
+  },
+  {
+    id: "spanish-a1",
+    title: "Español A1",
+    summary: "Presentarse, preguntar, quedar: las primeras conversaciones.",
+    description:
+      "Un curso tranquilo para principiantes, dos veces por semana. Al final puedes presentarte, hablar de tu trabajo y reservar una mesa sin cambiar de idioma.",
+    topics: ["language"],
+    level: "beginner",
+    language: "es",
+    hours: 50,
+    provider: "Language Centre",
+    rating: { average: 4.8, count: 84 },
+    price: { amount: 420, currency: "EUR" },
+    prerequisites: [],
+    skills: ["spanish"],
+    sessions: [
+      { startsOn: "2027-03-02", endsOn: "2027-07-08", place: "Online", seats: 12, taken: 5 },
+    ],
+  },
+  {
+    id: "french-b2",
+    title: "Français B2 professionnel",
+    summary: "Présenter un projet, argumenter et répondre aux objections.",
+    description:
+      "Dix séances autour de vos propres dossiers : une présentation, une négociation, un compte rendu. Le groupe reste petit et chacun parle à chaque séance.",
+    topics: ["language", "communication"],
+    level: "advanced",
+    language: "fr",
+    hours: 30,
+    provider: "Language Centre",
+    rating: { average: 4.6, count: 47 },
+    price: { amount: 390, currency: "EUR" },
+    prerequisites: [],
+    skills: ["french", "presenting"],
+    sessions: [
+      { startsOn: "2027-04-08", endsOn: "2027-06-17", place: "Online", seats: 8, taken: 2 },
+    ],
+  },
+];
