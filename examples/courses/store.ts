@@ -95,7 +95,7 @@ export function createStore(): Store {
     return planned.map(({ taken, ...session }) => {
       const id = sessionIdOf(courseId, session.startsOn);
       const held = [...enrolments.values()].filter(({ sessionId }) => sessionId === id).length;
-      return { id, courseId, ...session, seatsLeft: session.seats - taken };
+      return { id, courseId, ...session, seatsLeft: session.seats - taken - held };
     });
   }
 
