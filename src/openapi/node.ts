@@ -11,9 +11,9 @@ export interface Node {
 
 /** Reads a URI fragment (RFC 6901 §6) without its `#`; undefined when it is not a JSON pointer. */
 export function parsePointer(fragment: string): Pointer | undefined {
-  let text: string;
+  let text = fragment;
   try {
-    text = decodeURIComponent(fragment);
+    if (text.includes("%")) text = decodeURIComponent(text);
   } catch {
     return undefined; // a broken percent escape
   }
@@ -28,7 +28,13 @@ export function parsePointer(fragment: string): Pointer | undefined {
 
 /** `#/paths/~1users/get`, without percent escapes: for messages and as a key. */
 export function formatPointer(at: Pointer): string {
-  return `#${at.map((token) => `/${token.replaceAll("~", "~0").replaceAll("/", "~1")}`).join("")}`;
+  let text = "#";
+  for (const token of at) text += `/${/[~/]/.test(token) ? escapeToken(token) : token}`;
+  return text;
+}
+
+function escapeToken(token: string): string {
+  return token.replaceAll("~", "~0").replaceAll("/", "~1");
 }
 
 /** Own members only: a document cannot reach `constructor` or `__proto__`. */

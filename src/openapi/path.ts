@@ -5,7 +5,7 @@ export interface PathKey {
   readonly variables: readonly PathVariable[];
 }
 
-export interface PathVariable {
+interface PathVariable {
   readonly name: string;
   /** `{+name}` or `{name=users/*}`: slashes in the value are meant (RFC 6570 §3.2.3). */
   readonly reserved: boolean;

@@ -26,7 +26,7 @@ const components = {
 };
 const modern = { ...components, nullable: undefined, refSiblings: true };
 
-export const dialects: Readonly<Record<Dialect["name"], Dialect>> = {
+const dialects: Readonly<Record<Dialect["name"], Dialect>> = {
   "2.0": {
     name: "2.0",
     schemas: ["definitions"],

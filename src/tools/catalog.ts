@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import type { Issue } from "../base/issue.ts";
 import type { JsonSchema } from "../base/json.ts";
-import type { ApiConfig } from "../config/config.ts";
-import type { ApiDocument } from "../openapi/operation.ts";
+import type { ApiConfig, CredentialConfig } from "../config/config.ts";
+import type { ApiDocument, Operation } from "../openapi/operation.ts";
 import { createChecker } from "./check.ts";
 import { checkedSchema } from "./checked-schema.ts";
 import { describeTool } from "./entry.ts";
@@ -10,12 +10,13 @@ import { inputSchema } from "./input-schema.ts";
 import { layOut, type Layout } from "./layout.ts";
 import { distinctToolName, toolName } from "./name.ts";
 import { selectOperations, type Selected } from "./rule.ts";
+import { keepServable } from "./servable.ts";
 import type { ArgIssue, Tool } from "./tool.ts";
 
 /** Every tool of a gateway. Immutable; the order is that of the names. */
 export interface Catalog {
   readonly tools: ReadonlyMap<string, Tool>;
-  /** Changes exactly when something that a client can see changes. */
+  /** Changes when something that a client can see changes, or who can see it. */
   readonly digest: string;
   /** The `tools` array of `tools/list` as JSON bytes, for the tools that `isVisible` accepts. */
   readonly listFor: (isVisible: (tool: Tool) => boolean) => Uint8Array;
@@ -33,9 +34,14 @@ export function compileCatalog(
   const issues: Issue[] = [];
   const check = createChecker();
   const drafts = apis.flatMap(({ config, document }) => {
-    const selection = selectOperations(document, config.rules);
+    const selection = selectOperations(keepServable(document), config.rules);
     issues.push(...selection.issues);
-    return selection.selected.map((selected) => ({ ...selected, api: config.id, document }));
+    return selection.selected.map(({ operation, rule }) => ({
+      operation: withoutCredential(operation, config.credential),
+      rule,
+      api: config.id,
+      document,
+    }));
   });
   const names = nameTools(drafts, issues);
   const tools: Tool[] = [];
@@ -51,6 +57,7 @@ export function compileCatalog(
       operation,
       inputSchema: schema,
       places: layout.places,
+      position: rule.position,
       scopes: rule.scopes,
       when: rule.when,
       entry: JSON.stringify(describeTool(name, operation, rule, schema)),
@@ -64,13 +71,16 @@ function createCatalog(unordered: readonly Tool[]): Catalog {
   const tools = unordered.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const lists = new Map<string, Uint8Array>();
   const digest = createHash("sha256");
-  for (const tool of tools) digest.update(tool.entry).update("\n");
+  for (const { entry, scopes, when } of tools) {
+    digest.update(JSON.stringify([entry, scopes, when?.expression ?? ""]));
+  }
   return {
     tools: new Map(tools.map((tool) => [tool.name, tool])),
     digest: digest.digest("hex").slice(0, 16),
     listFor(isVisible) {
       const visible = tools.filter(isVisible);
-      const key = visible.length === tools.length ? "" : visible.map(({ name }) => name).join(",");
+      // No name holds a comma or a star, so no two sets share a key: not even all and none.
+      const key = visible.length === tools.length ? "*" : visible.map(({ name }) => name).join(",");
       const known = lists.get(key);
       if (known) return known;
       const list = Buffer.from(`[${visible.map(({ entry }) => entry).join(",")}]`);
@@ -122,8 +132,22 @@ function compareDrafts(a: Draft | undefined, b: Draft | undefined): number {
   if (a === undefined || b === undefined) return 0;
   const explicit = Number(b.rule.name !== undefined) - Number(a.rule.name !== undefined);
   if (explicit !== 0) return explicit;
-  const [x, y] = [a, b].map(({ operation: { method, path } }) => `${method} ${path}`);
-  return (x ?? "") < (y ?? "") ? -1 : 1;
+  const [x = "", y = ""] = [a, b].map(
+    ({ api, operation: { method, path, fixedQuery } }) => `${method} ${path}?${fixedQuery} ${api}`,
+  );
+  return x < y ? -1 : Number(x > y);
+}
+
+/** The gateway supplies it, so the model must not, even where the document does not say so. */
+function withoutCredential(operation: Operation, credential: CredentialConfig): Operation {
+  if (credential.kind !== "static") return operation;
+  const nameOf = (where: string, name: string): string =>
+    where === "header" ? name.toLowerCase() : name;
+  const taken = nameOf(credential.in, credential.name);
+  const parameters = operation.parameters.filter(
+    (parameter) => parameter.in !== credential.in || nameOf(parameter.in, parameter.name) !== taken,
+  );
+  return { ...operation, parameters };
 }
 
 function compileValidate(

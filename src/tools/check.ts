@@ -6,6 +6,7 @@ import { escapeText } from "../base/text.ts";
 import { assertedFormats } from "./checked-schema.ts";
 import { compilePattern } from "./pattern.ts";
 import type { ArgIssue } from "./tool.ts";
+import { hasTwins } from "./unique-items.ts";
 
 const maxIssues = 8;
 
@@ -19,34 +20,64 @@ export type Check = (args: JsonObject) => readonly ArgIssue[];
  *   `"5"` is as good as `5`.
  */
 export function createChecker(): (schema: JsonSchema, textual: ReadonlySet<string>) => Check {
-  const ajv = new Ajv2020({
-    strict: false,
-    allErrors: true,
-    logger: false,
-    validateSchema: false,
-    addUsedSchema: false,
-    verbose: true,
-    code: { regExp: compilePattern },
-  });
-  addFormats.default(ajv, [...assertedFormats]);
+  const first = createAjv(false);
+  const all = createAjv(true);
   return (schema, textual) => {
-    let validate: ReturnType<typeof ajv.compile> | undefined;
+    let validate: ReturnType<Ajv2020["compile"]> | undefined;
+    let collect: ReturnType<Ajv2020["compile"]> | undefined;
     const allowed = isJsonObject(schema["properties"]) ? Object.keys(schema["properties"]) : [];
     return (args) => {
-      validate ??= ajv.compile(schema);
+      validate ??= first.compile(schema);
       if (validate(args)) return [];
-      const errors = validate.errors ?? [];
       // Text in place of a number is common and harmless where everything becomes text anyway.
-      const spelled = errors.some((error) => isSpelledScalar(error, textual));
-      if (spelled && validate(readScalars(args, schema, textual))) return [];
-      return describe(spelled ? (validate.errors ?? []) : errors, allowed);
+      const read = textual.size === 0 ? args : readScalars(args, schema, textual);
+      if (read !== args && validate(read)) return [];
+      if (countValues(read, maxCollected) >= maxCollected) {
+        return describe(validate.errors ?? [], allowed);
+      }
+      collect ??= all.compile(schema);
+      void collect(read);
+      return describe(collect.errors ?? [], allowed);
     };
   };
 }
 
-function isSpelledScalar(error: ErrorObject, textual: ReadonlySet<string>): boolean {
-  const name = unescapeSegment(error.instancePath.split("/")[1] ?? "");
-  return (error.keyword === "type" || error.keyword === "enum") && textual.has(name);
+/** Arguments of more values are told the first finding only: a list of faults can be longer still. */
+const maxCollected = 1_000;
+
+function createAjv(allErrors: boolean): Ajv2020 {
+  const ajv = new Ajv2020({
+    strict: false,
+    allErrors,
+    logger: false,
+    validateSchema: false,
+    addUsedSchema: false,
+    verbose: true,
+    // Else an argument called `constructor` seems to be there, and to be a function.
+    ownProperties: true,
+    code: { regExp: compilePattern },
+  });
+  addFormats.default(ajv, [...assertedFormats]);
+  // ajv compares every pair of objects, which takes minutes for a list of a megabyte.
+  ajv.removeKeyword("uniqueItems");
+  ajv.addKeyword({
+    keyword: "uniqueItems",
+    type: "array",
+    schemaType: "boolean",
+    validate: (wanted: boolean, items: readonly JsonValue[]) => !wanted || !hasTwins(items),
+    error: { message: "must not have equal items" },
+  });
+  return ajv;
+}
+
+function countValues(value: JsonValue, max: number): number {
+  if (typeof value !== "object" || value === null) return 1;
+  let count = 1;
+  for (const member of Object.values(value)) {
+    count += countValues(member, max - count);
+    if (count >= max) break;
+  }
+  return count;
 }
 
 /** A copy in which texts that spell a number or boolean are that value, for checking only. */
@@ -56,24 +87,66 @@ function readScalars(
   textual: ReadonlySet<string>,
 ): JsonObject {
   const properties = isJsonObject(schema["properties"]) ? schema["properties"] : {};
-  return Object.fromEntries(
-    Object.entries(args).map(([name, value]) => {
-      const wanted = properties[name];
-      if (!textual.has(name) || !isJsonObject(wanted)) return [name, value];
-      const items = isJsonObject(wanted["items"]) ? wanted["items"] : {};
-      if (Array.isArray(value)) return [name, value.map((item) => readScalar(item, items))];
-      return [name, readScalar(value, wanted)];
-    }),
-  );
+  const read = Object.entries(args).map(([name, value]): readonly [string, JsonValue] => [
+    name,
+    textual.has(name) ? readScalar(value, namedSchema(properties, name), schema) : value,
+  ]);
+  return read.every(([name, value]) => value === args[name]) ? args : Object.fromEntries(read);
 }
 
-function readScalar(value: JsonValue, schema: JsonObject): JsonValue {
-  if (typeof value !== "string") return value;
-  const types = new Set([schema["type"]].flat());
-  if (types.has("string")) return value;
-  if (types.has("boolean") && (value === "true" || value === "false")) return value === "true";
+/** Only texts change; everything else comes back as the same value. */
+function readScalar(value: JsonValue, schema: JsonObject, root: JsonSchema): JsonValue {
+  const wanted = followReference(schema, root);
+  if (Array.isArray(value)) {
+    const items = namedSchema(wanted, "items");
+    const read = (value as readonly JsonValue[]).map((item) => readScalar(item, items, root));
+    return read.every((item, i) => item === value[i]) ? value : read;
+  }
+  if (isJsonObject(value)) {
+    const properties = namedSchema(wanted, "properties");
+    const read = Object.entries(value).map(([name, member]): readonly [string, JsonValue] => [
+      name,
+      readScalar(member, namedSchema(properties, name), root),
+    ]);
+    return read.every(([name, member]) => member === value[name])
+      ? value
+      : Object.fromEntries(read);
+  }
+  return typeof value === "string" ? readText(value, typesOf(wanted, root)) : value;
+}
+
+function readText(text: string, types: ReadonlySet<JsonValue>): JsonValue {
+  if (types.has("string")) return text;
+  if (types.has("boolean") && (text === "true" || text === "false")) return text === "true";
   const numeric = types.has("integer") || types.has("number");
-  return numeric && /^-?\d{1,19}(\.\d{1,19})?$/.test(value) ? Number(value) : value;
+  return numeric && /^-?\d{1,19}(\.\d{1,19})?$/.test(text) ? Number(text) : text;
+}
+
+function namedSchema(holder: JsonObject, name: string): JsonObject {
+  const schema = Object.hasOwn(holder, name) ? holder[name] : undefined;
+  return isJsonObject(schema) ? schema : {};
+}
+
+/** Bounded, because references can go in circles. */
+function followReference(schema: JsonObject, root: JsonSchema): JsonObject {
+  let current = schema;
+  for (let hops = 0; hops < 16; hops++) {
+    const ref = current["$ref"];
+    if (typeof ref !== "string" || !ref.startsWith("#/$defs/")) break;
+    current = namedSchema(namedSchema(root, "$defs"), unescapeSegment(ref.slice(8)));
+  }
+  return current;
+}
+
+/** Of the schema itself or, where it says none, of its alternatives. */
+function typesOf(schema: JsonObject, root: JsonSchema): ReadonlySet<JsonValue> {
+  if (schema["type"] !== undefined) return new Set([schema["type"]].flat());
+  const branches = ["anyOf", "allOf"].flatMap((keyword) => schema[keyword] ?? []);
+  return new Set(
+    branches
+      .filter(isJsonObject)
+      .flatMap((branch) => followReference(branch, root)["type"] ?? null),
+  );
 }
 
 function describe(errors: readonly ErrorObject[], allowed: readonly string[]): ArgIssue[] {
@@ -184,7 +257,7 @@ function spellPath(pointer: string): string {
   return pointer
     .split("/")
     .slice(1)
-    .map(unescapeSegment)
+    .map((segment) => escapeText(unescapeSegment(segment), 64))
     .reduce((path, part) => (/^\d+$/.test(part) ? `${path}[${part}]` : join(path, part)), "");
 }
 

@@ -40,17 +40,30 @@ export function checkedSchema(
   };
 }
 
-/** Keywords whose value is data or a map of names, where a key like `oneOf` means nothing. */
-const data = new Set(["const", "enum", "default", "examples"]);
-const maps = new Set(["properties", "patternProperties", "$defs", "dependentSchemas"]);
+/** Keywords whose value is data, where a key like `oneOf` or `$ref` means nothing. */
+export const schemaData: ReadonlySet<string> = new Set([
+  "const",
+  "enum",
+  "default",
+  "examples",
+  "required",
+  "dependentRequired",
+]);
+/** Keywords whose value holds schemas by name, where a key like `default` is only a name. */
+export const schemaMaps: ReadonlySet<string> = new Set([
+  "properties",
+  "patternProperties",
+  "$defs",
+  "dependentSchemas",
+]);
 
 function relax(value: JsonValue): JsonValue {
   if (Array.isArray(value)) return (value as readonly JsonValue[]).map(relax);
   if (!isJsonObject(value)) return value;
   const relaxed: Record<string, JsonValue> = {};
   for (const [key, child] of Object.entries(value)) {
-    if (data.has(key)) relaxed[key] = child;
-    else if (maps.has(key) && isJsonObject(child)) relaxed[key] = relaxMap(key, child);
+    if (schemaData.has(key)) relaxed[key] = child;
+    else if (schemaMaps.has(key) && isJsonObject(child)) relaxed[key] = relaxMap(key, child);
     else if (key === "oneOf") mergeAnyOf(relaxed, relax(child));
     else if (key === "pattern" && typeof child === "string") {
       if (isLinearPattern(child)) relaxed[key] = child;

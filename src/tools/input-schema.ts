@@ -1,5 +1,6 @@
 import { isJsonObject, type JsonObject, type JsonSchema, type JsonValue } from "../base/json.ts";
 import type { SchemaPool } from "../openapi/operation.ts";
+import { schemaData, schemaMaps } from "./checked-schema.ts";
 import { unescapePointer, type Layout } from "./layout.ts";
 
 /**
@@ -43,10 +44,9 @@ function* referencesIn(root: JsonValue): Generator<string> {
         yield unescapePointer(ref.slice("#/$defs/".length).split("/")[0] ?? "");
       }
       for (const [key, child] of Object.entries(value)) {
-        // Data, not schemas: a `$ref` in there is only text.
-        if (key !== "const" && key !== "enum" && key !== "default" && key !== "examples") {
-          pending.push(child);
-        }
+        // The keys of a map are names, and a name may look like a keyword.
+        if (schemaMaps.has(key) && isJsonObject(child)) pending.push(...Object.values(child));
+        else if (!schemaData.has(key)) pending.push(child);
       }
     }
   }

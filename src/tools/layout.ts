@@ -1,4 +1,4 @@
-import type { Issue } from "../base/issue.ts";
+import type { Issue, Position } from "../base/issue.ts";
 import { isJsonObject, type JsonObject, type JsonSchema, type JsonValue } from "../base/json.ts";
 import { nearest } from "../base/nearest.ts";
 import type { ArgConfig, RuleConfig } from "../config/config.ts";
@@ -29,10 +29,17 @@ interface Slot {
 export function layOut(operation: Operation, rule: RuleConfig, schemas: SchemaPool): Layout {
   const slots = nameParameters(operation.parameters);
   const body = operation.bodies[0];
-  const bodyName = slots.some((slot) => slot.name === "body") ? "request_body" : "body";
+  const bodyName = nameBody(slots);
   const bodySchema = body && resolveRoot(body.schema, schemas);
   const claims = claimArguments(rule, slots, { name: bodyName, schema: bodySchema });
-  const draft: Draft = { places: [], properties: {}, required: [], issues: [...claims.issues] };
+  const { position } = rule;
+  const draft: Draft = {
+    places: [],
+    properties: {},
+    required: [],
+    issues: [...claims.issues],
+    position,
+  };
   for (const slot of slots) addParameter(draft, slot, claims.parameters.get(slot.name));
   const hiddenProperties: string[] = [];
   if (body) {
@@ -53,10 +60,21 @@ export function layOut(operation: Operation, rule: RuleConfig, schemas: SchemaPo
       schema: shapeBody(body.schema, bodySchema, claims.properties),
     });
   }
-  return { ...draft, hiddenProperties };
+  const { places, properties, required, issues } = draft;
+  return { places, properties, required, issues, hiddenProperties };
+}
+
+function nameBody(slots: readonly Slot[]): string {
+  const taken = new Set(slots.map(({ name }) => name));
+  if (!taken.has("body")) return "body";
+  let name = "request_body";
+  for (let n = 2; taken.has(name); n++) name = `request_body_${n}`;
+  return name;
 }
 
 interface Draft {
+  /** Of the rule: where a finding about an argument that it does not mention belongs. */
+  readonly position: Position;
   readonly places: Place[];
   readonly properties: Record<string, JsonSchema>;
   readonly required: string[];
@@ -112,7 +130,7 @@ function claimName(draft: Draft, key: string, arg: ArgConfig | undefined): boole
     severity: "error",
     code: "duplicate_argument",
     message: `two arguments would be called ${JSON.stringify(key)}`,
-    position: arg?.position,
+    position: arg?.position ?? draft.position,
     help: "give one of them another name",
   });
   return false;

@@ -13,24 +13,31 @@ export function toolName(operation: {
   readonly method: string;
   readonly path: string;
 }): string {
-  const source = operation.id ?? spellPath(operation.method, operation.path);
-  const words = plain(source, /[^a-zA-Z0-9_-]+/g);
-  const name = words === "" || /^[0-9-]/.test(words) ? `_${words}` : words;
+  const spelled = spellPath(operation.method, operation.path);
+  const fromId = plain(operation.id ?? "", illegalInTool);
+  const source = fromId === "" ? spelled : (operation.id ?? spelled);
+  // A method of symbols only, with such a path, has no words at all.
+  const words = fromId || plain(spelled, illegalInTool) || `tool_${hash(source)}`;
+  const name = /^[0-9-]/.test(words) ? `_${words}` : words;
   return name.length <= maxToolName ? name : cut(name, maxToolName, source);
 }
+
+const illegalInTool = /[^a-zA-Z0-9_-]+/g;
 
 /** The same name for a later operation whose name is already taken. */
 export function distinctToolName(
   name: string,
-  operation: { readonly method: string; readonly path: string },
+  operation: { readonly method: string; readonly path: string; readonly fixedQuery: string },
 ): string {
-  const mark = hash(`${operation.method} ${operation.path}`);
+  const query = operation.fixedQuery === "" ? "" : `?${operation.fixedQuery}`;
+  const mark = hash(`${operation.method} ${operation.path}${query}`);
   return `${name.slice(0, maxToolName - mark.length - 1)}_${mark}`;
 }
 
 /** An argument name that every model API accepts, `^[a-zA-Z0-9_.-]{1,64}$`. */
 export function argumentName(wireName: string): string {
-  if (/^[a-zA-Z0-9_.-]{1,64}$/.test(wireName)) return wireName;
+  // `__proto__` names no property of a plain object: it could neither be listed nor checked.
+  if (/^[a-zA-Z0-9_.-]{1,64}$/.test(wireName) && wireName !== "__proto__") return wireName;
   const name = plain(wireName, /[^a-zA-Z0-9_.-]+/g) || `arg_${hash(wireName)}`;
   return name.length <= maxArgumentName ? name : cut(name, maxArgumentName, wireName);
 }

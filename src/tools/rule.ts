@@ -1,7 +1,7 @@
-import type { Issue, Position } from "../base/issue.ts";
+import { formatPosition, type Issue } from "../base/issue.ts";
 import { nearest } from "../base/nearest.ts";
 import type { RuleConfig } from "../config/config.ts";
-import type { ApiDocument, Operation } from "../openapi/operation.ts";
+import type { ApiDocument, Operation, SkippedOperation } from "../openapi/operation.ts";
 
 /** An operation and the rule that exposes it. */
 export interface Selected {
@@ -15,41 +15,58 @@ export interface Selection {
 }
 
 /** What a rule is matched against; skipped operations have it too. */
-type Candidate = Pick<Operation, "id" | "method" | "path" | "tags">;
+type Candidate = Pick<Operation, "id" | "method" | "path" | "tags"> & {
+  readonly fixedQuery?: string;
+};
 
 /** Gives each operation the first rule that matches it. No rule, no tool. */
 export function selectOperations(document: ApiDocument, rules: readonly RuleConfig[]): Selection {
   const matchers = rules.map((rule) => ({ rule, matches: compileMatcher(rule) }));
-  const used = new Set<RuleConfig>();
+  const ruleOf = (candidate: Candidate): RuleConfig | undefined =>
+    matchers.find(({ matches }) => matches(candidate))?.rule;
+  const deciding = new Set<RuleConfig>();
   const issues: Issue[] = [];
   const selected: Selected[] = [];
-  for (const { rule, matches } of matchers) {
-    if (document.operations.some(matches)) used.add(rule);
-  }
   for (const operation of document.operations) {
-    const rule = matchers.find(({ matches }) => matches(operation))?.rule;
-    if (rule?.expose) selected.push({ operation, rule });
+    const rule = ruleOf(operation);
+    if (rule === undefined) continue;
+    deciding.add(rule);
+    if (rule.expose) selected.push({ operation, rule });
   }
-  for (const { operation, issue, ...candidate } of skippedBy(document, matchers)) {
-    // A rule that names one operation promised that tool; a `match` takes what there is.
-    if (operation) issues.push({ ...issue, severity: "error", position: candidate.position });
-    else issues.push(issue);
-    used.add(candidate.rule);
+  for (const skipped of document.skipped) {
+    const rule = ruleOf(skipped);
+    if (rule === undefined) continue;
+    deciding.add(rule);
+    if (rule.expose) issues.push(describeSkipped(skipped, rule));
   }
-  for (const rule of rules) if (!used.has(rule)) issues.push(describeUnused(rule, document));
+  const candidates: readonly Candidate[] = [...document.operations, ...document.skipped];
+  for (const { rule, matches } of matchers) {
+    if (deciding.has(rule)) continue;
+    const wanted = candidates.find(matches);
+    const earlier = wanted && ruleOf(wanted);
+    if (earlier === undefined) issues.push(describeUnused(rule, document));
+    // "Nothing else" at the end of the list is a precaution that need not be of use.
+    else if (rule.expose || rule !== rules.at(-1)) issues.push(describeShadowed(rule, earlier));
+  }
   return { selected, issues };
 }
 
-function skippedBy(
-  document: ApiDocument,
-  matchers: readonly { rule: RuleConfig; matches: (candidate: Candidate) => boolean }[],
-): { rule: RuleConfig; operation: boolean; position: Position; issue: Issue }[] {
-  return document.skipped.flatMap((skipped) => {
-    const rule = matchers.find(({ matches }) => matches(skipped))?.rule;
-    if (rule === undefined || !rule.expose) return [];
-    const operation = rule.select.kind === "operation";
-    return [{ rule, operation, position: rule.position, issue: skipped.issue }];
-  });
+/** A rule that names one operation promised that tool; a `match` takes what there is. */
+function describeSkipped({ issue }: SkippedOperation, rule: RuleConfig): Issue {
+  if (rule.select.kind === "match") return issue;
+  const at = issue.position === undefined ? undefined : `see ${formatPosition(issue.position)}`;
+  return { ...issue, severity: "error", position: rule.position, help: issue.help ?? at };
+}
+
+/** What it says about scopes, conditions and arguments holds for no call: easily a hole. */
+function describeShadowed(rule: RuleConfig, earlier: RuleConfig): Issue {
+  return {
+    severity: "warning",
+    code: "rule_never_applies",
+    message: `every operation of this rule already takes the rule at line ${earlier.position.line}: the first that matches decides`,
+    position: rule.position,
+    help: "move it up",
+  };
 }
 
 function describeUnused(rule: RuleConfig, document: ApiDocument): Issue {
@@ -77,23 +94,29 @@ function describeUnused(rule: RuleConfig, document: ApiDocument): Issue {
   };
 }
 
+/** Of a skipped path item, whose methods cannot be read. */
+const everyMethod = "*";
+
 function compileMatcher(rule: RuleConfig): (candidate: Candidate) => boolean {
   if (rule.select.kind === "operation") {
     const { operation } = rule.select;
     const space = operation.indexOf(" ");
-    const spelled =
-      space === -1
-        ? undefined
-        : `${operation.slice(0, space).toUpperCase()} ${operation.slice(space + 1).trim()}`;
-    return ({ id, method, path }) =>
-      id === operation || (spelled !== undefined && `${method} ${path}` === spelled);
+    const named = operation.slice(0, Math.max(space, 0));
+    const at = operation.slice(space + 1).trim();
+    return ({ id, method, path, fixedQuery = "" }) =>
+      id === operation ||
+      (space !== -1 &&
+        (method === named || method === named.toUpperCase() || method === everyMethod) &&
+        (path === at || (fixedQuery !== "" && `${path}?${fixedQuery}` === at)));
   }
   const tags = new Set(rule.select.tags);
   const methods = new Set(rule.select.methods.map((method) => method.toUpperCase()));
   const paths = rule.select.paths.map(compileGlob);
   return (candidate) =>
     (tags.size === 0 || candidate.tags.some((tag) => tags.has(tag))) &&
-    (methods.size === 0 || methods.has(candidate.method.toUpperCase())) &&
+    (methods.size === 0 ||
+      methods.has(candidate.method.toUpperCase()) ||
+      candidate.method === everyMethod) &&
     (paths.length === 0 || paths.some((matches) => matches(candidate.path)));
 }
 
@@ -101,7 +124,7 @@ function compileMatcher(rule: RuleConfig): (candidate: Candidate) => boolean {
  * `*` is any text within one segment, `**` any number of segments (`/courses/**` also matches
  * `/courses`). Matched segment by segment, so no pattern can be slow on any path.
  */
-export function compileGlob(glob: string): (path: string) => boolean {
+function compileGlob(glob: string): (path: string) => boolean {
   const wanted = glob.split("/").filter(Boolean);
   return (path) => matchSegments(wanted, path.split("/").filter(Boolean));
 }

@@ -11,6 +11,8 @@ export interface Tool {
   readonly inputSchema: JsonSchema;
   /** Where every value goes on the wire; nothing is derived from names at call time. */
   readonly places: readonly Place[];
+  /** Of the rule that exposes it. */
+  readonly position: Position;
   /** Needed on the caller's token, beyond the baseline of the endpoint. */
   readonly scopes: readonly string[];
   readonly when: { readonly expression: string; readonly position: Position } | undefined;

@@ -44,11 +44,17 @@ function claimOf(principal: Principal, path: readonly string[]): JsonValue {
   for (const name of path) {
     value = isJsonObject(value) && Object.hasOwn(value, name) ? value[name] : undefined;
   }
-  if (value === undefined || value === null || value === "") {
+  if (value === undefined || isBlank(value as JsonValue)) {
     throw new CallError(
       "not_permitted",
       `Your login does not carry ${path.at(-1) ?? "a claim"}, which this tool needs. Another account may have it.`,
     );
   }
   return value as JsonValue;
+}
+
+/** What a request would be sent without: a list or object of nothing is left out like nothing. */
+function isBlank(value: JsonValue): boolean {
+  if (typeof value !== "object" || value === null) return value === null || value === "";
+  return Object.values(value).every((member) => isBlank(member));
 }

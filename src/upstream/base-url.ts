@@ -1,3 +1,5 @@
+import { climbs } from "../tools/dot-segment.ts";
+
 /** Where an API is: the pool is made for `origin`, every path starts with `basePath`. */
 export interface BaseUrl {
   readonly origin: string;
@@ -18,5 +20,10 @@ export function readBaseUrl(text: string): BaseUrl {
   if (url.username !== "" || url.password !== "" || url.search !== "" || url.hash !== "") {
     throw new TypeError("only scheme, host, port and path are allowed");
   }
-  return { origin: url.origin, basePath: url.pathname.replace(/\/+$/, "") };
+  const basePath = url.pathname.replace(/\/+$/, "");
+  // `//host` is read as another origin by whoever parses the path on its own.
+  if (basePath.startsWith("//") || climbs(basePath)) {
+    throw new TypeError("the path has an empty, . or .. segment");
+  }
+  return { origin: url.origin, basePath };
 }

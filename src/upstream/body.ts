@@ -1,4 +1,5 @@
 import type { JsonValue } from "../base/json.ts";
+import { kindOf } from "../openapi/media.ts";
 import type { Body } from "../openapi/operation.ts";
 import { spell } from "./style.ts";
 
@@ -8,6 +9,5 @@ export type EncodeBody = (value: JsonValue) => string;
 /** By media type; `tools` chooses only media types that this knows. */
 export function compileBody(body: Body): EncodeBody {
   // JSON keeps null members: merge-patch depends on them (RFC 7396).
-  if (/^(?:application|text)\/(?:.+\+)?json$/.test(body.mediaType)) return JSON.stringify;
-  return spell;
+  return kindOf(body.mediaType).kind === "json" ? JSON.stringify : spell;
 }

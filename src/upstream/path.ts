@@ -1,8 +1,15 @@
 import { CallError } from "../base/errors.ts";
 import type { JsonValue } from "../base/json.ts";
 import type { Parameter } from "../openapi/operation.ts";
+import { climbs } from "../tools/dot-segment.ts";
 import { compileStyle, spell } from "./style.ts";
-import { encodeReserved, encodeText, refusing, reservedInPath } from "./text-encoding.ts";
+import {
+  encodeLiteral,
+  encodeReserved,
+  encodeText,
+  refusing,
+  reservedInPath,
+} from "./text-encoding.ts";
 
 /** One value of a path, in template order. */
 export interface PathSlot {
@@ -25,13 +32,7 @@ export function compilePath(
   slots: readonly PathSlot[],
 ): (values: readonly (JsonValue | undefined)[]) => string {
   const parts = template.split(/\{[+]?([^}=]+)(?:=[^}]*)?\}/);
-  const pieces = parts.map((part, i) => (i % 2 ? compileSlot(part, slots) : part));
-  const literals = [basePath, ...pieces.filter((piece) => typeof piece === "string")];
-  for (const literal of literals) {
-    if (literal !== "" && !/^[!-~]*$/.test(literal)) {
-      throw new TypeError(`the path template ${template} is not a URL path`);
-    }
-  }
+  const pieces = parts.map((part, i) => (i % 2 ? compileSlot(part, slots) : encodeLiteral(part)));
   const names = slots.map(({ argument }) => argument).join(", ");
   return (values) => {
     let path = basePath;
@@ -47,12 +48,14 @@ export function compilePath(
     }
     // Two values side by side can make a segment that neither of them is.
     if (suspicious && climbs(path.slice(basePath.length))) refuse(names);
-    if (!path.startsWith("/") || path.startsWith("//")) refuse(names);
+    // Nothing should come this far; a path that the API could read otherwise is never sent.
+    if (!/^\/(?!\/)[!"$->@-~]*$/.test(path)) refuse(names);
     return path;
   };
 }
 
-const harmless = /^[A-Za-z0-9_~,;=-]*$/;
+/** No dot, and nothing that a dot before it makes a step up. */
+const harmless = /^[A-Za-z0-9_~,=-]*$/;
 
 function compileSlot(name: string, slots: readonly PathSlot[]): { fill: Fill } {
   const index = slots.findIndex(({ parameter }) => parameter.name === name);
@@ -91,29 +94,6 @@ function textsOf(value: JsonValue): string[] {
   if (typeof value !== "object" || value === null) return [spell(value)];
   if (Array.isArray(value)) return (value as readonly JsonValue[]).flatMap(textsOf);
   return Object.entries(value).flatMap(([key, member]) => [key, ...textsOf(member)]);
-}
-
-/**
- * Whether in the text itself or any of three percent-decodings a piece between slashes is `.` or
- * `..`, or starts with `.;` or `..;` (path parameters that some servers strip).
- */
-export function climbs(text: string): boolean {
-  let current = text;
-  for (let round = 0; round < 4; round++) {
-    if (current.split(/[/\\]/).some((piece) => /^\.{1,2}(?:;|$)/.test(piece))) return true;
-    const decoded = decode(current);
-    if (decoded === undefined || decoded === current) return false;
-    current = decoded;
-  }
-  return false;
-}
-
-/** Byte-wise, so that `%ff%2e%2e` does not hide what comes after an invalid sequence. */
-function decode(text: string): string | undefined {
-  if (!text.includes("%")) return undefined;
-  return text.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) =>
-    String.fromCharCode(Number.parseInt(hex, 16)),
-  );
 }
 
 function refuse(argument: string): never {

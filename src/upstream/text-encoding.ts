@@ -4,11 +4,17 @@ import { CallError } from "../base/errors.ts";
  * Percent-encodes everything outside RFC 3986 `unreserved`. `encodeURIComponent` alone leaves
  * `!'()*`, which are reserved.
  *
- * @throws URIError for a lone surrogate.
+ * @throws URIError for a lone surrogate, and for a control character: encoded it would be harmless
+ *   here, but not in what the API does with it.
  */
 export function encodeText(text: string): string {
-  return plain.test(text) ? text : encodeURIComponent(text).replace(/[!'()*]/g, percent);
+  if (plain.test(text)) return text;
+  if (control.test(text)) throw new URIError("a control character");
+  return encodeURIComponent(text).replace(/[!'()*]/g, percent);
 }
+
+// oxlint-disable-next-line no-control-regex -- control characters are exactly what is refused
+const control = /[\u0000-\u001f\u007f-\u009f]/;
 
 const plain = /^[A-Za-z0-9._~-]*$/;
 
@@ -23,8 +29,13 @@ function percent(char: string): string {
 export function encodeReserved(text: string, kept: RegExp): string {
   return text
     .split(/(%[0-9A-Fa-f]{2})/)
-    .map((piece, i) => (i % 2 ? piece : keepReserved(piece, kept)))
+    .map((piece, i) => (i % 2 ? keepTriple(piece) : keepReserved(piece, kept)))
     .join("");
+}
+
+function keepTriple(triple: string): string {
+  if (/^%(?:[01]|7f)/i.test(triple)) throw new URIError("a control character");
+  return triple;
 }
 
 function keepReserved(text: string, kept: RegExp): string {
@@ -41,14 +52,21 @@ export function encodeFormText(text: string): string {
   return encodeText(text).replaceAll("~", "%7E").replaceAll("%20", "+");
 }
 
-/** Encoding fails only for text that is no Unicode: tells the model which argument has it. */
+/** Text that an author wrote into a path or query, with what no URL can hold encoded. */
+export function encodeLiteral(text: string): string {
+  return text.replace(/\p{Cs}/gu, "\ufffd").replace(/[^!-~]+/gu, encodeURIComponent);
+}
+
+/** Encoding fails only for text that no URL should hold: tells the model which argument has it. */
 export function refusing<T>(argument: string, encode: () => T): T {
   try {
     return encode();
   } catch (cause) {
     if (!(cause instanceof URIError)) throw cause;
-    throw new CallError("invalid_arguments", `${argument} has broken Unicode characters`, {
-      cause,
-    });
+    throw new CallError(
+      "invalid_arguments",
+      `${argument} must not have control characters or broken Unicode`,
+      { cause },
+    );
   }
 }

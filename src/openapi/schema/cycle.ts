@@ -41,6 +41,7 @@ export function createCycleGuard(references: References): LeavesCycle {
 
   return (target, chain, inAllOf) => {
     const to = keyOf(target);
+    if (edgesOf(to).length === 0) return "whole";
     const around = chain.map(keyOf);
     if (!around.some((key) => written(key) === written(to))) return "whole";
     const base = inAllOf && hasChoice(target);

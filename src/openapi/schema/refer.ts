@@ -1,16 +1,14 @@
 import type { JsonObject } from "../../base/json.ts";
 import { escapeText } from "../../base/text.ts";
-import { child, type Node, type Pointer } from "../node.ts";
+import { child, formatPointer, type Node, type Pointer } from "../node.ts";
 import { refFailureText } from "../reference.ts";
 import type { Around, Conversion } from "./conversion.ts";
 
 /** `#/…` inside an embedded schema resource is relative to it; the schema's own root comes last. */
 export function enclosingBases(at: Pointer, { survey }: Conversion): Pointer[] {
-  if (survey.ids.size === 0) return [at];
-  const roots = [...survey.ids.values()].filter(
-    (root) => root.length < at.length && root.every((token, i) => token === at[i]),
-  );
-  return [...roots.toSorted((a, b) => b.length - a.length), at];
+  if (survey.resources.size === 0) return [at];
+  const around = at.map((_, i) => at.slice(0, at.length - 1 - i));
+  return [...around.filter((root) => survey.resources.has(formatPointer(root))), at];
 }
 
 /** `{$ref: "#/$defs/NAME"}`, or `{}` when there is nothing to point to. */
