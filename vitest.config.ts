@@ -3,6 +3,7 @@ import { defineConfig, type ViteUserConfig } from "vitest/config";
 const config: ViteUserConfig = defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    globalSetup: ["test/build.ts"],
     testTimeout: 20_000,
     hookTimeout: 20_000,
     maxWorkers: 2,

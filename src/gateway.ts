@@ -1,15 +1,16 @@
 import { webcrypto } from "node:crypto";
+import { resolve } from "node:path";
 import { createAdminServer } from "./admin/server.ts";
 import { createKeySets } from "./auth/keysets.ts";
-import type { AuthError } from "./base/errors.ts";
-import { ConfigError } from "./base/errors.ts";
+import { AuthError, ConfigError } from "./base/errors.ts";
 import type { Issue } from "./base/issue.ts";
 import type { Ports } from "./base/ports.ts";
+import type { Principal } from "./base/principal.ts";
 import type { Broker } from "./broker/broker.ts";
 import type { BrokerClient } from "./broker/client.ts";
 import type { Config } from "./config/config.ts";
 import { loadConfig } from "./config/load.ts";
-import { createHttpServer } from "./http/server.ts";
+import { createHttpServer, httpTimes } from "./http/server.ts";
 import { createMcpEndpoint } from "./mcp/endpoint.ts";
 import type { ServerInfo } from "./mcp/service.ts";
 import { createAudit, type Audit } from "./observe/audit.ts";
@@ -22,7 +23,7 @@ import { createUpstreams } from "./upstream/send.ts";
 import { createTokenCache } from "./upstream/token-cache.ts";
 import { fingerprint, watchFiles } from "./watch.ts";
 
-export type Env = Readonly<Record<string, string | undefined>>;
+type Env = Readonly<Record<string, string | undefined>>;
 
 export interface GatewayOptions {
   /** Path of gateway.yaml. */
@@ -54,13 +55,27 @@ export interface Gateway {
   readonly watch: (onReload: (report: ReloadReport) => void) => void;
   /** @returns How to stop being told that the tools changed. */
   readonly onToolsChanged: (listener: () => void) => () => void;
-  /** Stops accepting, ends listening clients, waits for calls in flight. */
+  /**
+   * Believes a caller whose token came by another way than HTTP, or refuses and records that.
+   *
+   * @throws AuthError
+   */
+  readonly believe: (token: string | undefined, transport: "stdio" | "cli") => Promise<Principal>;
+  /** Stops accepting, ends listening clients, waits for calls in flight; once, however often asked. */
   readonly close: () => Promise<void>;
 }
 
-/** Reads gateway.yaml and its documents. @throws ConfigError with the findings of all of them. */
-export async function load(file: string, env: Env): Promise<Loaded> {
+/**
+ * Reads gateway.yaml and its documents.
+ *
+ * @param wanted Gets every file that the configuration names, also when one of them is broken.
+ * @throws ConfigError with the findings of all of them.
+ */
+async function load(file: string, env: Env, wanted: Set<string>): Promise<Loaded> {
+  wanted.add(resolve(file));
   const config = await loadConfig(file, env);
+  for (const name of config.files) wanted.add(name);
+  for (const api of config.apis) wanted.add(api.spec);
   const issues: Issue[] = [];
   const documents = new Map<string, ApiDocument>();
   await Promise.all(
@@ -77,11 +92,47 @@ export async function load(file: string, env: Env): Promise<Loaded> {
   return { config, documents };
 }
 
+/** What files said, so that it can be told whether they still do. */
+interface Mark {
+  readonly files: readonly string[];
+  readonly hash: string;
+}
+
+type Reading = { readonly mark: Mark } & (
+  | { readonly loaded: Loaded }
+  | { readonly error: ConfigError }
+);
+
+const maxReadings = 3;
+
+/**
+ * Reads a candidate, with a mark taken before: what changes while it is read is then seen as changed
+ * at the next look. Only when the candidate names other files than `known` does that need a second
+ * reading.
+ */
+async function readCandidate(file: string, env: Env, known: readonly string[]): Promise<Reading> {
+  let files = known;
+  for (let readings = 1; ; readings++) {
+    const mark = { files, hash: await fingerprint(files) };
+    const wanted = new Set<string>();
+    const result = await load(file, env, wanted).then(
+      (loaded) => ({ loaded }),
+      (error: unknown) => {
+        if (error instanceof ConfigError) return { error };
+        throw error;
+      },
+    );
+    const same = wanted.size === files.length && files.every((name) => wanted.has(name));
+    if (same || readings === maxReadings) return { mark, ...result };
+    files = [...wanted];
+  }
+}
+
 const recordNothing: Audit = { record: () => {}, close: () => {} };
 
 /** For verbs that only look: the same code path as start-up, but nothing is opened or written. */
 export async function inspect(options: Omit<GatewayOptions, "writeAudit">): Promise<Snapshot> {
-  const loaded = await load(options.file, options.env);
+  const loaded = await load(options.file, options.env, new Set());
   const keys = await makeClientKeys(loaded.config);
   return compileSnapshot(loaded, makeLasting(options, keys, recordNothing), options.ports);
 }
@@ -106,14 +157,17 @@ function makeLasting(
 /** Compiles everything and opens nothing yet. @throws ConfigError */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { file, env, info, ports } = options;
-  const loaded = await load(file, env);
+  const wanted = new Set<string>();
+  const loaded = await load(file, env, wanted);
   const { config } = loaded;
   const clientKeys = await makeClientKeys(config);
   const audit = createAudit(config.audit, ports, options.writeAudit);
   const lasting = makeLasting(options, clientKeys, audit);
   let snapshot = compileSnapshot(loaded, lasting, ports);
-  let applied = await fingerprint(snapshot.files);
-  let refused: string | undefined;
+  let applied: Mark = { files: [...wanted], hash: await fingerprint([...wanted]) };
+  /** What was wrong with the candidate that was refused last, and which files it named. */
+  let refused: { readonly findings: string; readonly mark: Mark } | undefined;
+  let closing: Promise<void> | undefined;
   let turn: Promise<unknown> = Promise.resolve();
   const listeners = new Set<() => void>();
 
@@ -126,28 +180,34 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       path: config.endpoints[0]?.path ?? "/mcp",
       service: () => snapshot.http,
       post: mcp.post,
-      onRefused: (error) => recordRefusal(audit, error),
+      onRefused: ({ event, reason, principal }) =>
+        audit.record({ ...nobody, event, outcome: "denied", reason, principal }),
+      times: httpTimes,
     },
     ports,
   );
   const broker = await startableBroker(() => snapshot.config, config, clientKeys, ports);
   const admin =
-    config.admin && createAdminServer(config.admin.listen, () => ({ keys: missingKeys(lasting) }));
+    config.admin &&
+    createAdminServer(config.admin.listen, () => ({
+      keys: missingKeys(lasting),
+      shutdown: closing && "stopping",
+    }));
   const watcher = { close: (): void => {} };
 
   const swap = async (): Promise<ReloadReport> => {
-    const before = await fingerprint([...snapshot.files, file]);
-    if (before === applied) {
+    if ((await fingerprint(applied.files)) === applied.hash) {
       refused = undefined;
-      return { outcome: "unchanged", issues: [], toolsChanged: false };
+      return unchanged;
     }
+    const reading = await readCandidate(file, env, applied.files);
     try {
-      const next = await load(file, env);
-      refuseRestart(snapshot.config, next.config);
-      const made = compileSnapshot(next, lasting, ports);
+      if ("error" in reading) throw reading.error;
+      refuseRestart(snapshot.config, reading.loaded.config);
+      const made = compileSnapshot(reading.loaded, lasting, ports);
       const toolsChanged = made.catalog.digest !== snapshot.catalog.digest;
       snapshot = made;
-      applied = await fingerprint([...made.files, file]);
+      applied = reading.mark;
       refused = undefined;
       void lasting.keys.load();
       if (toolsChanged) for (const listener of listeners) listener();
@@ -155,12 +215,13 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       return { outcome: "applied", issues: made.warnings, toolsChanged };
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
-      // One record per broken content, however often it is read.
-      if (refused !== before) recordReload(audit, error.issues[0]?.code ?? "invalid");
-      const known = refused === before;
-      refused = before;
-      const issues = known ? [] : error.issues;
-      return { outcome: known ? "unchanged" : "refused", issues, toolsChanged: false };
+      const { mark } = reading;
+      const findings = `${mark.hash} ${error.message}`;
+      // One record and one report per broken content, however often it is read.
+      if (refused?.findings === findings) return unchanged;
+      refused = { findings, mark };
+      recordReload(audit, error.issues[0]?.code ?? "invalid");
+      return { outcome: "refused", issues: error.issues, toolsChanged: false };
     }
   };
 
@@ -168,6 +229,17 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     const report = turn.then(swap);
     turn = report.catch(() => undefined);
     return report;
+  };
+
+  const stop = async (): Promise<void> => {
+    watcher.close();
+    await turn;
+    await mcp.close();
+    await http.close();
+    await admin?.close();
+    await lasting.upstreams.close();
+    await broker?.close();
+    audit.close();
   };
 
   return {
@@ -184,27 +256,43 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     },
     reload,
     watch(onReload) {
+      const follow = (): void => {
+        files.follow([...new Set([...applied.files, ...(refused?.mark.files ?? [])])]);
+      };
       const files = watchFiles(async () => {
-        const report = await reload();
-        if (report.outcome === "unchanged") return;
-        files.follow([...snapshot.files, file]);
-        onReload(report);
+        try {
+          const report = await reload();
+          if (report.outcome !== "unchanged") onReload(report);
+        } catch (cause) {
+          ports.log.error("reload_failed", {}, cause);
+        }
+        // Even after no change: a directory that was replaced needs a new watch.
+        follow();
       });
-      files.follow([...snapshot.files, file]);
+      follow();
       watcher.close = () => files.close();
     },
     onToolsChanged(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    async close() {
-      watcher.close();
-      await mcp.close();
-      await http.close();
-      await admin?.close();
-      await lasting.upstreams.close();
-      await broker?.close();
-      audit.close();
+    async believe(token, transport) {
+      try {
+        if (token === undefined && snapshot.config.auth.mode === "oauth") {
+          throw new AuthError("missing_token", "no_token");
+        }
+        return await snapshot.authenticate.authenticateToken(token ?? "");
+      } catch (error) {
+        if (error instanceof AuthError) {
+          const { reason } = error;
+          audit.record({ ...nobody, transport, event: "auth.deny", outcome: "denied", reason });
+        }
+        throw error;
+      }
+    },
+    close() {
+      closing ??= stop();
+      return closing;
     },
   };
 }
@@ -328,6 +416,8 @@ function refuseRestart(before: Config, after: Config): void {
   );
 }
 
+const unchanged: ReloadReport = { outcome: "unchanged", issues: [], toolsChanged: false };
+
 const nobody = {
   principal: undefined,
   transport: "http",
@@ -338,10 +428,6 @@ const nobody = {
   upstreamStatus: undefined,
   durationMs: 0,
 } as const;
-
-function recordRefusal(audit: Audit, { reason }: AuthError): void {
-  audit.record({ ...nobody, event: "auth.deny", outcome: "denied", reason });
-}
 
 function recordReload(audit: Audit, reason: string | undefined): void {
   const outcome = reason === undefined ? "success" : "failure";

@@ -86,10 +86,10 @@ export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports):
   };
 }
 
-function policyOf({ auth }: Config): { stepUp: boolean; baseline: readonly string[] } {
+function policyOf({ auth }: Config): Parameters<typeof compilePermit>[1] {
   return auth.mode === "oauth"
-    ? { stepUp: auth.stepUp, baseline: auth.scopes }
-    : { stepUp: false, baseline: [] };
+    ? { login: true, stepUp: auth.stepUp, baseline: auth.scopes }
+    : { login: false, stepUp: false, baseline: [] };
 }
 
 function compileAuth(
@@ -115,11 +115,7 @@ function compileMcp(catalog: Catalog, permit: Permit, road: Road): McpService {
   return {
     callTool: road.callTool,
     listTools: (principal) => catalog.listFor((tool) => permit(tool, principal).kind !== "hidden"),
-    missingScopes(name, principal) {
-      const tool = catalog.tools.get(name);
-      const decision = tool && permit(tool, principal);
-      return decision?.kind === "needs_scopes" ? decision.scopes : undefined;
-    },
+    missingScopes: road.missingScopes,
   };
 }
 

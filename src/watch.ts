@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { watch, type FSWatcher } from "node:fs";
+import { lstatSync, watch, type FSWatcher } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** Wait for the end of a burst of events, then for two equal reads: editors write in pieces. */
@@ -18,6 +18,13 @@ export async function fingerprint(files: readonly string[]): Promise<string> {
     hash.update(`${file}\0${bytes.length}\0`).update(bytes);
   }
   return hash.digest("hex");
+}
+
+/** Where a change of this file shows: its directory, and where that is a link, the link's. */
+function directoriesOf(file: string): string[] {
+  const directory = dirname(resolve(file));
+  const link = lstatSync(directory, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
+  return link ? [directory, dirname(directory)] : [directory];
 }
 
 export interface FileWatch {
@@ -62,7 +69,7 @@ export function watchFiles(onChange: () => Promise<void>): FileWatch {
     follow(wanted) {
       stop();
       files = wanted;
-      for (const directory of new Set(wanted.map((file) => dirname(file)))) {
+      for (const directory of new Set(wanted.flatMap(directoriesOf))) {
         try {
           const watcher = watch(directory, { persistent: false }, trigger);
           // Polling goes on where watching cannot.

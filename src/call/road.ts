@@ -1,5 +1,7 @@
 import { AuthError, CallError, UnknownToolError } from "../base/errors.ts";
+import type { JsonObject } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
+import type { Principal } from "../base/principal.ts";
 import type { Enter } from "../limits/concurrency.ts";
 import type { Audit, AuditEvent } from "../observe/audit.ts";
 import type { Permit } from "../policy/permit.ts";
@@ -36,6 +38,11 @@ export interface RoadParts {
 
 export interface Road {
   readonly callTool: CallTool;
+  /**
+   * Every scope the tool needs when this caller lacks one, else undefined: for who must challenge
+   * before a call can start. Recorded like the refusal of the call.
+   */
+  readonly missingScopes: (tool: string, principal: Principal) => readonly string[] | undefined;
   /** The request as it would be sent, with `credential` in place of a real one; sends nothing. */
   readonly prepare: (
     call: Call,
@@ -74,12 +81,39 @@ export function compileRoad(parts: RoadParts, ports: Ports): Road {
     const values = collectValues(tool.places, call.args, call.principal);
     const leave = route.enter();
     try {
-      const response = await exchange(route, call, (credential) => route.build(values, credential));
-      seen.status = response.status;
+      const response = await exchange(
+        route,
+        call,
+        (credential) => route.build(values, credential),
+        seen,
+      );
       return route.mapReply(response);
     } finally {
       leave();
     }
+  };
+
+  const record = (
+    call: Pick<Call, "tool" | "principal" | "transport"> & Partial<Pick<Call, "args">>,
+    end: End,
+    upstreamStatus: number | undefined,
+    durationMs: number,
+  ): void => {
+    const tool = catalog.tools.get(call.tool);
+    const operation =
+      tool && (tool.operation.id ?? `${tool.operation.method} ${tool.operation.path}`);
+    const { principal, transport, args } = call;
+    audit.record({
+      ...end,
+      principal,
+      transport,
+      tool: call.tool,
+      operation,
+      api: tool?.api,
+      args,
+      upstreamStatus,
+      durationMs,
+    });
   };
 
   return {
@@ -95,28 +129,21 @@ export function compileRoad(parts: RoadParts, ports: Ports): Road {
         end = judge(error);
         if (error instanceof CallError) {
           if (error.cause !== undefined) {
-            ports.log.warn("call_failed", { tool: call.tool, code: error.code });
+            ports.log.warn("call_failed", describeFailure(call, error));
           }
           return refuse(error);
         }
         throw error;
       } finally {
-        const tool = catalog.tools.get(call.tool);
-        audit.record({
-          event: end.event,
-          outcome: end.outcome,
-          reason: end.reason,
-          principal: call.principal,
-          transport: call.transport,
-          tool: call.tool,
-          operation:
-            tool && (tool.operation.id ?? `${tool.operation.method} ${tool.operation.path}`),
-          api: tool?.api,
-          args: call.args,
-          upstreamStatus: seen.status,
-          durationMs: ports.now() - startedAt,
-        });
+        record(call, end, seen.status, ports.now() - startedAt);
       }
+    },
+    missingScopes(name, principal) {
+      const tool = catalog.tools.get(name);
+      const decision = tool && permit(tool, principal);
+      if (decision?.kind !== "needs_scopes") return undefined;
+      record({ tool: name, principal, transport: "http" }, lacksScopes, undefined, 0);
+      return decision.scopes;
     },
     prepare(call, credential) {
       const tool = admit(call);
@@ -140,12 +167,19 @@ function failure(reason: string): End {
   return { event: "tool.call", outcome: "failure", reason };
 }
 
+const lacksScopes: End = {
+  event: "policy.deny",
+  outcome: "denied",
+  reason: "insufficient_scope",
+};
+
 function judge(error: unknown): End {
   if (error instanceof UnknownToolError) {
     return { event: "policy.deny", outcome: "denied", reason: "unknown_tool" };
   }
   if (error instanceof AuthError) {
-    return { event: "policy.deny", outcome: "denied", reason: error.code };
+    if (error.code === "insufficient_scope") return lacksScopes;
+    return { event: "auth.deny", outcome: "denied", reason: error.code };
   }
   if (!(error instanceof CallError)) return failure("internal_error");
   if (error.code === "not_permitted") {
@@ -165,6 +199,7 @@ async function exchange(
   route: Route,
   call: Call,
   build: (credential: CredentialParts) => WireRequest,
+  seen: Seen,
 ): Promise<WireResponse> {
   const { credential, limits } = route;
   const { principal, cancel } = call;
@@ -172,15 +207,24 @@ async function exchange(
   const cached = credential.get(principal, cancel);
   const first = cached instanceof Promise ? await cached : cached;
   const response = await route.send(build(first), limits, watch);
+  seen.status = response.status;
   if (response.status !== 401 || !credential.invalidate(principal, first)) return response;
   const second = await credential.get(principal, cancel);
   const again = await route.send(build(second), limits, watch);
+  seen.status = again.status;
   if (again.status === 401) credential.invalidate(principal, second);
   return again;
 }
 
 function describeIssues(issues: readonly ArgIssue[]): string {
   return `Invalid arguments:\n${issues.map(({ path, message }) => `- ${path}: ${message}`).join("\n")}`;
+}
+
+/** Codes only: the text of a cause may repeat what the API or the caller sent. */
+function describeFailure(call: Call, { code, cause }: CallError): JsonObject {
+  const system = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  const known = typeof system === "string" ? { cause: system } : {};
+  return { tool: call.tool.slice(0, 128), code, ...known };
 }
 
 function refuse(error: CallError): Reply {

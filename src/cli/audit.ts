@@ -33,20 +33,29 @@ export async function tailAudit(options: TailOptions, io: Io): Promise<ExitCode>
     return exitCodes.refused;
   }
   let at = Math.max(0, (size ?? 0) - maxTailBytes);
-  const first = await readFrom(file, at);
-  at += Buffer.byteLength(first);
-  for (const line of completeLines(first).slice(-options.lines)) print(line, options, io);
+  // In the middle of a large file the first line is half of one.
+  let skipped = at > 0;
+  const next = async (): Promise<string[]> => {
+    const bytes = await readFrom(file, at);
+    const end = bytes.lastIndexOf("\n") + 1;
+    at += end;
+    const lines = bytes
+      .subarray(0, end)
+      .toString()
+      .split("\n")
+      .slice(skipped ? 1 : 0, -1);
+    skipped &&= end === 0;
+    return lines;
+  };
+  for (const line of (await next()).slice(-options.lines)) print(line, options, io);
   if (!options.follow) return exitCodes.ok;
   const stop = new AbortController();
   io.onSignal(["SIGINT", "SIGTERM"], () => stop.abort());
-  while (!stop.signal.aborted) {
+  while (!stop.signal.aborted && io.stdout.writable) {
     await sleep(pollMs);
     // A smaller file is a new one.
     if (((await sizeOf(file)) ?? 0) < at) at = 0;
-    const text = await readFrom(file, at);
-    const complete = text.slice(0, text.lastIndexOf("\n") + 1);
-    at += Buffer.byteLength(complete);
-    for (const line of completeLines(complete)) print(line, options, io);
+    for (const line of await next()) print(line, options, io);
   }
   return exitCodes.ok;
 }
@@ -55,21 +64,17 @@ async function sizeOf(file: string): Promise<number | undefined> {
   return (await stat(file).catch(() => undefined))?.size;
 }
 
-async function readFrom(file: string, position: number): Promise<string> {
+async function readFrom(file: string, position: number): Promise<Buffer> {
   const handle = await open(file, "r").catch(() => undefined);
-  if (handle === undefined) return "";
+  if (handle === undefined) return Buffer.alloc(0);
   try {
     const { size } = await handle.stat();
     const buffer = Buffer.alloc(Math.max(0, Math.min(size - position, maxTailBytes)));
     const { bytesRead } = await handle.read(buffer, 0, buffer.length, position);
-    return buffer.subarray(0, bytesRead).toString();
+    return buffer.subarray(0, bytesRead);
   } finally {
     await handle.close();
   }
-}
-
-function completeLines(text: string): string[] {
-  return text.split("\n").filter((line) => line !== "");
 }
 
 function print(line: string, { json }: TailOptions, io: Io): void {

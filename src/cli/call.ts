@@ -6,7 +6,7 @@ import { anonymous } from "../auth/anonymous.ts";
 import { createGateway, inspect } from "../gateway.ts";
 import type { Snapshot } from "../snapshot.ts";
 import { maskCredential } from "../upstream/masked-credential.ts";
-import { exitCodes, printLine, type ExitCode, type Io } from "./io.ts";
+import { exitCodes, printLine, UsageError, type ExitCode, type Io } from "./io.ts";
 import { readPrincipal } from "./principal.ts";
 import { createPorts, gatewayOptions, quietPorts } from "./setup.ts";
 
@@ -22,11 +22,6 @@ export interface CallOptions {
   readonly token: string | undefined;
   /** A pretended caller; only with `dryRun`. */
   readonly as: string | undefined;
-}
-
-/** Thrown for a command line that cannot be meant. */
-export class UsageError extends Error {
-  override readonly name = "UsageError";
 }
 
 export async function call(tool: string, options: CallOptions, io: Io): Promise<ExitCode> {
@@ -96,8 +91,8 @@ async function callTool(name: string, options: CallOptions, io: Io): Promise<Exi
     if (given === undefined && snapshot.config.auth.mode === "oauth") {
       throw new UsageError("an access token is needed: --token T, --token @file or TOLLGATE_TOKEN");
     }
-    const token = given === undefined ? "" : await readText(given);
-    const principal = await snapshot.authenticate.authenticateToken(token.trim());
+    const token = given === undefined ? undefined : await readText(given);
+    const principal = await gateway.believe(token?.trim(), "cli");
     const args = await readArgs(snapshot, name, options);
     const reply = await snapshot.road.callTool({
       tool: name,
@@ -163,8 +158,13 @@ function parseObject(text: string): JsonObject {
   throw new UsageError("--args must be a JSON object");
 }
 
-function readText(text: string): Promise<string> {
-  return text.startsWith("@") ? readFile(text.slice(1), "utf8") : Promise.resolve(text);
+async function readText(text: string): Promise<string> {
+  if (!text.startsWith("@")) return text;
+  try {
+    return await readFile(text.slice(1), "utf8");
+  } catch (cause) {
+    throw new UsageError(`cannot read ${text.slice(1)}`, { cause });
+  }
 }
 
 function pairUp(list: readonly string[]): Record<string, string> {

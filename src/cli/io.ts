@@ -21,6 +21,11 @@ export const exitCodes = {
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes] | 70 | 130;
 
+/** Thrown for a command line that cannot be meant. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
 export function printLine(stream: Writable, text: string): void {
   stream.write(`${text}\n`);
 }

@@ -6,13 +6,22 @@ const crashed = 70;
 const interrupted = 130;
 
 const listeners = new Map<NodeJS.Signals, Set<() => void>>();
+let stopping = false;
 
-/** The first SIGINT or SIGTERM asks to stop; the second does not wait for anybody. */
+/** The first SIGINT or SIGTERM asks to stop; the second, of either, does not wait for anybody. */
 function receive(name: NodeJS.Signals): void {
-  const waiting = [...(listeners.get(name) ?? [])];
-  if (name !== "SIGHUP") listeners.get(name)?.clear();
-  if (waiting.length === 0) process.exit(interrupted);
-  for (const listener of waiting) listener();
+  if (name !== "SIGHUP") {
+    if (stopping) process.exit(interrupted);
+    stopping = true;
+  }
+  for (const listener of listeners.get(name) ?? []) listener();
+}
+
+// Whoever read the output, e.g. `head`, has what it wanted: that is no crash.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
 }
 
 process.on("uncaughtException", (error) => {

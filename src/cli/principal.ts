@@ -1,5 +1,6 @@
 import type { JsonObject } from "../base/json.ts";
 import type { Principal } from "../base/principal.ts";
+import { UsageError } from "./io.ts";
 
 /**
  * A pretended caller, for looking at what somebody may do: `sub=alice,scope=courses:read`. `scope`
@@ -8,6 +9,9 @@ import type { Principal } from "../base/principal.ts";
 export function readPrincipal(text: string, baseline: readonly string[]): Principal {
   const pairs = text.split(",").map((pair): readonly [string, string] => {
     const [name = "", ...value] = pair.split("=");
+    if (value.length === 0 || name.trim() === "") {
+      throw new UsageError(`--as takes name=value pairs with commas between, not ${pair}`);
+    }
     return [name.trim(), value.join("=").trim()];
   });
   const valuesOf = (wanted: string): string[] =>

@@ -2,10 +2,10 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import { ConfigError } from "../base/errors.ts";
 import { gatewaySchema } from "../config/schema/gateway.ts";
 import { tailAudit, type TailOptions } from "./audit.ts";
-import { call, UsageError, type CallOptions } from "./call.ts";
+import { call, type CallOptions } from "./call.ts";
 import { findingFormats, formatFindings, type FindingFormat } from "./findings.ts";
 import { healthcheck } from "./healthcheck.ts";
-import { exitCodes, printLine, type ExitCode, type Io } from "./io.ts";
+import { exitCodes, printLine, UsageError, type ExitCode, type Io } from "./io.ts";
 import { serve, type ServeOptions } from "./serve.ts";
 import { readServerInfo } from "./setup.ts";
 import { listTools, showTool, type ToolsOptions } from "./tools.ts";
@@ -35,8 +35,12 @@ function explain(error: unknown, io: Io): ExitCode {
     printLine(io.stderr, formatFindings(error.issues, "pretty").trimEnd());
     return exitCodes.badConfiguration;
   }
-  if (error instanceof Error && "code" in error && error.code === "EADDRINUSE") {
-    printLine(io.stderr, `error: ${error.message}; another process listens there`);
+  if (error instanceof Error && "syscall" in error && error.syscall === "listen") {
+    const taken = "code" in error && error.code === "EADDRINUSE";
+    printLine(
+      io.stderr,
+      `error: ${error.message}${taken ? "; another process listens there" : ""}`,
+    );
     return exitCodes.refused;
   }
   throw error;

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { AuthError, describeIssue } from "../base/errors.ts";
+import { describeIssue } from "../base/errors.ts";
 import type { Ports } from "../base/ports.ts";
 import type { Principal } from "../base/principal.ts";
 import { createGateway, type Gateway, type ReloadReport } from "../gateway.ts";
@@ -33,15 +33,17 @@ export async function serve(options: ServeOptions, io: Io): Promise<ExitCode> {
       ports.log.error("reload_failed", {}, cause);
     });
   });
-  const ended = options.stdio
-    ? await serveStdio(gateway, io, ports)
-    : await serveHttp(gateway, io, ports);
-  ports.log.info("stopping");
-  await gateway.close();
-  return ended;
+  try {
+    await (options.stdio ? serveStdio(gateway, io, ports) : serveHttp(gateway, io, ports));
+    ports.log.info("stopping");
+  } finally {
+    // Also when a port was taken: what did open would keep the process alive.
+    await gateway.close();
+  }
+  return exitCodes.ok;
 }
 
-async function serveHttp(gateway: Gateway, io: Io, ports: Ports): Promise<ExitCode> {
+async function serveHttp(gateway: Gateway, io: Io, ports: Ports): Promise<void> {
   const stopped = signalled(io);
   const { port } = await gateway.listen();
   const { config, catalog } = gateway.snapshot;
@@ -51,10 +53,9 @@ async function serveHttp(gateway: Gateway, io: Io, ports: Ports): Promise<ExitCo
     tools: catalog.tools.size,
   });
   await stopped;
-  return exitCodes.ok;
 }
 
-async function serveStdio(gateway: Gateway, io: Io, ports: Ports): Promise<ExitCode> {
+async function serveStdio(gateway: Gateway, io: Io, ports: Ports): Promise<void> {
   const stopped = signalled(io);
   const endpoint = createStdioEndpoint(
     {
@@ -72,18 +73,13 @@ async function serveStdio(gateway: Gateway, io: Io, ports: Ports): Promise<ExitC
   await endpoint.close();
   // Open input would keep the process alive after a signal.
   io.stdin.destroy();
-  return exitCodes.ok;
 }
 
 /** The token of the environment, checked like any other; read again each time, so it can rotate. */
 async function authenticate(gateway: Gateway, { env }: Io): Promise<Principal> {
   const file = env["TOLLGATE_TOKEN_FILE"];
   const token = file === undefined ? env["TOLLGATE_TOKEN"] : await readFile(file, "utf8");
-  const { config, authenticate: check } = gateway.snapshot;
-  if (token === undefined && config.auth.mode === "oauth") {
-    throw new AuthError("missing_token", "no_token_in_environment");
-  }
-  return check.authenticateToken((token ?? "").trim());
+  return gateway.believe(token?.trim(), "stdio");
 }
 
 function signalled(io: Io): Promise<void> {

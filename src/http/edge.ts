@@ -22,23 +22,25 @@ export function compileEdge(config: {
         if (host !== undefined) return false;
         host = rawHeaders[i + 1];
       }
-      return host !== undefined && hosts.has(hostName(host));
+      const name = host === undefined ? undefined : hostName(host);
+      return name !== undefined && hosts.has(name);
     },
     acceptsOrigin(origin) {
       if (origin === undefined) return true;
-      const name = /^https?:\/\/([^/?#@\s]+)$/i.exec(origin)?.[1];
-      return name !== undefined && origins.has(hostName(name));
+      const authority = /^https?:\/\/(.*)$/i.exec(origin)?.[1];
+      const name = authority === undefined ? undefined : hostName(authority);
+      return name !== undefined && origins.has(name);
     },
   };
 }
 
-/** `Example.com.:8080` → `example.com`, `[::1]:80` → `::1` */
-function hostName(authority: string): string {
-  const name = authority.startsWith("[")
-    ? authority.slice(0, authority.indexOf("]") + 1)
-    : authority.split(":", 1)[0];
-  return normalize(name ?? "");
+/** `Example.com.:8080` → `example.com`, `[::1]:80` → `::1`; undefined for what is no host and port. */
+function hostName(authority: string): string | undefined {
+  const name = hostAndPort.exec(authority)?.[1];
+  return name === undefined ? undefined : normalize(name);
 }
+
+const hostAndPort = /^(\[[0-9a-f:.]+\]|[^\s:/?#@[\]\\]+)(?::\d{1,5})?$/i;
 
 function normalize(name: string): string {
   return name

@@ -1,17 +1,21 @@
-import type { JsonValue } from "../base/json.ts";
+import { isJsonObject, type JsonValue } from "../base/json.ts";
 
 const maxDepth = 64;
 
 /**
  * The body as JSON.
  *
- * @returns undefined when it is not UTF-8, not JSON, or nested deeper than anything sensible, which
- *   could exhaust the stack of whatever walks it.
+ * @returns undefined when it is not UTF-8, not JSON, or JSON that different readers read
+ *   differently or cannot read at all: a name twice in one object, half a surrogate pair, or nested
+ *   deeper than anything sensible, which could exhaust the stack of whatever walks it.
  */
 export function parseJsonBody(body: Buffer): JsonValue | undefined {
-  if (isDeep(body)) return undefined;
+  const members = countMembers(body);
+  if (members === undefined) return undefined;
   try {
-    return JSON.parse(decoder.decode(body)) as JsonValue;
+    const value = JSON.parse(decoder.decode(body)) as JsonValue;
+    const strict = body.includes("\\ud") || body.includes("\\uD");
+    return countKept(value, strict) === members ? value : undefined;
   } catch {
     return undefined;
   }
@@ -19,20 +23,22 @@ export function parseJsonBody(body: Buffer): JsonValue | undefined {
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-const [quote, backslash] = [0x22, 0x5c];
-const opening = new Set([0x5b, 0x7b]);
-const closing = new Set([0x5d, 0x7d]);
+const [quote, backslash, colon] = [0x22, 0x5c, 0x3a];
+const [openArray, openObject, closeArray, closeObject] = [0x5b, 0x7b, 0x5d, 0x7d];
 
-function isDeep(body: Buffer): boolean {
+/** Colons outside strings: one for each member of an object. Undefined when nested too deep. */
+function countMembers(body: Buffer): number | undefined {
   let depth = 0;
+  let members = 0;
   for (let i = 0; i < body.length; i++) {
-    const byte = body[i] ?? 0;
+    const byte = body[i];
     if (byte === quote) i = endOfString(body, i + 1);
-    else if (opening.has(byte)) {
-      if (++depth > maxDepth) return true;
-    } else if (closing.has(byte)) depth--;
+    else if (byte === colon) members++;
+    else if (byte === openArray || byte === openObject) {
+      if (++depth > maxDepth) return undefined;
+    } else if (byte === closeArray || byte === closeObject) depth--;
   }
-  return false;
+  return members;
 }
 
 /** Index of the closing quote; the length when there is none. */
@@ -46,3 +52,24 @@ function endOfString(body: Buffer, start: number): number {
   }
   return body.length;
 }
+
+/** Members that parsing left: fewer than were written when a name came twice. */
+function countKept(value: JsonValue, strict: boolean): number {
+  if (typeof value === "string") {
+    if (strict && loneSurrogate.test(value)) throw new TypeError("lone surrogate");
+    return 0;
+  }
+  if (typeof value !== "object" || value === null) return 0;
+  let kept = 0;
+  if (!isJsonObject(value)) {
+    for (const item of value) kept += countKept(item, strict);
+    return kept;
+  }
+  for (const name in value) {
+    kept += 1 + countKept(value[name] ?? null, strict);
+    if (strict) countKept(name, strict);
+  }
+  return kept;
+}
+
+const loneSurrogate = /\p{Surrogate}/u;

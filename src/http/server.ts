@@ -1,4 +1,4 @@
-import type { ServerResponse } from "node:http";
+import { METHODS, type ServerResponse } from "node:http";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Authenticate } from "../auth/authenticate.ts";
 import type { Refusal } from "../auth/challenge.ts";
@@ -27,18 +27,38 @@ export interface HttpParts {
   readonly path: string;
   readonly service: () => HttpService;
   readonly post: (exchange: McpExchange) => Promise<void>;
-  /** Told of every caller that was not believed. */
-  readonly onRefused: (error: AuthError) => void;
+  /** Told of every request that got no further than this room. */
+  readonly onRefused: (refused: RefusedRequest) => void;
+  readonly times: HttpTimes;
 }
+
+interface RefusedRequest {
+  /** `auth.deny`: the caller was not believed; `request.reject`: the request cannot be served. */
+  readonly event: "auth.deny" | "request.reject";
+  readonly reason: string;
+  /** Who sent it, when that was known by then. */
+  readonly principal: Principal | undefined;
+}
+
+export interface HttpTimes {
+  /** To send the head of a request, and the whole of it. */
+  readonly headersMs: number;
+  readonly requestMs: number;
+  /** For answers in flight when the listener closes; then their connections are cut. */
+  readonly drainMs: number;
+}
+
+export const httpTimes: HttpTimes = { headersMs: 10_000, requestMs: 10_000, drainMs: 25_000 };
 
 export interface HttpServer {
   readonly listen: () => Promise<{ readonly port: number }>;
-  /** Stops accepting, waits for requests in flight. */
+  /** Stops accepting, waits for requests in flight, at most `drainMs`. */
   readonly close: () => Promise<void>;
 }
 
-const headersTimeoutMs = 10_000;
-const requestTimeoutMs = 10_000;
+/** Node looks for slow requests this often; its default would give them half a minute more. */
+const slowCheckMs = 5_000;
+const idleSweepMs = 50;
 
 /**
  * The public listener. Checks in this order, whatever the body says: Host and Origin (403), token
@@ -47,35 +67,57 @@ const requestTimeoutMs = 10_000;
 export function createHttpServer(parts: HttpParts, ports: Ports): HttpServer {
   const app = Fastify({
     bodyLimit: parts.maxRequestBytes,
-    requestTimeout: requestTimeoutMs,
+    requestTimeout: parts.times.requestMs,
     forceCloseConnections: "idle",
-    http: { headersTimeout: headersTimeoutMs },
+    http: {
+      headersTimeout: parts.times.headersMs,
+      connectionsCheckingInterval: Math.min(slowCheckMs, parts.times.requestMs),
+    },
     exposeHeadRoutes: false,
   });
+  const principals = new WeakMap<FastifyRequest, Principal>();
+  const reject = (request: FastifyRequest, reason: string): void => {
+    parts.onRefused({ event: "request.reject", reason, principal: principals.get(request) });
+  };
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, body, done) => {
     if (request.headers["content-encoding"] !== undefined) done(unsupportedMediaType());
     else done(null, parseJsonBody(body as Buffer));
   });
-  app.setErrorHandler<Error & { statusCode?: number }>((error, _, reply) => {
+  app.setErrorHandler<Error & { statusCode?: number }>((error, request, reply) => {
     const status = error.statusCode ?? 500;
-    if (status >= 500) ports.log.error("internal_error", {}, error);
-    void reply.code(status).send({ error: status >= 500 ? "internal_error" : describe(status) });
+    const reason = status >= 500 ? "internal_error" : describe(status);
+    if (status >= 500) ports.log.error(reason, {}, error);
+    else reject(request, reason);
+    void reply.code(status).send({ error: reason });
   });
   app.setNotFoundHandler((_, reply) => void reply.code(404).send({ error: "not_found" }));
   app.addHook("onRequest", (request, reply, done) => {
     if (parts.service().edge.acceptsHost(request.raw.rawHeaders)) done();
-    else void reply.code(403).send({ error: "host_not_allowed" });
+    else {
+      reject(request, "host_not_allowed");
+      void reply.code(403).send({ error: "host_not_allowed" });
+    }
   });
   serveMetadata(app, parts);
-  serveMcp(app, parts, ports);
+  serveMcp(app, { ...parts, principals, reject }, ports);
   return {
     async listen() {
       await app.listen(parts.listen);
       const address = app.server.address();
       return { port: typeof address === "object" && address ? address.port : parts.listen.port };
     },
-    close: () => app.close(),
+    async close() {
+      // A connection whose last answer ends only now would stay open until its client drops it.
+      const sweep = setInterval(() => app.server.closeIdleConnections(), idleSweepMs);
+      const deadline = setTimeout(() => app.server.closeAllConnections(), parts.times.drainMs);
+      try {
+        await app.close();
+      } finally {
+        clearInterval(sweep);
+        clearTimeout(deadline);
+      }
+    },
   };
 }
 
@@ -117,8 +159,13 @@ function serveMetadata(app: FastifyInstance, { service }: HttpParts): void {
   });
 }
 
-function serveMcp(app: FastifyInstance, parts: HttpParts, ports: Ports): void {
-  const principals = new WeakMap<FastifyRequest, Principal>();
+interface McpParts extends HttpParts {
+  readonly principals: WeakMap<FastifyRequest, Principal>;
+  readonly reject: (request: FastifyRequest, reason: string) => void;
+}
+
+function serveMcp(app: FastifyInstance, parts: McpParts, ports: Ports): void {
+  const { principals, reject } = parts;
 
   const refuse = (error: unknown, reply: FastifyReply): void => {
     if (!(error instanceof AuthError)) {
@@ -126,7 +173,7 @@ function serveMcp(app: FastifyInstance, parts: HttpParts, ports: Ports): void {
       void reply.code(500).send({ error: "internal_error" });
       return;
     }
-    parts.onRefused(error);
+    parts.onRefused({ event: "auth.deny", reason: error.reason, principal: undefined });
     const { status, headers, body } = parts.service().refuse(error);
     void reply.code(status).headers(headers).send(body);
   };
@@ -135,6 +182,7 @@ function serveMcp(app: FastifyInstance, parts: HttpParts, ports: Ports): void {
     const { edge, authenticate } = parts.service();
     const { origin } = request.headers;
     if (!edge.acceptsOrigin(origin)) {
+      reject(request, "origin_not_allowed");
       void reply.code(403).send({ error: "origin_not_allowed" });
       return;
     }
@@ -165,11 +213,21 @@ function serveMcp(app: FastifyInstance, parts: HttpParts, ports: Ports): void {
     }
   };
 
+  // Methods that the router does not know by itself meet the same checks as those that it does.
+  const known = new Set(app.supportedMethods);
+  for (const method of METHODS) {
+    if (!known.has(method) && method !== "CONNECT") app.addHttpMethod(method);
+  }
   app.all(parts.path, { onRequest }, (request, reply) => {
     const principal = principals.get(request);
+    if (principal === undefined) throw new TypeError("a request that nobody authenticated");
     const { body } = request;
-    if (principal === undefined || body === undefined || body === null) {
-      const error = { code: -32700, message: "Parse error" };
+    if (body === undefined || body === null) {
+      reject(request, "invalid_json");
+      const error =
+        body === null
+          ? { code: -32600, message: "Invalid Request" }
+          : { code: -32700, message: "Parse error" };
       void reply.code(400).send({ jsonrpc: "2.0", id: null, error });
       return;
     }

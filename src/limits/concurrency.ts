@@ -11,8 +11,10 @@ export function createConcurrencyLimit(max: number): Enter {
       throw new CallError("busy", "The API is busy with other calls. Try again in a few seconds.");
     }
     inFlight++;
+    let inside = true;
     return () => {
-      inFlight--;
+      if (inside) inFlight--;
+      inside = false;
     };
   };
 }

@@ -28,11 +28,16 @@ export interface McpEndpoint {
   readonly close: () => Promise<void>;
 }
 
-/** MCP over Streamable HTTP in both eras: the hot lane for the common, the SDK for the rest. */
+/**
+ * MCP over Streamable HTTP in both eras: the hot lane for the common, the SDK for the rest.
+ *
+ * @param accept What the hot lane takes; only a test that compares the lanes names another.
+ */
 export function createMcpEndpoint(
   service: () => McpService,
   info: ServerInfo,
   ports: Ports,
+  accept: typeof acceptRequest = acceptRequest,
 ): McpEndpoint {
   const hotLane = createHotLane(info, ports);
   const onerror = (error: Error): void =>
@@ -43,7 +48,7 @@ export function createMcpEndpoint(
   return {
     async post({ request, response, body, principal }) {
       const now = service();
-      const hot = acceptRequest(request.headers, body);
+      const hot = accept(request.headers, body);
       if (hot) {
         await hotLane(hot, principal, now, response);
         return;

@@ -1,6 +1,8 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { ConfigError } from "../base/errors.ts";
+import type { Issue } from "../base/issue.ts";
 import type { JsonObject } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 import type { Principal } from "../base/principal.ts";
@@ -31,6 +33,8 @@ export interface Audit {
 }
 
 /**
+ * @throws ConfigError `audit_unavailable` when a file cannot be opened: without its record nothing
+ *   may be called.
  * @param stdout Where the `stdout` sink writes: in stdio mode that stream belongs to the protocol.
  */
 export function createAudit(
@@ -64,9 +68,24 @@ export function createAudit(
 export const auditFile = "audit.ndjson";
 
 function openFile(dir: string): { write: (line: string) => void; close: () => void } {
-  mkdirSync(dir, { recursive: true });
-  const file = openSync(join(dir, auditFile), "a", 0o640);
+  const file = openAppending(dir);
   return { write: (line) => void writeSync(file, line), close: () => closeSync(file) };
+}
+
+function openAppending(dir: string): number {
+  try {
+    mkdirSync(dir, { recursive: true });
+    return openSync(join(dir, auditFile), "a", 0o640);
+  } catch (cause) {
+    const issue: Issue = {
+      severity: "error",
+      code: "audit_unavailable",
+      message: `the audit log cannot be written: ${cause instanceof Error ? cause.message : dir}`,
+      position: undefined,
+      help: "let audit.sinks name a directory that the gateway may write to",
+    };
+    throw new ConfigError([issue], { cause });
+  }
 }
 
 function describe(
@@ -89,8 +108,8 @@ function describe(
       : {
           tool: {
             name: escapeText(event.tool, 128),
-            ...(event.api === undefined ? {} : { source: event.api }),
-            ...(event.operation === undefined ? {} : { operation: event.operation }),
+            ...(event.api === undefined ? {} : { source: escapeText(event.api) }),
+            ...(event.operation === undefined ? {} : { operation: escapeText(event.operation) }),
           },
         }),
     ...(args === undefined || mode === "none" ? {} : { args: describeArgs(args, key) }),
@@ -99,12 +118,14 @@ function describe(
   };
 }
 
+const maxScopes = 64;
+
 function describeActor(principal: Principal, key: Buffer): JsonObject {
   return {
     sub: escapeText(principal.sub),
     iss: escapeText(principal.iss),
     ...(principal.clientId === undefined ? {} : { client_id: escapeText(principal.clientId) }),
-    scopes: [...principal.scopes].slice(0, 64),
+    scopes: [...principal.scopes].slice(0, maxScopes).map((scope) => escapeText(scope, 128)),
     ...(principal.token === undefined ? {} : { token_fp: hmac(principal.tokenHash, key) }),
   };
 }

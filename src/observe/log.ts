@@ -1,5 +1,5 @@
 import { pino } from "pino";
-import type { JsonObject } from "../base/json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
 import type { Log } from "../base/ports.ts";
 import { escapeText } from "../base/text.ts";
 
@@ -20,11 +20,14 @@ export function createLog(write: (line: string) => void, level: string): Log {
 
 function escapeFields(fields: JsonObject = {}): JsonObject {
   return Object.fromEntries(
-    Object.entries(fields).map(([name, value]) => [
-      name,
-      typeof value === "string" ? escapeText(value, 2_000) : value,
-    ]),
+    Object.entries(fields).map(([name, value]) => [name, escapeValue(value)]),
   );
+}
+
+function escapeValue(value: JsonValue): JsonValue {
+  if (typeof value === "string") return escapeText(value, 2_000);
+  if (Array.isArray(value)) return (value as readonly JsonValue[]).map(escapeValue);
+  return isJsonObject(value) ? escapeFields(value) : value;
 }
 
 function describeCause(cause: unknown): JsonObject {

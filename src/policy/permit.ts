@@ -5,7 +5,7 @@ import type { Tool } from "../tools/tool.ts";
 import { compileCondition, type Condition } from "./condition.ts";
 
 /** What a caller may do with a tool. */
-export type Decision =
+type Decision =
   | { readonly kind: "allowed" }
   /** Not listed, and called it answers like a tool that does not exist. */
   | { readonly kind: "hidden" }
@@ -26,12 +26,17 @@ const hidden: Decision = { kind: "hidden" };
 const denied: Decision = { kind: "denied" };
 
 /**
+ * @param login false: nobody has a token, so a tool that needs something of one could never be called.
  * @param stepUp false hides tools whose scopes the caller lacks.
  * @param baseline Scopes on every token, repeated in a challenge so that clients ask for the union.
  */
 export function compilePermit(
   tools: Iterable<Tool>,
-  options: { readonly stepUp: boolean; readonly baseline: readonly string[] },
+  options: {
+    readonly login: boolean;
+    readonly stepUp: boolean;
+    readonly baseline: readonly string[];
+  },
 ): { readonly permit: Permit; readonly issues: readonly Issue[] } {
   const rules = new Map<Tool, { condition: Condition | undefined; missing: Decision }>();
   const issues: Issue[] = [];
@@ -39,6 +44,7 @@ export function compilePermit(
     const scopes = [...new Set([...options.baseline, ...tool.scopes])];
     const compiled = tool.when && compileCondition(tool.when);
     if (compiled?.issue) issues.push(compiled.issue);
+    if (!options.login) issues.push(...refuseWithoutLogin(tool));
     rules.set(tool, {
       condition: compiled?.condition,
       missing: options.stepUp ? { kind: "needs_scopes", scopes } : hidden,
@@ -56,4 +62,26 @@ export function compilePermit(
     return condition.holds(tool, principal, args) ? allowed : denied;
   };
   return { permit, issues };
+}
+
+function refuseWithoutLogin({ name, scopes, places, position }: Tool): Issue[] {
+  const issues: Issue[] = [];
+  const refuse = (code: string, message: string): void => {
+    const help = "set auth.mode to oauth, or take it out of the rule";
+    issues.push({ severity: "error", code, message, position, help });
+  };
+  if (scopes.length > 0) {
+    refuse(
+      "scopes_without_login",
+      `${name} needs ${scopes.join(" ")}, but with auth.mode none no caller has scopes`,
+    );
+  }
+  for (const { source } of places) {
+    if (source.kind !== "principal" || source.path[0] !== "claims") continue;
+    refuse(
+      "claims_without_login",
+      `${name} needs principal.${source.path.join(".")}, but with auth.mode none no caller has claims`,
+    );
+  }
+  return issues;
 }

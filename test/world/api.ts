@@ -12,7 +12,7 @@ export interface ApiRequest {
   readonly bytes: Buffer;
 }
 
-export type Answer = (request: ApiRequest, response: ServerResponse) => void | Promise<void>;
+type Answer = (request: ApiRequest, response: ServerResponse) => void | Promise<void>;
 
 /** A real HTTP server in the place of an internal API. */
 export interface TestApi {

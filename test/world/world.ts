@@ -16,8 +16,13 @@ export interface WorldOptions {
   /** YAML of `credential`; the default is an exchange. */
   readonly credential?: string;
   readonly auth?: "oauth" | "none";
-  /** More YAML at the top level, and under `auth` and `apis.api`. */
-  readonly extra?: { readonly top?: string; readonly auth?: string; readonly api?: string };
+  /** More YAML at the top level, and under `auth`, `apis.api` and `server`. */
+  readonly extra?: {
+    readonly top?: string;
+    readonly auth?: string;
+    readonly api?: string;
+    readonly server?: string;
+  };
   /** Path of the API's base URL. */
   readonly basePath?: string;
 }
@@ -43,7 +48,7 @@ export interface World {
   ) => Promise<CallResult>;
 }
 
-export interface CallResult {
+interface CallResult {
   readonly content: readonly { readonly type: string; readonly text?: string }[];
   readonly structuredContent?: unknown;
   readonly isError?: boolean;
@@ -150,7 +155,7 @@ function gatewayYaml(
   clients: {gateway: {issuer: "${idp.url}", id: gw, auth: client_secret_basic, secret: "\${CLIENT_SECRET}"}}}`
     : "{mode: none}";
   return `version: 1
-server: {url: "${origin}"}
+server: {url: "${origin}", ${options.extra?.server ?? ""}}
 auth: ${auth}
 apis:
   api:
@@ -174,7 +179,7 @@ function indent(text: string, by: number): string {
 }
 
 /** A port that nobody listens on: the configuration must name it before the listener has one. */
-export async function freePort(): Promise<number> {
+async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;

@@ -1,0 +1,29 @@
+import { execFileSync } from "node:child_process";
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+
+/**
+ * Tests that start the command line, or a browser program, run what `npm start` runs: the built
+ * JavaScript. Built once, before the first test, and only when a source is newer.
+ */
+export function setup(): void {
+  build("tsconfig.build.json", "src", "dist/cli/main.js");
+  build("tsconfig.examples.json", "examples", "dist-examples/demo/browser.js");
+}
+
+function build(project: string, sources: string, output: string): void {
+  const files = readdirSync(sources, { recursive: true, encoding: "utf8" });
+  const newest = Math.max(...files.map((file) => modified(join(sources, file))));
+  if (newest < modified(output)) return;
+  // A type error does not keep the compiler from writing; `npm run typecheck` is what refuses it.
+  const tsc = "node_modules/typescript/bin/tsc";
+  try {
+    execFileSync(process.execPath, [tsc, "-p", project], { stdio: ["ignore", "pipe", "inherit"] });
+  } catch (error) {
+    process.stderr.write(String((error as { readonly stdout?: Buffer }).stdout ?? error));
+  }
+}
+
+function modified(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+}
