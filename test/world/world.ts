@@ -179,7 +179,7 @@ function indent(text: string, by: number): string {
 }
 
 /** A port that nobody listens on: the configuration must name it before the listener has one. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
