@@ -29,7 +29,7 @@ export interface RealClient {
 }
 
 /** Where a client finds the gateway: at a URL, or as a program that it starts. */
-export type Place =
+type Place =
   | { readonly url: string; readonly token: string }
   | { readonly folder: StdioFolder; readonly program: StdioProgram };
 
