@@ -57,7 +57,12 @@ export const codes: Readonly<Record<string, readonly string[]>> = {
     ...matches(/new AuthError\(\s*"[a-z_]+",\s*"([a-z0-9_]+)"/g),
   ],
   "Tool calls": unionOf("base/errors.ts", "CallCode"),
-  "Audit reasons": ["unknown_tool", "internal_error", "upstream_error", "insufficient_scope"],
+  "Audit reasons": [
+    ...matches(/\bfailure\("([a-z0-9_]+)"\)/g, (path) => path === "call/road.ts"),
+    ...matches(/\breason: "([a-z0-9_]+)"/g, (path) => path === "call/road.ts"),
+    ...matches(/\breject\(request, "([a-z0-9_]+)"\)/g, (path) => path === "http/server.ts"),
+    ...matches(/\.code \?\? "([a-z0-9_]+)"/g, (path) => path === "gateway.ts"),
+  ],
   "Token endpoint": [
     ...unionOf("upstream/token-failure.ts", "TokenErrorCode"),
     ...unionOf("upstream/token-failure.ts", "TokenFailureCode"),
