@@ -1,0 +1,10 @@
+import { generateKeyPairSync } from "node:crypto";
+
+const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+
+/** What the examples and the pages expect of the environment. */
+export const environment: Readonly<Record<string, string>> = {
+  TOLLGATE_CLIENT_SECRET: "canary-secret",
+  TOLLGATE_CLIENT_KEY: privateKey.export({ type: "pkcs8", format: "pem" }),
+  ORDERS_API_KEY: "canary-key",
+};
