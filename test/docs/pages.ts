@@ -2,9 +2,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
+export const root: string = fileURLToPath(new URL("../../", import.meta.url));
 
-interface Page {
+export interface Page {
   /** Below the repository's root. */
   readonly path: string;
   readonly text: string;
@@ -13,7 +13,7 @@ interface Page {
 const notOurs = new Set(["node_modules", ".git", "dist", "dist-examples", "coverage", "var"]);
 
 /** Every Markdown file of the repository. */
-function readPages(): readonly Page[] {
+export function readPages(): readonly Page[] {
   return markdownIn(root).map((file) => ({
     path: relative(root, file),
     text: readFileSync(file, "utf8"),
@@ -32,4 +32,12 @@ function markdownIn(directory: string): string[] {
     if (entry.isDirectory()) return notOurs.has(entry.name) ? [] : markdownIn(path);
     return entry.name.endsWith(".md") ? [path] : [];
   });
+}
+
+/** The fenced blocks of a page in this language, without their fences and common indentation. */
+export function blocksOf({ text }: Pick<Page, "text">, language: string): readonly string[] {
+  const fence = new RegExp(`^( *)\`\`\`${language}\\n([\\s\\S]*?)^\\1\`\`\``, "gm");
+  return [...text.matchAll(fence)].map(([, indent = "", body = ""]) =>
+    body.replaceAll(new RegExp(`^${indent}`, "gm"), ""),
+  );
 }

@@ -4,6 +4,7 @@ const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
 
 /** What the examples and the pages expect of the environment. */
 export const environment: Readonly<Record<string, string>> = {
+  CLIENT_SECRET: "canary-secret",
   TOLLGATE_CLIENT_SECRET: "canary-secret",
   TOLLGATE_CLIENT_KEY: privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
   ORDERS_API_KEY: "canary-key",
