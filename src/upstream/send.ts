@@ -1,4 +1,4 @@
-import { brotliDecompress, gunzip, inflate } from "node:zlib";
+import { brotliDecompress, gunzip, inflate, inflateRaw } from "node:zlib";
 import { Pool, type Dispatcher } from "undici";
 import type { CancelSignal } from "../base/cancel.ts";
 import { CallError } from "../base/errors.ts";
@@ -133,6 +133,8 @@ function exchange(
           if (!headers.has("content-encoding")) {
             onChunk = options.onHead?.(status, headers.get("content-type") ?? "");
           }
+          // To HEAD it tells how large a body would be that is not sent (RFC 9110 §8.6).
+          if (request.method === "HEAD") return;
           if (Number(headers.get("content-length") ?? 0) > maxBytes) fail(tooLarge(maxBytes));
         },
         onResponseData(_, chunk) {
@@ -177,9 +179,16 @@ type Decoder = (
 const decoders: ReadonlyMap<string, Decoder> = new Map<string, Decoder>([
   ["gzip", gunzip],
   ["x-gzip", gunzip],
-  ["deflate", inflate],
+  ["deflate", inflateEither],
   ["br", brotliDecompress],
 ]);
+
+/** Some servers leave out the zlib header of RFC 1950, which RFC 9110 §8.4.1.2 asks for. */
+function inflateEither(...[body, options, done]: Parameters<Decoder>): void {
+  const first = body[0] ?? 0;
+  const decode = (first & 0x0f) === 8 ? inflate : inflateRaw;
+  decode(body, options, done);
+}
 
 /** One coding only: a chain of them is no answer to a request that asked for none. */
 function decompress(coding: string, body: Buffer, maxBytes: number): Promise<Buffer> {
