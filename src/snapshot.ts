@@ -19,7 +19,7 @@ import { compileCatalog, type Catalog } from "./tools/catalog.ts";
 import type { Tool } from "./tools/tool.ts";
 import { readBaseUrl, type BaseUrl } from "./upstream/base-url.ts";
 import { createCredential, type CredentialDeps } from "./upstream/credential.ts";
-import { compileReply, defaultReplyLimits } from "./upstream/map-reply.ts";
+import { compileReply, replyLimitsOf } from "./upstream/map-reply.ts";
 import { replyShapeOf } from "./upstream/reply-shape.ts";
 import { compileRequest } from "./upstream/request.ts";
 import type { Upstreams } from "./upstream/send.ts";
@@ -141,7 +141,8 @@ function compileRoutes(
     const limits = { timeoutMs: api.timeoutMs, maxBytes: config.limits.maxResponseBytes };
     for (const tool of tools) {
       const base = locate(api, tool, issues);
-      if (base === undefined) continue;
+      const shape = collect(issues, () => replyShapeOf(tool));
+      if (base === undefined || shape === undefined) continue;
       routes.set(tool, {
         enter,
         credential,
@@ -149,7 +150,7 @@ function compileRoutes(
         origin: base.origin,
         build: compileRequest(tool, base.basePath, lasting.userAgent),
         send: lasting.upstreams.to(base.origin),
-        mapReply: compileReply(replyShapeOf(tool), defaultReplyLimits, ports),
+        mapReply: compileReply(shape, replyLimitsOf(tool.response), ports),
       });
     }
   }

@@ -157,7 +157,18 @@ export interface RuleConfig {
   readonly when: { readonly expression: string; readonly position: Position } | undefined;
   /** By the argument's name before renaming. */
   readonly args: ReadonlyMap<string, ArgConfig>;
+  readonly response: ResponseConfig;
   readonly position: Position;
+}
+
+/** What the model sees of a success. */
+export interface ResponseConfig {
+  /** JMESPath, with the position of the expression. */
+  readonly select: { readonly expression: string; readonly position: Position } | undefined;
+  /** Member names with dots between levels; empty: all are kept. */
+  readonly fields: readonly string[];
+  /** Of the text of all blocks, at four characters each. */
+  readonly maxTokens: number;
 }
 
 export interface ArgConfig {

@@ -60,6 +60,7 @@ export function compileCatalog(
       position: rule.position,
       scopes: rule.scopes,
       when: rule.when,
+      response: rule.response,
       entry: JSON.stringify(describeTool(name, operation, rule, schema)),
       validate: compileValidate(schema, layout, check),
     });

@@ -1,5 +1,6 @@
 import type { Position } from "../base/issue.ts";
 import type { JsonObject, JsonSchema, JsonValue } from "../base/json.ts";
+import type { ResponseConfig } from "../config/config.ts";
 import type { Body, Operation, Parameter } from "../openapi/operation.ts";
 
 /** One MCP tool: an operation as a rule of gateway.yaml shapes it. Immutable. */
@@ -16,6 +17,7 @@ export interface Tool {
   /** Needed on the caller's token, beyond the baseline of the endpoint. */
   readonly scopes: readonly string[];
   readonly when: { readonly expression: string; readonly position: Position } | undefined;
+  readonly response: ResponseConfig;
   /** The exact `tools/list` entry as JSON text. */
   readonly entry: string;
   /** Findings about the model's arguments, in argument names; empty when they are fine. */

@@ -3,11 +3,12 @@ import { decodeJson, decodeText } from "./charset.ts";
 import { binaryBlock, resourceUri, textBlock, textResource } from "./content-block.ts";
 import { parse, progressOf, readStream, type StreamFamily } from "./event-stream.ts";
 import { cutJson } from "./json-cut.ts";
-import { readJson, type JsonText } from "./json-text.ts";
+import { readJson, reshapeJson, type JsonText } from "./json-text.ts";
 import { parseMediaType, type Family, type MediaType } from "./media-type.ts";
 import { splitMultipart } from "./multipart.ts";
 import { limitText, stripControls } from "./plain-text.ts";
 import type { ContentBlock, StructuredValue } from "./reply.ts";
+import type { Reshape } from "./reshape.ts";
 
 /** A body and the headers that describe it: a whole answer or one part of it. */
 export interface Entity {
@@ -47,8 +48,55 @@ const maxLevel = 3;
 
 /** @returns No content for a body that holds nothing but white space. */
 export function readEntity(entity: Entity, type: MediaType, limits: EntityLimits): Meaning {
-  const uri = resourceUri(entity.headers);
-  return readBody({ limits, uri, mimeType: type.essence, level: 0 }, entity.body, type);
+  return readBody(scopeOf(entity, type, limits), entity.body, type);
+}
+
+/**
+ * What `reshape` makes of a JSON answer or of a streamed list.
+ *
+ * @returns undefined when the body is not JSON. Throws what `reshape` throws, and RangeError.
+ */
+export function readReshaped(
+  entity: Entity,
+  type: MediaType,
+  limits: EntityLimits,
+  reshape: Reshape,
+): Meaning | undefined {
+  const source = jsonSource(entity.body, type, limits.maxItems);
+  const json = source && reshapeJson(source.text, reshape);
+  if (source === undefined || json === undefined) return undefined;
+  const total = json.kind === "array" ? source.total : undefined;
+  return jsonMeaning(scopeOf(entity, type, limits), json, total);
+}
+
+function scopeOf({ headers }: Entity, { essence }: MediaType, limits: EntityLimits): Scope {
+  return { limits, uri: resourceUri(headers), mimeType: essence, level: 0 };
+}
+
+interface JsonSource {
+  readonly text: string;
+  /** Items of a stream of which `text` holds only the first. */
+  readonly total: number | undefined;
+}
+
+/** The one JSON text that a body is; of a stream, its result or a list of its items. */
+function jsonSource(body: Buffer, type: MediaType, maxItems: number): JsonSource | undefined {
+  const { family } = type;
+  if (family === "json") {
+    return { text: decodeJson(body, type.parameters.get("charset")), total: undefined };
+  }
+  if (family !== "lines" && family !== "records" && family !== "events") return undefined;
+  const events = readStream(family, body);
+  const result = resultOf(events);
+  if (result !== undefined) return { text: result, total: undefined };
+  const listed = withoutDone(family, events);
+  const total = listed.length > maxItems ? listed.length : undefined;
+  return { text: `[${listed.slice(0, maxItems).join(",")}]`, total };
+}
+
+/** Some APIs close a stream of JSON events with this word. */
+function withoutDone(family: StreamFamily, events: readonly string[]): readonly string[] {
+  return family === "events" ? events.filter((data) => data !== "[DONE]") : events;
 }
 
 /** The media type of a body: as its header says, else as its bytes look. */
@@ -114,8 +162,7 @@ function readEvents(scope: Scope, body: Buffer, family: StreamFamily): Meaning {
     const json = readJson(result);
     return json === undefined ? readText(scope, result, "text") : jsonMeaning(scope, json);
   }
-  // Some APIs close a stream of JSON events with this word.
-  const listed = family === "events" ? events.filter((data) => data !== "[DONE]") : events;
+  const listed = withoutDone(family, events);
   const { maxItems } = scope.limits;
   const items = listed.slice(0, maxItems).map(readJson);
   if (items.length === 0) return { content: [], structured: undefined };

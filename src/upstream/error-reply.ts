@@ -54,8 +54,18 @@ export function compileErrorReply(
 
 /** A success whose body is not what the document promised. */
 export function wrongType(shape: ReplyShape, status: number, got: string): Reply {
-  const head = `${describeStatus(status)} from ${shape.method} ${shape.path}`;
-  return textReply(`${head}: expected JSON, got ${got}`, true);
+  const shown = /json/.test(got) ? `${got} that is not valid` : got;
+  return textReply(`${headOf(shape, status)}: expected JSON, got ${shown}`, true);
+}
+
+/** A success of a form that the tool's `select` or `fields` were not made for. */
+export function unfit(shape: ReplyShape, status: number): Reply {
+  const why = "the answer has another form than this tool was made for";
+  return textReply(`${headOf(shape, status)}: ${why}`, true);
+}
+
+function headOf({ method, path }: ReplyShape, status: number): string {
+  return `${describeStatus(status)} from ${method} ${path}`;
 }
 
 /** `HTTP 422 Unprocessable Entity`; a status without a registered phrase stands alone. */

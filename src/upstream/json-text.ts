@@ -1,3 +1,6 @@
+import { parseExactly } from "./exact-number.ts";
+import type { Reshape } from "./reshape.ts";
+
 /** JSON text that was proven, and what is known about it. */
 export interface JsonText {
   /** Valid and compact: safe to splice into a message, and free of line ends. */
@@ -20,10 +23,34 @@ const backslash = 0x5c;
 export function readJson(text: string): JsonText | undefined {
   if (!isJson(text)) return undefined;
   const { isCompact, depth } = scan(text);
-  const shown = repairEscapes(isCompact ? text : compact(text));
-  const first = shown.charCodeAt(0);
+  return describe(repairEscapes(isCompact ? text : compact(text)), depth);
+}
+
+/**
+ * The JSON that `reshape` makes of a text.
+ *
+ * @returns undefined when the text is not JSON. Throws what `reshape` throws, and RangeError.
+ */
+export function reshapeJson(text: string, reshape: Reshape): JsonText | undefined {
+  const exact = tryParse(text);
+  if (exact === undefined) return undefined;
+  // Printing writes half a surrogate pair as its escape, so the same repair is needed.
+  const made = repairEscapes(exact.print(reshape(exact.value)));
+  return describe(made, scan(made).depth);
+}
+
+function tryParse(text: string): ReturnType<typeof parseExactly> | undefined {
+  try {
+    return parseExactly(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function describe(text: string, depth: number): JsonText {
+  const first = text.charCodeAt(0);
   const kind = first === 0x7b ? "object" : first === 0x5b ? "array" : "scalar";
-  return { text: shown, kind, depth };
+  return { text, kind, depth };
 }
 
 /** The parsed value is thrown away: the parser is native code and the strictest proof at hand. */

@@ -1,6 +1,7 @@
 import type { ResponseInfo } from "../openapi/operation.ts";
 import type { Tool } from "../tools/tool.ts";
 import { parseMediaType } from "./media-type.ts";
+import { compileReshape, type Reshape } from "./reshape.ts";
 
 /** What has to be known of a tool to read its API's answers. */
 export interface ReplyShape {
@@ -11,6 +12,8 @@ export interface ReplyShape {
   /** A success is declared as JSON and never as HTML. */
   readonly expectsJson: boolean;
   readonly names: ArgumentNames;
+  /** What the tool's rule makes of a JSON success; undefined: it stays as it is. */
+  readonly reshape: Reshape | undefined;
 }
 
 /** How the names an API uses in its messages lead back to arguments of the tool. */
@@ -23,8 +26,12 @@ export interface ArgumentNames {
   readonly body: string | undefined;
 }
 
-/** Only arguments the model supplies have a name it knows; the others keep their wire name. */
-export function replyShapeOf(tool: Pick<Tool, "operation" | "places">): ReplyShape {
+/**
+ * Only arguments the model supplies have a name it knows; the others keep their wire name.
+ *
+ * @throws ConfigError when `select` of the tool's rule cannot be used.
+ */
+export function replyShapeOf(tool: Pick<Tool, "operation" | "places" | "response">): ReplyShape {
   const parameters = new Map<string, string>();
   const properties = new Map<string, string>();
   let body: string | undefined;
@@ -40,6 +47,7 @@ export function replyShapeOf(tool: Pick<Tool, "operation" | "places">): ReplySha
     path,
     expectsJson: declaresJson(responses),
     names: { parameters, properties, body },
+    reshape: compileReshape(tool.response),
   };
 }
 

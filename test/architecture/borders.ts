@@ -39,6 +39,7 @@ const importers: Readonly<Record<string, readonly string[]>> = {
  */
 export const homes: Readonly<Record<string, readonly string[]>> = {
   "@apidevtools/swagger-parser": ["openapi"],
+  "@jmespath-community/jmespath": ["upstream"],
   "@marcbachmann/cel-js": ["policy"],
   "@modelcontextprotocol/node": ["mcp"],
   "@modelcontextprotocol/server": ["mcp"],

@@ -60,6 +60,7 @@ test("the shortest file gets every default", async () => {
             scopes: [],
             when: undefined,
             args: new Map(),
+            response: { select: undefined, fields: [], maxTokens: 25_000 },
             position: at(5, 57),
           },
         ],
@@ -277,6 +278,10 @@ test("a rule takes every key", async () => {
         description: Enrol the learner.
         scopes: [courses:write]
         when: principal.sub != "x"
+        response:
+          select: "{id: id}"
+          fields: [id, "a b.c-d"]
+          maxTokens: 4000
 `,
     ),
   );
@@ -288,6 +293,11 @@ test("a rule takes every key", async () => {
     description: "Enrol the learner.",
     scopes: ["courses:write"],
     when: { expression: 'principal.sub != "x"', position: { line: 40, column: 15 } },
+    response: {
+      select: { expression: "{id: id}", position: { line: 42, column: 19 } },
+      fields: ["id", "a b.c-d"],
+      maxTokens: 4000,
+    },
   });
   expect(ruleOf(config, 1)).toMatchObject({ expose: false, select: { tags: ["admin"] } });
   expect(ruleOf(config, 2).select).toEqual({

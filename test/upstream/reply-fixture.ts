@@ -19,6 +19,7 @@ const shape: ReplyShape = {
     properties: new Map(),
     body: "body",
   },
+  reshape: undefined,
 };
 
 /** Wednesday, 7 October 2026, noon. */

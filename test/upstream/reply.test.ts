@@ -254,7 +254,8 @@ test("the shape of a tool holds the names of what the model supplies", () => {
     place("note", model, { kind: "property", name: "Note" }),
     place("body", model, { kind: "body" }),
   ];
-  expect(replyShapeOf({ operation, places })).toEqual({
+  const response = { select: undefined, fields: [], maxTokens: 25_000 };
+  expect(replyShapeOf({ operation, places, response })).toEqual({
     method: "PUT",
     path: "/a/{b}",
     expectsJson: true,
@@ -263,5 +264,6 @@ test("the shape of a tool holds the names of what the model supplies", () => {
       properties: new Map([["Note", "note"]]),
       body: "body",
     },
+    reshape: undefined,
   });
 });

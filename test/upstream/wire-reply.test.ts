@@ -1,71 +1,8 @@
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from "node:zlib";
 import { hash } from "node:crypto";
-import type { ServerResponse } from "node:http";
 import { describe, expect, test } from "vitest";
-import { world, type World, type WorldOptions } from "../world/world.ts";
-import { call, eras, send, type Answer } from "../mcp/wire.ts";
-
-interface Result {
-  readonly content: readonly unknown[];
-  readonly structuredContent?: unknown;
-  readonly isError?: boolean;
-}
-
-interface Sent {
-  readonly status?: number;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string | Uint8Array;
-}
-
-/** What the document promises of the one operation, `GET /thing`. */
-const declared = {
-  json: { 200: { description: "ok", content: { "application/json": {} } } },
-  nothing: { 204: { description: "done" } },
-  anything: { 200: { description: "ok", content: { "*/*": {} } } },
-} as const;
-
-type Options = Partial<WorldOptions> & {
-  readonly method?: string;
-  readonly declared?: keyof typeof declared;
-};
-
-async function thing(options: Options = {}): Promise<World> {
-  const { method = "get", declared: kind = "anything", ...more } = options;
-  const operation = { operationId: "thing", responses: declared[kind] };
-  return world({ spec: { paths: { "/thing": { [method]: operation } } }, ...more });
-}
-
-function sends({ status = 200, headers = {}, body = "" }: Sent) {
-  return (_: unknown, response: ServerResponse): void => {
-    response.writeHead(status, headers).end(body);
-  };
-}
-
-/** The result of one call in each era; what only one of them has is taken away. */
-async function inBothEras(
-  made: World,
-): Promise<{ readonly legacy: Result; readonly modern: Result }> {
-  const authorization = `Bearer ${await made.idp.token()}`;
-  const [legacy, modern] = await Promise.all(
-    eras.map(async ({ request }) => {
-      const { body, headers } = request("tools/call", call("thing"));
-      return resultOf(await send(made.url, body, { ...headers, authorization }));
-    }),
-  );
-  if (legacy === undefined || modern === undefined) throw new Error("there are two eras");
-  const { resultType, _meta: meta, ...rest } = modern as Result & Record<string, unknown>;
-  expect(resultType).toBe("complete");
-  expect(meta).toBeDefined();
-  return { legacy, modern: rest as unknown as Result };
-}
-
-function resultOf({ messages }: Answer): Result {
-  const result = messages.at(-1)?.result;
-  if (result === undefined) throw new Error(JSON.stringify(messages));
-  return result as unknown as Result;
-}
-
-const text = (value: string): object => ({ type: "text", text: value });
+import { call, eras, send } from "../mcp/wire.ts";
+import { inBothEras, sends, text, thing, typed, type Options, type Sent } from "./wire-world.ts";
 
 describe("a JSON answer is compact text and structured content", () => {
   test.each([
@@ -123,12 +60,6 @@ interface Row {
   readonly isError?: boolean;
   readonly options?: Options;
 }
-
-const typed = (type: string, body: string | Uint8Array, more: Sent = {}): Sent => ({
-  ...more,
-  headers: { "content-type": type, ...more.headers },
-  body,
-});
 
 const nothing: readonly Row[] = [
   {

@@ -15,6 +15,7 @@ import {
 import { didYouMean } from "../problems.ts";
 import { httpMethods } from "../schema/apis.ts";
 import { compileArgument } from "./argument.ts";
+import { compileResponse } from "./response.ts";
 import type { Scope } from "./scope.ts";
 
 export function compileRule(scope: Scope, node: YamlNode): RuleConfig {
@@ -32,12 +33,13 @@ export function compileRule(scope: Scope, node: YamlNode): RuleConfig {
     args: new Map(
       entriesOf(child(node, "args")).map(([name, arg]) => [name, compileArgument(scope, arg)]),
     ),
+    response: compileResponse(child(node, "response")),
     position: node.position,
   };
 }
 
 function refuseShaping({ problems }: Scope, node: YamlNode): void {
-  for (const key of ["name", "title", "description", "scopes", "when", "args"]) {
+  for (const key of ["name", "title", "description", "scopes", "when", "args", "response"]) {
     const shaping = writtenChild(node, key);
     if (shaping === undefined) continue;
     const message = `${label(shaping)} has no meaning with expose: false: there is no tool to shape`;

@@ -1,5 +1,6 @@
 import type { JsonSchema } from "../../base/json.ts";
 import { credentialSchema } from "./credential.ts";
+import { responseSchema } from "./response.ts";
 import { exactlyOne, flag, list, named, section, text } from "./shape.ts";
 import {
   argumentName,
@@ -154,6 +155,7 @@ const ruleSchema: JsonSchema = section(
       { minLength: 1 },
       argumentSchema,
     ),
+    response: responseSchema,
   },
   exactlyOne(["operation", "match"]),
 );

@@ -72,6 +72,12 @@ export const argumentName: JsonObject = pattern(
   "must hold 1 to 64 letters, digits, _, . and -",
 );
 
+/** Member names of JSON, with dots between levels. */
+export const fieldPath: JsonSchema = {
+  type: "string",
+  ...pattern("^[^.]+(\\.[^.]+)*$", "must be a name, or names with single dots between them"),
+};
+
 export const globPath: JsonSchema = { type: "string", ...pattern("^/", "must start with /") };
 
 export const principalPath: JsonObject = pattern(

@@ -250,6 +250,12 @@ export const meanings: readonly Refused[] = [
     code: "conflicting_keys",
   },
   {
+    because: "what is not exposed has no response",
+    from: "        expose: false",
+    to: "        expose: false\n        ¦response: {maxTokens: 4000}",
+    code: "conflicting_keys",
+  },
+  {
     because: "what is not exposed has no condition",
     from: "        expose: false",
     to: "        expose: false\n        ¦when: 'true'",

@@ -336,4 +336,20 @@ export const shapes: readonly Refused[] = [
     to: "limits:\n  ¦<<: {}\n",
     code: "unknown_key",
   },
+  ...[
+    { written: "maxTokens: ¦99", code: "out_of_range" },
+    { written: "maxTokens: ¦1000001", code: "out_of_range" },
+    { written: "maxTokens: ¦4k", code: "wrong_type" },
+    { written: 'select: ¦""', code: "empty_value" },
+    { written: "¦select: [id]", code: "wrong_type" },
+    { written: "fields: ¦id", code: "wrong_type" },
+    { written: "fields: [¦a..b]", code: "invalid_value" },
+    { written: "fields: [¦.a]", code: "invalid_value" },
+    { written: "fields: [a, ¦a]", code: "duplicate_item" },
+  ].map(({ written, code }) => ({
+    because: `response does not take ${written}`,
+    from: "        name: enrol_in_course",
+    to: `        name: enrol_in_course\n        response: {${written}}`,
+    code,
+  })),
 ];

@@ -28,6 +28,7 @@ export const typos: readonly Refused[] = [
   typo("        header: X", "        ¦heder: X", "header"),
   typo("      - operation: enrol", "      - ¦opration: enrol", "operation"),
   typo("        name: enrol", "        ¦nmae: enrol", "name"),
+  typo("        name: enrol_in", "        response: {¦selct: a}\n        name: enrol_in", "select"),
   typo("{from: principal.sub}", "{¦form: principal.sub}", "from"),
   typo("{tags: [admin]}", "{tags: [admin], ¦method: [GET]}", "methods"),
   typo("        expose: false", "        ¦expos: false", "expose"),

@@ -1,0 +1,51 @@
+import { randomUUID } from "node:crypto";
+import type { JsonValue } from "../base/json.ts";
+
+/** A parsed JSON text, and how what was made of it is printed. */
+interface ExactJson {
+  readonly value: JsonValue;
+  /** @throws RangeError when it is nested too deep to print. */
+  readonly print: (made: JsonValue) => string;
+}
+
+/** So many characters of a number may be more than a double holds; fewer never are. */
+const wide = /\d[\d.]{15}/;
+const candidates = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]{15,}/g;
+/** RFC 8259 §6. */
+const number = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
+const colon = /\s*:/y;
+/** Stands before a carried number; no API can know it. */
+const mark = `\ue000${randomUUID()}:`;
+const marked = new RegExp(`"${mark}([-+.\\deE]+)"`, "g");
+
+/**
+ * Parses without losing digits: a number that JavaScript cannot hold (an int64 beyond 2^53) is
+ * carried as a marked text and printed again as it was written.
+ *
+ * @throws SyntaxError when the text is not JSON.
+ */
+export function parseExactly(json: string): ExactJson {
+  if (!wide.test(json)) return { value: parse(json), print: JSON.stringify };
+  const text = json.replace(candidates, (token, at: number) => {
+    if (token.startsWith('"') || isExact(token)) return token;
+    // A name without quotes must not become one with.
+    colon.lastIndex = at + token.length;
+    return colon.test(json) ? token : `"${mark}${token}"`;
+  });
+  return { value: parse(text), print };
+}
+
+/** A carried number inside a longer text stays text. */
+function print(made: JsonValue): string {
+  const unmarked = (token: string, digits: string): string =>
+    number.test(digits) ? digits : token;
+  return JSON.stringify(made).replace(marked, unmarked).replaceAll(mark, "");
+}
+
+function parse(json: string): JsonValue {
+  return JSON.parse(json) as JsonValue;
+}
+
+function isExact(token: string): boolean {
+  return String(Number(token)) === token || !number.test(token);
+}
