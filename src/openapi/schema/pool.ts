@@ -8,6 +8,7 @@ import type { References } from "../reference.ts";
 import type { Source } from "../source.ts";
 import type { Survey } from "../survey.ts";
 import type { Dialect } from "../version.ts";
+import { openClosedParts } from "./closed.ts";
 import type { Conversion } from "./conversion.ts";
 import { convertSchema } from "./convert.ts";
 import { createCycleGuard } from "./cycle.ts";
@@ -111,15 +112,26 @@ export function createSchemas(model: Model, warn: Warn): Schemas {
     }
   };
 
+  const named = (name: string): JsonSchema | undefined => resolveEntry(name)?.schema;
+  const finished = new Map<string, JsonSchema | undefined>();
+  /** After the conversion, because it looks at schemas whose conversion leads back here. */
+  const finish = (name: string): JsonSchema | undefined => {
+    if (!finished.has(name)) {
+      const schema = named(name);
+      finished.set(name, schema && openClosedParts(schema, named));
+    }
+    return finished.get(name);
+  };
+
   return {
-    pool: { get: (name) => resolveEntry(name)?.schema },
+    pool: { get: finish },
     inline(node, warnInline) {
       const fail = (finding: Finding): never => {
         throw new Unconvertible(finding);
       };
       const schema = convertNode({ node, base: false }, { warn: warnInline, fail });
       requireWithin(schema);
-      return schema;
+      return openClosedParts(schema, named);
     },
   };
 }
