@@ -1,4 +1,3 @@
-import { EventEmitter, once } from "node:events";
 import {
   Client as Client2,
   StreamableHTTPClientTransport as Http2,
@@ -24,8 +23,8 @@ export interface RealClient {
   /** Names of the tools. */
   readonly list: () => Promise<readonly string[]>;
   readonly call: (name: string, args?: Record<string, unknown>) => Promise<Result>;
-  /** Resolves at the next `notifications/tools/list_changed`. */
-  readonly changed: () => Promise<void>;
+  /** How many `notifications/tools/list_changed` have come. */
+  readonly changes: () => number;
 }
 
 /** Where a client finds the gateway: at a URL, or as a program that it starts. */
@@ -55,15 +54,20 @@ export const clientKinds: readonly ClientKind[] = (["http", "stdio"] as const).f
       name: `client 2.x, 2026-07-28, over ${transport}`,
       era: "2026",
       transport,
-      connect: (place) => connect2(place, { pin: "2026-07-28" }),
+      connect: connectModern,
     },
   ],
 );
 
+/** A client of 2026-07-28, which falls back to nothing. */
+export function connectModern(place: Place): Promise<RealClient> {
+  return connect2(place, { pin: "2026-07-28" });
+}
+
 async function connect1(place: Place): Promise<RealClient> {
   const client = new Client1(info);
-  const bell = createBell();
-  client.setNotificationHandler(ToolListChangedNotificationSchema, bell.ring);
+  let changes = 0;
+  client.setNotificationHandler(ToolListChangedNotificationSchema, () => void changes++);
   const transport =
     "url" in place ? new Http1(new URL(place.url), headers(place)) : new Stdio1(place.program);
   if ("folder" in place) place.folder.follow((transport as Stdio1).stderr);
@@ -73,15 +77,15 @@ async function connect1(place: Place): Promise<RealClient> {
     promisesListChanged: client.getServerCapabilities()?.tools?.listChanged,
     list: async () => (await client.listTools()).tools.map(({ name }) => name),
     call: async (name, args = {}) => (await client.callTool({ name, arguments: args })) as Result,
-    changed: bell.next,
+    changes: () => changes,
   };
 }
 
 async function connect2(place: Place, mode: "legacy" | { pin: string }): Promise<RealClient> {
-  const bell = createBell();
+  let changes = 0;
   const client = new Client2(info, {
     versionNegotiation: { mode },
-    listChanged: { tools: { autoRefresh: false, debounceMs: 0, onChanged: bell.ring } },
+    listChanged: { tools: { autoRefresh: false, debounceMs: 0, onChanged: () => void changes++ } },
   });
   const transport =
     "url" in place ? new Http2(new URL(place.url), headers(place)) : new Stdio2(place.program);
@@ -92,7 +96,7 @@ async function connect2(place: Place, mode: "legacy" | { pin: string }): Promise
     promisesListChanged: client.getServerCapabilities()?.tools?.listChanged,
     list: async () => (await client.listTools()).tools.map(({ name }) => name),
     call: (name, args = {}) => client.callTool({ name, arguments: args }),
-    changed: bell.next,
+    changes: () => changes,
   };
 }
 
@@ -100,20 +104,4 @@ function headers({ token }: { readonly token: string }): {
   readonly requestInit: { readonly headers: Record<string, string> };
 } {
   return { requestInit: { headers: { authorization: `Bearer ${token}` } } };
-}
-
-/** Counts, so that a ring before anyone waited for it is not missed. */
-function createBell(): { readonly ring: () => void; readonly next: () => Promise<void> } {
-  const rung = new EventEmitter();
-  const heard = { rings: 0 };
-  return {
-    ring() {
-      heard.rings++;
-      rung.emit("ring");
-    },
-    async next() {
-      if (heard.rings === 0) await once(rung, "ring");
-      heard.rings = 0;
-    },
-  };
 }
