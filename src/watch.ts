@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { lstatSync, watch, type FSWatcher } from "node:fs";
+import { readlinkSync, watch, type FSWatcher } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
+import { basename, dirname, relative, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** Wait for the end of a burst of events, then for two equal reads: editors write in pieces. */
@@ -20,11 +20,45 @@ export async function fingerprint(files: readonly string[]): Promise<string> {
   return hash.digest("hex");
 }
 
-/** Where a change of this file shows: its directory, and where that is a link, the link's. */
-function directoriesOf(file: string): string[] {
-  const directory = dirname(resolve(file));
-  const link = lstatSync(directory, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
-  return link ? [directory, dirname(directory)] : [directory];
+/** As many links as the system itself follows before it calls them a loop. */
+const maxLinks = 40;
+
+/**
+ * The paths at which a change of what this file says shows: every link on the way to it, the file
+ * itself, and its directory, which may be replaced as a whole.
+ */
+function placesOf(file: string): string[] {
+  const places: string[] = [];
+  let path = resolve(file);
+  for (let link = findLink(path); link && places.length < maxLinks; link = findLink(path)) {
+    places.push(link.path);
+    path = resolve(dirname(link.path), link.target, relative(link.path, path));
+  }
+  return [...places, path, dirname(path)];
+}
+
+/** The outermost, as the system resolves them: only then does `..` in a target mean what it says. */
+function findLink(path: string): { readonly path: string; readonly target: string } | undefined {
+  const parent = dirname(path);
+  if (parent === path) return undefined;
+  const outer = findLink(parent);
+  if (outer) return outer;
+  try {
+    return { path, target: readlinkSync(path) };
+  } catch {
+    // No link, or nothing there yet.
+    return undefined;
+  }
+}
+
+/** What to watch: names by directory. */
+function namesByDirectory(files: readonly string[]): ReadonlyMap<string, ReadonlySet<string>> {
+  const names = new Map<string, Set<string>>();
+  for (const place of files.flatMap(placesOf)) {
+    const known = names.get(dirname(place)) ?? new Set();
+    names.set(dirname(place), known.add(basename(place)));
+  }
+  return names;
 }
 
 export interface FileWatch {
@@ -69,9 +103,13 @@ export function watchFiles(onChange: () => Promise<void>): FileWatch {
     follow(wanted) {
       stop();
       files = wanted;
-      for (const directory of new Set(wanted.flatMap(directoriesOf))) {
+      for (const [directory, names] of namesByDirectory(wanted)) {
+        // A neighbour that is written all the time, say a log, must not put a reload off for ever.
+        const look = (_: string, name: string | null): void => {
+          if (name === null || names.has(name)) trigger();
+        };
         try {
-          const watcher = watch(directory, { persistent: false }, trigger);
+          const watcher = watch(directory, { persistent: false }, look);
           // Polling goes on where watching cannot.
           watcher.on("error", () => watcher.close());
           watchers.push(watcher);

@@ -6,7 +6,7 @@ import type { ReloadReport } from "../../src/gateway.ts";
 import { connectModern, type RealClient } from "../clients/clients.ts";
 import { answerJson, startApi } from "../world/api.ts";
 import { world, type World } from "../world/world.ts";
-import { edit, exposeLatest, expectNewTool, orders } from "./orders.ts";
+import { edit, exposeLatest, expectNewTool, lineOf, orders } from "./orders.ts";
 
 interface Watched {
   readonly made: World;
@@ -93,8 +93,7 @@ test.each(broken)("$what changes nothing and is told with its place", async (row
   const good = await readFile(file, "utf8");
   await edit(made.dir, row.change, row.file);
   await vi.waitFor(() => expect(reports).toHaveLength(1), { timeout: 10_000 });
-  const lines = (await readFile(file, "utf8")).split("\n");
-  const line = lines.findIndex((text) => text.startsWith(row.at)) + 1;
+  const line = await lineOf(file, row.at);
   const [report] = reports;
   expect(report).toMatchObject({ outcome: "refused", toolsChanged: false });
   expect(report?.issues.map(({ position }) => position)).toContainEqual(

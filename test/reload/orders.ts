@@ -34,6 +34,12 @@ export async function edit(
   await writeFile(file, after);
 }
 
+/** Number of the first line that starts with this. */
+export async function lineOf(file: string, start: string): Promise<number> {
+  const lines = (await readFile(file, "utf8")).split("\n");
+  return lines.findIndex((line) => line.startsWith(start)) + 1;
+}
+
 /** A change must be noticed, compiled, told and served within this time. */
 export const withinMs = 2_000;
 
