@@ -148,7 +148,11 @@ function compileRoutes(
         credential,
         limits,
         origin: base.origin,
-        build: compileRequest(tool, base.basePath, lasting.userAgent),
+        build: compileRequest(tool, {
+          basePath: base.basePath,
+          userAgent: lasting.userAgent,
+          deepLists: api.deepObjectArrays,
+        }),
         send: lasting.upstreams.to(base.origin),
         mapReply: compileReply(shape, replyLimitsOf(tool.response), ports),
       });

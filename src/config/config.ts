@@ -109,6 +109,8 @@ export interface ApiConfig {
   readonly url: string | undefined;
   readonly credential: CredentialConfig;
   readonly timeoutMs: number;
+  /** How the API reads a list inside a `deepObject` parameter: `a=1&a=2`, `a[]=1`, `a[0]=1`. */
+  readonly deepObjectArrays: "repeat" | "brackets" | "indices";
   /** Ordered; the first rule that matches an operation decides. */
   readonly rules: readonly RuleConfig[];
   readonly position: Position;
@@ -155,6 +157,10 @@ export interface RuleConfig {
   readonly scopes: readonly string[];
   /** CEL over principal, tool and args, with the position of the expression. */
   readonly when: { readonly expression: string; readonly position: Position } | undefined;
+  /** Of the body, lower case without parameters; undefined: the preferred one of those declared. */
+  readonly mediaType: string | undefined;
+  /** Sends the body that the document gives a GET or HEAD operation. */
+  readonly allowGetBody: boolean;
   /** By the argument's name before renaming. */
   readonly args: ReadonlyMap<string, ArgConfig>;
   readonly response: ResponseConfig;

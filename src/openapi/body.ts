@@ -1,4 +1,5 @@
 import { isJsonObject, type JsonObject, type JsonSchema, type JsonValue } from "../base/json.ts";
+import { readFields } from "./field.ts";
 import { kindOf, type MediaKind, mediaTypeOf } from "./media.ts";
 import { fail, followOrFail, type Reading } from "./model.ts";
 import { child, children, isTrue, type Node, textOf } from "./node.ts";
@@ -22,9 +23,9 @@ export const noBody: Bodies = { bodies: [], bodyRequired: false };
  */
 export function readBodies(requestBody: Node, reading: Reading): Bodies {
   const description = cleanText(textOf(requestBody, "description") ?? "");
-  const choices = children(child(requestBody, "content"))
-    .map(([contentType, node]) => ({ contentType, node, mediaType: mediaTypeOf(contentType) }))
-    .map((choice) => ({ ...choice, ...kindOf(choice.mediaType) }));
+  const choices = children(child(requestBody, "content")).map(([contentType, node]) =>
+    choiceOf(contentType, node),
+  );
   const usable = choices
     .filter(({ kind }) => kind !== "unsupported")
     .toSorted((a, b) => a.rank - b.rank);
@@ -34,19 +35,35 @@ export function readBodies(requestBody: Node, reading: Reading): Bodies {
     if (bodyRequired) fail("unsupported_media_type", message, requestBody);
     reading.warn({ code: "unsupported_media_type", message, at: requestBody.at });
   }
-  const bodies = usable.map(({ contentType, mediaType, kind, node }): Body => {
-    const media = followOrFail(node, reading);
-    const encoding = child(media, "encoding")?.value;
-    const isRange = mediaType.includes("*");
-    return {
-      mediaType: isRange ? "application/json" : mediaType,
-      contentType: isRange ? "application/json" : contentType.trim(),
-      schema: schemaFor(kind, media, reading),
-      description,
-      encoding: isJsonObject(encoding) ? encoding : {},
-    };
+  const bodies = usable.map((choice): Body => {
+    const { mediaType, contentType } = choice;
+    return { mediaType, contentType, description, ...contentOf(choice, reading) };
   });
   return { bodies, bodyRequired: bodyRequired && bodies.length > 0 };
+}
+
+interface Choice {
+  readonly mediaType: string;
+  readonly contentType: string;
+  readonly kind: MediaKind;
+  readonly rank: number;
+  readonly node: Node;
+}
+
+/** A range stands for its commonest member; what a file is, only its sender knows. */
+function choiceOf(declared: string, node: Node): Choice {
+  const range = mediaTypeOf(declared);
+  const contentType = concrete(range, node) ?? declared.trim();
+  const mediaType = mediaTypeOf(contentType);
+  return { mediaType, contentType, node, ...kindOf(mediaType) };
+}
+
+function concrete(mediaType: string, node: Node): string | undefined {
+  if (mediaType === "text/*") return "text/plain";
+  if (mediaType !== "*/*" && mediaType !== "application/*") return undefined;
+  const schema = child(node, "schema");
+  const isFile = schema === undefined || textOf(schema, "format") === "binary";
+  return isFile ? "application/octet-stream" : "application/json";
 }
 
 /** A file as a model can write it: base64, decoded before it is sent. */
@@ -60,23 +77,64 @@ const fileSchema: JsonSchema = {
   required: ["data"],
 };
 
-function schemaFor(kind: MediaKind, media: Node, reading: Reading): JsonSchema {
+type Content = Pick<Body, "schema" | "fields">;
+
+function contentOf({ kind, node }: Choice, reading: Reading): Content {
+  const media = followOrFail(node, reading);
   switch (kind) {
     case "text":
-      return { type: "string" };
+      return plain({ type: "string" });
     case "xml":
-      return { type: "string", description: "XML document" };
+      return plain({ type: "string", description: "XML document" });
     case "binary":
-      return fileSchema;
+      return plain(fileSchema);
     case "lines":
-      return linesSchema(media, reading);
+      return plain(linesSchema(media, reading));
     case "multipart":
-      return withFiles(rootSchema(media, reading));
-    case "json":
     case "form":
+      return formContent(kind, media, reading);
+    case "json":
     case "unsupported":
-      return rootSchema(media, reading);
+      return plain(rootSchema(media, reading));
   }
+}
+
+function plain(schema: JsonSchema): Content {
+  return { schema, fields: new Map() };
+}
+
+/** Its properties are looked at one by one, so a root that is a reference is followed. */
+function formContent(kind: "form" | "multipart", media: Node, reading: Reading): Content {
+  const { get } = reading.schemas.pool;
+  const root = rootSchema(media, reading);
+  const plainRoot = followSchema(root, get);
+  const known = isJsonObject(plainRoot["properties"]) ? plainRoot["properties"] : {};
+  const files = new Map<string, JsonSchema>();
+  for (const [name, property] of Object.entries(known)) {
+    const shaped = kind === "multipart" ? fileOr(property, get) : undefined;
+    if (shaped !== undefined) files.set(name, shaped);
+  }
+  const fields = readFields(
+    media,
+    { kind, properties: known, files: new Set(files.keys()) },
+    reading,
+  );
+  if (files.size === 0) return { schema: root, fields };
+  const properties = { ...known, ...Object.fromEntries(files) };
+  return { schema: { ...plainRoot, ...wordsOf(root), properties }, fields };
+}
+
+type Get = (name: string) => JsonSchema | undefined;
+
+/** Bounded, because references can go in circles. */
+function followSchema(schema: JsonSchema, get: Get): JsonSchema {
+  let current = schema;
+  for (let hops = 0; hops < 16; hops++) {
+    const ref = current["$ref"];
+    if (typeof ref !== "string") return current;
+    current = get(ref.slice("#/$defs/".length)) ?? {};
+  }
+  return {};
 }
 
 /** A body's schema with its root made a plain object where that changes nothing. */
@@ -109,23 +167,27 @@ function linesSchema(media: Node, reading: Reading): JsonSchema {
   return { type: "array", items };
 }
 
-/** Properties that hold bytes become files, alone or in a list. */
-function withFiles(schema: JsonSchema): JsonSchema {
-  const { properties } = schema;
-  if (!isJsonObject(properties)) return schema;
-  const shaped = Object.entries(properties).map(([name, property]) => [name, fileOr(property)]);
-  return { ...schema, properties: Object.fromEntries(shaped) as JsonObject };
+/** A property that holds bytes, alone or in a list, as a file; undefined when it holds none. */
+function fileOr(property: JsonValue | undefined, get: Get): JsonSchema | undefined {
+  if (!isJsonObject(property)) return undefined;
+  const schema = followSchema(property, get);
+  const { description } = { ...schema, ...property };
+  const words = description === undefined ? {} : { description };
+  if (isBinary(schema)) return { ...fileSchema, ...words };
+  const { items } = schema;
+  return isJsonObject(items) && isBinary(followSchema(items, get))
+    ? { ...schema, ...words, items: fileSchema }
+    : undefined;
 }
 
-function fileOr(property: JsonValue): JsonValue {
-  if (!isJsonObject(property)) return property;
-  const { type, format, items, contentMediaType, contentEncoding, description } = property;
-  const isBinary =
-    Object.keys(property).length === 0 ||
-    (type === "string" && format === "binary") ||
-    (type === undefined && contentMediaType !== undefined && contentEncoding === undefined);
-  if (isBinary) return description === undefined ? fileSchema : { ...fileSchema, description };
-  return type === "array" && isJsonObject(items) && items["format"] === "binary"
-    ? { ...property, items: fileSchema }
-    : property;
+const annotations = new Set(["description", "title", "examples", "deprecated", "default"]);
+
+/** 2.0 and 3.0 say it by `format`, 3.1 by a media type, and all of them by saying nothing. */
+function isBinary(schema: JsonValue): boolean {
+  if (!isJsonObject(schema)) return false;
+  const { type, format, contentMediaType, contentEncoding } = schema;
+  if (Object.keys(schema).every((keyword) => annotations.has(keyword))) return true;
+  const isText = type === "string" || (Array.isArray(type) && type.includes("string"));
+  if (isText) return format === "binary";
+  return type === undefined && contentMediaType !== undefined && contentEncoding === undefined;
 }

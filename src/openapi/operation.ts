@@ -1,5 +1,5 @@
 import type { Issue, Position } from "../base/issue.ts";
-import type { JsonObject, JsonSchema } from "../base/json.ts";
+import type { JsonSchema } from "../base/json.ts";
 
 /**
  * One OpenAPI document, read and made version-free: whatever 2.0, 3.0, 3.1 or 3.2 calls a thing,
@@ -92,23 +92,44 @@ export interface Parameter {
 
 /** How a parameter becomes text: by RFC 6570 style, or by a media type (`content`). */
 export type ParameterEncoding =
+  | StyleEncoding
   | {
-      readonly kind: "style";
-      readonly style: Style;
-      readonly explode: boolean;
-      readonly allowReserved: boolean;
-    }
-  | { readonly kind: "content"; readonly mediaType: string };
+      readonly kind: "content";
+      readonly mediaType: string;
+      /** Of a form: per property. */
+      readonly fields: ReadonlyMap<string, FieldEncoding>;
+    };
+
+export interface StyleEncoding {
+  readonly kind: "style";
+  readonly style: Style;
+  readonly explode: boolean;
+  readonly allowReserved: boolean;
+  /** How lists inside a list are joined, from outside in (2.0); what is deeper is JSON. */
+  readonly itemStyles: readonly Style[];
+}
 
 export interface Body {
   /** Lower case, without parameters, e.g. `application/json`: what decides the encoding. */
   readonly mediaType: string;
-  /** Content-Type as declared, parameters kept; a range (`*\/*`) becomes `application/json`. */
+  /** Content-Type as declared, parameters kept; a range only where files may have any type. */
   readonly contentType: string;
   readonly schema: JsonSchema;
   readonly description: string;
-  /** Per-property encoding of form and multipart bodies, as written. */
-  readonly encoding: JsonObject;
+  /** Per property of a form or multipart body; what is not listed goes by its value. */
+  readonly fields: ReadonlyMap<string, FieldEncoding>;
+}
+
+/** One property of a form, one part of a multipart body. */
+export interface FieldEncoding {
+  /** As declared: a list of media types and ranges; undefined: by the value. */
+  readonly contentType: string | undefined;
+  /** Declared by any of `style`, `explode`, `allowReserved`; then `contentType` does not count. */
+  readonly style: StyleEncoding | undefined;
+  /** Of the part: name and value, for those whose value the document fixes. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** Its value, or each item of it, is a file as in a binary body. */
+  readonly isFile: boolean;
 }
 
 export interface ResponseInfo {

@@ -1,5 +1,6 @@
 import type { JsonSchema } from "../base/json.ts";
 import { escapeText } from "../base/text.ts";
+import { itemStylesOf, readFields } from "./field.ts";
 import { refusedHeader } from "./header.ts";
 import { mediaTypeOf } from "./media.ts";
 import { fail, followOrFail, type Reading } from "./model.ts";
@@ -85,6 +86,7 @@ function readParameter(
   const holder = content === undefined ? node : followOrFail(content, reading);
   const schema = withExamples(schemaOf(holder, reading), [node, holder]);
   const described = textOf(node, "description") ?? schema["description"];
+  if (textOf(node, "style") === "deepObject") checkDeepObject(name, schema, node, reading);
   return {
     name,
     in: where,
@@ -95,8 +97,20 @@ function readParameter(
     encoding:
       mediaType === undefined
         ? styleOf(node, where, reading)
-        : { kind: "content", mediaType: mediaTypeOf(mediaType) },
+        : contentOf(mediaTypeOf(mediaType), holder, reading),
   };
+}
+
+/** OpenAPI defines `deepObject` for objects only. */
+function checkDeepObject(name: string, { type }: JsonSchema, node: Node, { warn }: Reading): void {
+  if (typeof type !== "string" || type === "object") return;
+  const message = `the style "deepObject" of "${escapeText(name, 64)}" says nothing about a value of type ${type}; it is sent as "form", exploded`;
+  warn({ code: "deep_object_without_object", message, at: node.at });
+}
+
+function contentOf(mediaType: string, media: Node, reading: Reading): ParameterEncoding {
+  const fields = { kind: "form", properties: {}, files: new Set<string>() } as const;
+  return { kind: "content", mediaType, fields: readFields(media, fields, reading) };
 }
 
 function schemaOf(node: Node, reading: Reading): JsonSchema {
@@ -116,16 +130,19 @@ function withExamples(schema: JsonSchema, holders: readonly Node[]): JsonSchema 
 /** OAS 3.2 §4.12.2.2; the first of each is the default. */
 const styles: Readonly<Record<ParameterIn, readonly Style[]>> = {
   path: ["simple", "label", "matrix"],
-  query: ["form", "spaceDelimited", "pipeDelimited", "tabDelimited", "deepObject"],
+  query: ["form", "spaceDelimited", "pipeDelimited", "deepObject"],
   querystring: ["form"],
   header: ["simple"],
   cookie: ["form", "cookie"],
 };
 
+/** 2.0 joins lists in the same ways everywhere. */
+const joined: readonly Style[] = ["spaceDelimited", "pipeDelimited", "tabDelimited"];
+
 function styleOf(node: Node, where: ParameterIn, reading: Reading): ParameterEncoding {
   if (where === "querystring")
     fail("bad_parameter", "a querystring parameter has no content", node);
-  const allowed = styles[where];
+  const allowed = reading.dialect.name === "2.0" ? [...styles[where], ...joined] : styles[where];
   const written = textOf(node, "style");
   let style = allowed.find((name) => name === written);
   if (style === undefined) {
@@ -141,6 +158,7 @@ function styleOf(node: Node, where: ParameterIn, reading: Reading): ParameterEnc
     style,
     explode: typeof explode === "boolean" ? explode : style === "form" || style === "cookie",
     allowReserved: isTrue(node, "allowReserved"),
+    itemStyles: itemStylesOf(node, reading),
   };
 }
 
@@ -154,7 +172,13 @@ function synthesised(name: string, reading: Reading): Parameter {
     description: "",
     deprecated: false,
     schema: { type: "string" },
-    encoding: { kind: "style", style: "simple", explode: false, allowReserved: false },
+    encoding: {
+      kind: "style",
+      style: "simple",
+      explode: false,
+      allowReserved: false,
+      itemStyles: [],
+    },
   };
 }
 

@@ -148,14 +148,16 @@ function checkDialect({ root, dialect }: Model, node: Node): void {
     fail("unknown_dialect", `the schema dialect "${escapeText(uri, 100)}" is not known`, node);
 }
 
-/** A body on GET or HEAD has no meaning (RFC 9110 §9.3.1), and some servers refuse it. */
+/** A body on GET or HEAD is sent only on request, so a bad one keeps nothing from being served. */
 function bodiesOf(method: string, written: Node | undefined, reading: Reading): Bodies {
   if (written === undefined) return noBody;
-  if (method !== "GET" && method !== "HEAD")
+  try {
     return readBodies(followOrFail(written, reading), reading);
-  const message = `the body of a ${method} request is left out`;
-  reading.warn({ code: "body_left_out", message, at: written.at });
-  return noBody;
+  } catch (error) {
+    if (!(error instanceof Unconvertible) || !/^(?:GET|HEAD)$/.test(method)) throw error;
+    reading.warn(error.finding);
+    return noBody;
+  }
 }
 
 function serversOf(node: Node, item: readonly Node[], reading: Reading): readonly string[] {

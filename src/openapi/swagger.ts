@@ -57,21 +57,30 @@ function schemaOf(node: Node): JsonObject {
 }
 
 /** `tsv` has no style in 3.x; `multi` exists in queries and forms only, else it means `csv`. */
+const styles: Readonly<Record<string, string>> = {
+  ssv: "spaceDelimited",
+  tsv: "tabDelimited",
+  pipes: "pipeDelimited",
+};
+
 function styleFor(node: Node, where: string): JsonObject {
   if (textOf(node, "type") !== "array") return {};
-  const repeats = where === "query" || where === "formData";
-  switch (textOf(node, "collectionFormat") ?? "csv") {
-    case "multi":
-      return repeats ? { style: "form", explode: true } : { explode: false };
-    case "ssv":
-      return repeats ? { style: "spaceDelimited", explode: false } : { explode: false };
-    case "pipes":
-      return repeats ? { style: "pipeDelimited", explode: false } : { explode: false };
-    case "tsv":
-      return repeats ? { style: "tabDelimited", explode: false } : { explode: false };
-    default:
-      return { explode: false };
-  }
+  const format = textOf(node, "collectionFormat") ?? "csv";
+  const style = styles[format];
+  const repeats = format === "multi" && (where === "query" || where === "formData");
+  const inner = itemStylesOf(child(node, "items"));
+  return {
+    explode: repeats,
+    ...(style === undefined ? (repeats ? { style: "form" } : {}) : { style }),
+    ...(inner.length > 0 ? { itemStyles: inner } : {}),
+  };
+}
+
+/** Lists inside a list, joined before it (2.0, Items Object). */
+function itemStylesOf(items: Node | undefined): readonly string[] {
+  if (items === undefined || textOf(items, "type") !== "array") return [];
+  const style = styles[textOf(items, "collectionFormat") ?? "csv"] ?? "form";
+  return [style, ...itemStylesOf(child(items, "items"))];
 }
 
 function plainBody(node: Node, consumes: readonly string[]): Node {

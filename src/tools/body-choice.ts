@@ -1,42 +1,54 @@
 import type { Issue } from "../base/issue.ts";
-import { kindOf, type MediaKind } from "../openapi/media.ts";
+import type { RuleConfig } from "../config/config.ts";
 import type { Body, Operation } from "../openapi/operation.ts";
 
 /** The one body an operation is called with, or why it cannot be called. */
 export type BodyChoice =
-  | { readonly kind: "served"; readonly bodies: readonly Body[]; readonly warnings: Issue[] }
+  | { readonly kind: "served"; readonly operation: Operation; readonly warnings: readonly Issue[] }
   | { readonly kind: "skipped"; readonly issue: Issue };
 
-/** What `upstream/body.ts` can write. */
-const written = new Set<MediaKind>(["json", "text", "xml"]);
-
 /**
- * The first body that can be sent right. Without one, an operation that needs a body is no tool:
- * a body in another form than the API reads is worse than none.
+ * The media type that the rule names, else the first that can be sent right. Without one, an
+ * operation that needs a body is no tool: a body in another form than the API reads is worse than
+ * none.
  */
-export function chooseBody(operation: Operation): BodyChoice {
+export function chooseBody(operation: Operation, rule: RuleConfig): BodyChoice {
   const { bodies, bodyRequired, method, path, position } = operation;
-  const body = bodies.find(isWritable);
-  if (body !== undefined) return { kind: "served", bodies: [body], warnings: [] };
-  if (bodies.length === 0) return { kind: "served", bodies, warnings: [] };
+  const served = (chosen: readonly Body[], warnings: readonly Issue[] = []): BodyChoice => ({
+    kind: "served",
+    operation: { ...operation, bodies: chosen, bodyRequired: bodyRequired && chosen.length > 0 },
+    warnings,
+  });
+  if (bodies.length === 0) return served(bodies);
+  const warning = { severity: "warning", position, help: undefined } as const;
+  if (/^(?:GET|HEAD)$/.test(method) && !rule.allowGetBody) {
+    const message = `the body of ${method} ${path} is left out: it has no defined meaning`;
+    const help = "allowGetBody: true sends it";
+    return served([], [{ ...warning, code: "body_left_out", message, help }]);
+  }
   const types = bodies.map(({ mediaType }) => mediaType).join(", ");
-  const issue: Issue = {
-    severity: "warning",
-    code: "unsupported_media_type",
-    message: bodyRequired
-      ? `${method} ${path} takes its body as ${types}, which cannot be sent yet; there is no tool for it`
-      : `${method} ${path} takes a body as ${types}, which cannot be sent yet; its tool sends none`,
-    position,
-    help: undefined,
-  };
-  return bodyRequired
-    ? { kind: "skipped", issue }
-    : { kind: "served", bodies: [], warnings: [issue] };
+  const { mediaType } = rule;
+  const named = bodies.filter((body) => mediaType === undefined || body.mediaType === mediaType);
+  if (named.length === 0) {
+    const message = `${method} ${path} takes no body as ${mediaType}; there is no tool for it`;
+    const help = `it takes ${types}`;
+    return {
+      kind: "skipped",
+      issue: { ...warning, code: "unsupported_media_type", message, help },
+    };
+  }
+  const body = named.find(isWritable);
+  if (body !== undefined) return served([body]);
+  const message = bodyRequired
+    ? `${method} ${path} takes its body as ${types} in a charset that is not sent; there is no tool for it`
+    : `${method} ${path} takes a body as ${types} in a charset that is not sent; its tool sends none`;
+  const issue: Issue = { ...warning, code: "unsupported_media_type", message };
+  return bodyRequired ? { kind: "skipped", issue } : served([], [issue]);
 }
 
 /** Bodies are written in UTF-8, so one that is declared in another charset would arrive garbled. */
-function isWritable({ mediaType, contentType }: Body): boolean {
-  if (!/^[\t -~]*$/.test(contentType) || !written.has(kindOf(mediaType).kind)) return false;
+function isWritable({ contentType }: Body): boolean {
+  if (!/^[\t -~]*$/.test(contentType)) return false;
   const charset = /;\s*charset\s*=\s*"?([^\s";]*)/i.exec(contentType)?.[1];
   return charset === undefined || /^utf-?8$/i.test(charset);
 }

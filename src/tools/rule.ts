@@ -1,7 +1,8 @@
 import { formatPosition, type Issue } from "../base/issue.ts";
 import { nearest } from "../base/nearest.ts";
 import type { RuleConfig } from "../config/config.ts";
-import type { ApiDocument, Operation, SkippedOperation } from "../openapi/operation.ts";
+import type { ApiDocument, Operation } from "../openapi/operation.ts";
+import { chooseBody } from "./body-choice.ts";
 
 /** An operation and the rule that exposes it. */
 export interface Selected {
@@ -31,13 +32,19 @@ export function selectOperations(document: ApiDocument, rules: readonly RuleConf
     const rule = ruleOf(operation);
     if (rule === undefined) continue;
     deciding.add(rule);
-    if (rule.expose) selected.push({ operation, rule });
+    if (!rule.expose) continue;
+    const choice = chooseBody(operation, rule);
+    if (choice.kind === "skipped") issues.push(describeSkipped(choice.issue, rule));
+    else {
+      selected.push({ operation: choice.operation, rule });
+      issues.push(...choice.warnings);
+    }
   }
   for (const skipped of document.skipped) {
     const rule = ruleOf(skipped);
     if (rule === undefined) continue;
     deciding.add(rule);
-    if (rule.expose) issues.push(describeSkipped(skipped, rule));
+    if (rule.expose) issues.push(describeSkipped(skipped.issue, rule));
   }
   const candidates: readonly Candidate[] = [...document.operations, ...document.skipped];
   for (const { rule, matches } of matchers) {
@@ -52,7 +59,7 @@ export function selectOperations(document: ApiDocument, rules: readonly RuleConf
 }
 
 /** A rule that names one operation promised that tool; a `match` takes what there is. */
-function describeSkipped({ issue }: SkippedOperation, rule: RuleConfig): Issue {
+function describeSkipped(issue: Issue, rule: RuleConfig): Issue {
   if (rule.select.kind === "match") return issue;
   const at = issue.position === undefined ? undefined : `see ${formatPosition(issue.position)}`;
   return { ...issue, severity: "error", position: rule.position, help: issue.help ?? at };

@@ -1,27 +1,20 @@
 import type { Issue } from "../base/issue.ts";
 import type { ApiDocument, Operation, SkippedOperation } from "../openapi/operation.ts";
-import { chooseBody } from "./body-choice.ts";
 import { climbs } from "./dot-segment.ts";
 
 /**
  * Sets apart the operations that no request can be built for, as if the document had not been
- * readable there, and gives the others at most one body.
+ * readable there.
  */
 export function keepServable(document: ApiDocument): ApiDocument {
   const operations: Operation[] = [];
   const skipped: SkippedOperation[] = [...document.skipped];
-  const skip = (operation: Operation, issue: Issue): void => {
-    const { id, method, path, tags } = operation;
-    skipped.push({ id, method, path, tags, issue });
-  };
   for (const operation of document.operations) {
     const issue = findFault(operation);
-    const choice = chooseBody(operation);
-    if (issue !== undefined) skip(operation, issue);
-    else if (choice.kind === "skipped") skip(operation, choice.issue);
+    if (issue === undefined) operations.push(operation);
     else {
-      const warnings = [...operation.warnings, ...choice.warnings];
-      operations.push({ ...operation, bodies: choice.bodies, warnings });
+      const { id, method, path, tags } = operation;
+      skipped.push({ id, method, path, tags, issue });
     }
   }
   return { ...document, operations, skipped };

@@ -1,7 +1,8 @@
 import { CallError } from "../base/errors.ts";
 import type { JsonValue } from "../base/json.ts";
 import type { Parameter } from "../openapi/operation.ts";
-import { compileStyle } from "./style.ts";
+import { contentText } from "./content.ts";
+import { compileExpansion, rawDelimiters } from "./style.ts";
 
 /**
  * A header's value, not percent-encoded (OAS 3.2). Control characters could start another header;
@@ -16,8 +17,14 @@ export function compileHeader(
   const { encoding, name } = parameter;
   const expand =
     encoding.kind === "content"
-      ? (value: JsonValue) => JSON.stringify(value)
-      : compileStyle({ ...encoding, name, encode: (text) => text, between: "," });
+      ? (value: JsonValue) => contentText(value, encoding.mediaType)
+      : compileExpansion({
+          ...encoding,
+          name,
+          encode: verbatim,
+          encodeKey: verbatim,
+          delimiters: rawDelimiters,
+        });
   return (value) => {
     const text = expand(value);
     if (text !== undefined && !isFieldValue(text)) {
@@ -28,6 +35,10 @@ export function compileHeader(
     }
     return text;
   };
+}
+
+function verbatim(text: string): string {
+  return text;
 }
 
 /** RFC 9110 §5.5 field-value, plus obs-text. */

@@ -2,12 +2,15 @@ import { CallError } from "../base/errors.ts";
 import type { JsonValue } from "../base/json.ts";
 import type { Parameter } from "../openapi/operation.ts";
 import { climbs } from "../tools/dot-segment.ts";
-import { compileStyle, spell } from "./style.ts";
+import { contentText } from "./content.ts";
+import { compileExpansion, encodedDelimiters, spell } from "./style.ts";
 import {
   encodeLiteral,
+  encodeName,
   encodeReserved,
   encodeText,
   refusing,
+  reservedAcrossSegments,
   reservedInPath,
 } from "./text-encoding.ts";
 
@@ -31,7 +34,7 @@ export function compilePath(
   template: string,
   slots: readonly PathSlot[],
 ): (values: readonly (JsonValue | undefined)[]) => string {
-  const parts = template.split(/\{[+]?([^}=]+)(?:=[^}]*)?\}/);
+  const parts = template.split(/\{([^}]+)\}/);
   const pieces = parts.map((part, i) => (i % 2 ? compileSlot(part, slots) : encodeLiteral(part)));
   const names = slots.map(({ argument }) => argument).join(", ");
   return (values) => {
@@ -57,11 +60,14 @@ export function compilePath(
 /** No dot, and nothing that a dot before it makes a step up. */
 const harmless = /^[A-Za-z0-9_~,=-]*$/;
 
-function compileSlot(name: string, slots: readonly PathSlot[]): { fill: Fill } {
+/** @param variable `id`, or `+id` and `id=users/*`, whose value is a path of several segments. */
+function compileSlot(variable: string, slots: readonly PathSlot[]): { fill: Fill } {
+  const [, plus, name = "", pattern] = /^(\+?)([^=]*)(=.*)?$/s.exec(variable) ?? [];
   const index = slots.findIndex(({ parameter }) => parameter.name === name);
   const slot = slots[index];
-  if (slot === undefined) throw new TypeError(`no parameter for {${name}}`);
-  const expand = compileExpansion(slot.parameter);
+  if (slot === undefined) throw new TypeError(`no parameter for {${variable}}`);
+  const kept = plus !== "" || pattern !== undefined ? reservedAcrossSegments : reservedInPath;
+  const expand = compileValue(slot.parameter, kept);
   return {
     fill(values) {
       const value = values[index];
@@ -70,20 +76,34 @@ function compileSlot(name: string, slots: readonly PathSlot[]): { fill: Fill } {
         if (text === "" || control.test(text) || climbs(text)) refuse(slot.argument);
       }
       const expanded = refusing(slot.argument, () => expand(value));
-      return expanded === undefined || expanded === "" ? refuse(slot.argument) : expanded;
+      // Slashes that are kept must not make an empty segment.
+      return expanded === undefined || /^$|^\/|\/$|\/\//.test(expanded)
+        ? refuse(slot.argument)
+        : expanded;
     },
   };
 }
 
 type Fill = (values: readonly (JsonValue | undefined)[]) => string;
 
-function compileExpansion(parameter: Parameter): (value: JsonValue) => string | undefined {
+function compileValue(
+  parameter: Parameter,
+  kept: RegExp,
+): (value: JsonValue) => string | undefined {
   const { encoding, name } = parameter;
-  if (encoding.kind === "content") return (value) => encodeText(JSON.stringify(value));
+  if (encoding.kind === "content") {
+    return (value) => encodeText(contentText(value, encoding.mediaType));
+  }
   const encode = encoding.allowReserved
-    ? (text: string) => encodeReserved(text, reservedInPath)
+    ? (text: string) => encodeReserved(text, kept, encodeText)
     : encodeText;
-  return compileStyle({ ...encoding, name, encode, between: "," });
+  return compileExpansion({
+    ...encoding,
+    name: encodeName(name),
+    encode,
+    encodeKey: encodeText,
+    delimiters: encodedDelimiters,
+  });
 }
 
 // oxlint-disable-next-line no-control-regex -- control characters are exactly what is refused

@@ -1,21 +1,15 @@
 import { CallError } from "../base/errors.ts";
-import type { JsonObject, JsonValue } from "../base/json.ts";
-import { isJsonObject } from "../base/json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
 import type { Parameter } from "../openapi/operation.ts";
 import type { Place, Tool } from "../tools/tool.ts";
 import type { Values } from "../tools/values.ts";
 import { compileBody } from "./body.ts";
+import { compileCookie, compileQuery, namesOf } from "./pairs.ts";
 import { compileHeader } from "./header.ts";
 import type { WireRequest } from "./message.ts";
 import { compilePath } from "./path.ts";
-import { compileStyle } from "./style.ts";
-import {
-  encodeFormText,
-  encodeReserved,
-  encodeText,
-  refusing,
-  reservedInQuery,
-} from "./text-encoding.ts";
+import type { DeepLists } from "./style.ts";
+import { encodeLiteral, refusing } from "./text-encoding.ts";
 
 /** What a credential adds to a request. */
 export interface CredentialParts {
@@ -30,6 +24,14 @@ export interface CredentialParts {
 /** Pure. @throws CallError `invalid_arguments` for a value that cannot go where it has to. */
 export type BuildRequest = (values: Values, credential: CredentialParts) => WireRequest;
 
+/** What is the same for every tool of an API. */
+export interface ApiShape {
+  /** Path of the API's base URL, without trailing slash. */
+  readonly basePath: string;
+  readonly userAgent: string;
+  readonly deepLists: DeepLists;
+}
+
 /** Adds one value to what is being built. */
 type Write = (value: JsonValue, draft: Draft) => void;
 
@@ -38,50 +40,49 @@ interface Draft {
   cookie: string;
   readonly headers: string[];
   body: JsonValue | undefined;
+  /** Names that members of objects brought into the query and the cookie. */
+  readonly brought: { readonly query: Set<string>; readonly cookie: Set<string> };
 }
 
-/**
- * Turns the places of a tool into writers, once, at load.
- *
- * @param basePath Path of the API's base URL, without trailing slash.
- */
-export function compileRequest(tool: Tool, basePath: string, userAgent: string): BuildRequest {
+/** Turns the places of a tool into writers, once, at load. */
+export function compileRequest(tool: Tool, api: ApiShape): BuildRequest {
   const { operation, places } = tool;
   const inPath = places.flatMap((place, index) => {
     const parameter = parameterOf(place);
     return parameter?.in === "path" ? [{ index, argument: place.key, parameter }] : [];
   });
-  const path = compilePath(basePath, operation.path, inPath);
+  const path = compilePath(api.basePath, operation.path, inPath);
+  const fixedQuery = encodeLiteral(operation.fixedQuery);
   const writers = places.flatMap((place, index) => {
-    const write = compileWriter(place);
+    const write = compileWriter(place, { tool, fixedQuery, deepLists: api.deepLists });
     return write === undefined ? [] : [{ index, write }];
   });
-  const body = places.find(({ target }) => target.kind !== "parameter")?.target;
-  const encodeBody = body && body.kind !== "parameter" ? compileBody(body.body) : undefined;
-  const contentType = body && body.kind !== "parameter" ? body.body.contentType : "";
-  // Decompressing costs more than an internal network does.
-  const common = ["accept", acceptOf(tool), "accept-encoding", "identity"];
-  common.push("user-agent", userAgent);
-  const { method, fixedQuery } = operation;
+  const encodeBody = compileWhole(places, api.deepLists);
+  const complete = compileDefaults(tool, api.userAgent);
+  const { method } = operation;
   return (values, credential) => {
-    const draft: Draft = { query: fixedQuery, cookie: "", headers: [...common], body: undefined };
+    const draft: Draft = {
+      query: fixedQuery,
+      cookie: "",
+      headers: [],
+      body: undefined,
+      brought: { query: new Set(), cookie: new Set() },
+    };
     for (const { index, write } of writers) {
       const value = values[index];
       if (value !== undefined && value !== null) write(value, draft);
       else if (value === null && places[index]?.target.kind !== "parameter") write(value, draft);
     }
-    if (credential.query !== "") addPair(draft, credential.query);
-    if (credential.cookie !== "") addCookie(draft, credential.cookie);
-    draft.headers.push(...credential.headers);
+    addCredential(draft, credential);
     if (draft.cookie !== "") draft.headers.push("cookie", draft.cookie);
-    const sent = draft.body === undefined ? undefined : encodeBody?.(draft.body);
-    if (sent !== undefined) draft.headers.push("content-type", contentType);
+    const encoded = draft.body === undefined ? undefined : encodeBody?.(draft.body);
+    if (encoded !== undefined) draft.headers.push("content-type", encoded.contentType);
     const built = path(inPath.map(({ index }) => values[index]));
     return {
       method,
       path: draft.query === "" ? built : `${built}?${draft.query}`,
-      headers: draft.headers,
-      body: sent,
+      headers: complete(draft.headers),
+      body: encoded?.body,
     };
   };
 }
@@ -90,8 +91,50 @@ function parameterOf(place: Place): Parameter | undefined {
   return place.target.kind === "parameter" ? place.target.parameter : undefined;
 }
 
-function compileWriter(place: Place): Write | undefined {
-  const { target, key, source } = place;
+function compileWhole(
+  places: readonly Place[],
+  deepLists: DeepLists,
+): ReturnType<typeof compileBody> | undefined {
+  for (const { key, target } of places) {
+    // A place of one property is called `body.name`.
+    if (target.kind === "body") return compileBody(key, target.body, deepLists);
+    if (target.kind === "property")
+      return compileBody(key.slice(0, -target.name.length - 1), target.body, deepLists);
+  }
+  return undefined;
+}
+
+/** Headers that go with every request, unless an argument says otherwise. */
+function compileDefaults(
+  tool: Tool,
+  userAgent: string,
+): (headers: readonly string[]) => readonly string[] {
+  const defaults = [
+    ["accept", acceptOf(tool)],
+    // Decompressing costs more than an internal network does.
+    ["accept-encoding", "identity"],
+    ["user-agent", userAgent],
+  ] as const;
+  const flat = defaults.flat();
+  const declared = tool.operation.parameters.some(
+    ({ in: where, name }) =>
+      where === "header" && defaults.some(([known]) => known === name.toLowerCase()),
+  );
+  if (!declared) return (headers) => [...flat, ...headers];
+  return (headers) => [
+    ...defaults.filter(([name]) => !headers.some((h, i) => i % 2 === 0 && h === name)).flat(),
+    ...headers,
+  ];
+}
+
+interface Around {
+  readonly tool: Tool;
+  readonly fixedQuery: string;
+  readonly deepLists: DeepLists;
+}
+
+function compileWriter(place: Place, around: Around): Write | undefined {
+  const { target, source } = place;
   if (target.kind === "body") return (value, draft) => void (draft.body = value);
   if (target.kind === "property") {
     const { name } = target;
@@ -101,95 +144,96 @@ function compileWriter(place: Place): Write | undefined {
       if (overrides || !Object.hasOwn(body, name)) draft.body = { ...body, [name]: value };
     };
   }
-  return compileParameter(key, target.parameter);
+  return compileParameter(place, target.parameter, around);
 }
 
-function compileParameter(argument: string, parameter: Parameter): Write | undefined {
+function compileParameter(place: Place, parameter: Parameter, around: Around): Write | undefined {
+  const argument = place.key;
   switch (parameter.in) {
     case "path":
       return undefined;
     case "header": {
       const expand = compileHeader(argument, parameter);
+      const name = parameter.name.toLowerCase();
       return (value, draft) => {
         const text = expand(value);
-        if (text !== undefined) draft.headers.push(parameter.name.toLowerCase(), text);
+        if (text !== undefined) draft.headers.push(name, text);
       };
     }
     case "cookie": {
       const expand = compileCookie(argument, parameter);
+      const guard = compileGuard(place, "cookie", around);
       return (value, draft) => {
-        const text = expand(value);
-        if (text !== undefined) addCookie(draft, text);
+        const text = refusing(argument, () => expand(value));
+        if (isJsonObject(value)) guard(text, draft.brought.cookie);
+        addCookie(draft, text);
       };
     }
     case "query":
     case "querystring": {
-      const expand = parameter.in === "query" ? compileQuery(parameter) : wholeQuery(parameter);
+      const expand = compileQuery(parameter, around.deepLists);
+      const guard = compileGuard(place, "query", around);
       return (value, draft) => {
         const text = refusing(argument, () => expand(value));
-        if (text !== undefined) addPair(draft, text);
+        if (isJsonObject(value)) guard(text, draft.brought.query);
+        addPair(draft, text);
       };
     }
   }
 }
 
-function compileQuery(parameter: Parameter): (value: JsonValue) => string | undefined {
-  const { encoding, name } = parameter;
-  if (encoding.kind === "content") {
-    const label = `${encodeText(name)}=`;
-    return (value) => label + encodeText(JSON.stringify(value));
+/**
+ * Members of an exploded object become names of their own, so the model could give a name that
+ * belongs to another argument: one that it may not set, perhaps. Servers differ in the case they
+ * see and in which of two they read.
+ */
+function compileGuard(
+  place: Place,
+  where: "query" | "cookie",
+  { tool, fixedQuery }: Around,
+): (text: string, brought: Set<string>) => void {
+  const taken = where === "query" ? namesOf(fixedQuery, "&") : new Set<string>();
+  for (const other of tool.places) {
+    const parameter = other === place ? undefined : parameterOf(other);
+    if (parameter?.in === where) taken.add(parameter.name.toLowerCase());
   }
-  const encode = encoding.allowReserved
-    ? (text: string) => encodeReserved(text, reservedInQuery)
-    : encodeText;
-  return compileStyle({ ...encoding, name, encode, between: "&" });
+  return (text, brought) => {
+    for (const name of namesOf(text, where === "query" ? "&" : ";")) {
+      if (taken.has(name)) throw refuseName(place.key);
+      brought.add(name);
+    }
+  };
 }
 
-/** `in: querystring` (OAS 3.2): the argument is the whole query. */
-function wholeQuery(parameter: Parameter): (value: JsonValue) => string | undefined {
-  const { encoding } = parameter;
-  const form =
-    encoding.kind === "content" && encoding.mediaType === "application/x-www-form-urlencoded";
-  if (!form)
-    return (value) => encodeText(typeof value === "string" ? value : JSON.stringify(value));
-  return compileStyle({
-    name: "",
-    style: "form",
-    explode: true,
-    encode: encodeFormText,
-    between: "&",
-  });
-}
-
-function compileCookie(
-  argument: string,
-  parameter: Parameter,
-): (value: JsonValue) => string | undefined {
-  const { encoding, name } = parameter;
-  if (encoding.kind === "content") {
-    return (value) => `${encodeText(name)}=${encodeText(JSON.stringify(value))}`;
-  }
-  const verbatim = encoding.style === "cookie";
-  const encode = verbatim ? (text: string) => refuseCookieText(argument, text) : encodeText;
-  const expand = compileStyle({ ...encoding, name, encode, between: "; " });
-  return (value) => refusing(argument, () => expand(value));
-}
-
-/** `style: cookie` sends values as they are, so nothing may end the pair or the header. */
-function refuseCookieText(argument: string, text: string): string {
-  if (/^[\u0021-\u003a\u003c-\u007e]*$/.test(text)) return text;
-  throw new CallError(
+function refuseName(argument: string): CallError {
+  return new CallError(
     "invalid_arguments",
-    `${argument} must not have spaces, semicolons, control characters or characters outside ASCII: it is sent as a cookie`,
+    `${argument} must not have a member that is called like another parameter`,
   );
 }
 
+function addCredential(draft: Draft, { query, cookie, headers }: CredentialParts): void {
+  if (query !== "") {
+    claim(draft.brought.query, namesOf(query, "&"));
+    addPair(draft, query);
+  }
+  if (cookie !== "") {
+    claim(draft.brought.cookie, namesOf(cookie, ";"));
+    addCookie(draft, cookie);
+  }
+  draft.headers.push(...headers);
+}
+
+function claim(brought: ReadonlySet<string>, names: ReadonlySet<string>): void {
+  for (const name of names) if (brought.has(name)) throw refuseName("an argument");
+}
+
 function addPair(draft: Draft, text: string): void {
-  draft.query = draft.query === "" ? text : `${draft.query}&${text}`;
+  if (text !== "") draft.query = draft.query === "" ? text : `${draft.query}&${text}`;
 }
 
 function addCookie(draft: Draft, text: string): void {
-  draft.cookie = draft.cookie === "" ? text : `${draft.cookie}; ${text}`;
+  if (text !== "") draft.cookie = draft.cookie === "" ? text : `${draft.cookie}; ${text}`;
 }
 
 /** Declared JSON types first, the rest after them, anything last. */

@@ -3,106 +3,154 @@ import type { Style } from "../openapi/operation.ts";
 
 type Encode = (text: string) => string;
 
-interface Shape {
+/** How a list inside an object is written under `deepObject`: `a=1&a=2`, `a[]=1`, `a[0]=1`. */
+export type DeepLists = "repeat" | "brackets" | "indices";
+
+/** What stands between the parts of one value. */
+export type Delimiters = (style: Style) => string;
+
+export interface Shape {
+  /** As it goes on the wire. */
   readonly name: string;
   readonly style: Style;
   readonly explode: boolean;
-  /** Of a value or name that stands in this place. */
+  /** How lists inside a list are joined, from outside in; what is deeper is JSON. */
+  readonly itemStyles: readonly Style[];
+  /** Of a value. */
   readonly encode: Encode;
-  /** Between exploded pairs of `form`: `&` in a query, `; ` in a cookie. */
-  readonly between: string;
+  /** Of a key of an object: it stands where a name stands, or between delimiters. */
+  readonly encodeKey: Encode;
+  readonly delimiters: Delimiters;
+}
+
+export type Pair = readonly [name: string, text: string];
+
+const delimiterOf: Readonly<Partial<Record<Style, string>>> = {
+  spaceDelimited: " ",
+  pipeDelimited: "|",
+  tabDelimited: "\t",
+};
+
+/** In header fields and parts of a multipart body, where nothing is percent-encoded. */
+export const rawDelimiters: Delimiters = (style) => delimiterOf[style] ?? ",";
+
+/** In URLs and forms: none of them but the comma may stand there. */
+export const encodedDelimiters: Delimiters = (style) => {
+  const raw = delimiterOf[style];
+  return raw === undefined ? "," : encodeURIComponent(raw);
+};
+
+/**
+ * The styles whose values carry their names: queries, cookies and forms. Every item is encoded
+ * first, then joined with the raw delimiter (OAS 3.2 §4.12.2.2, RFC 6570 §3.2.8).
+ *
+ * @returns Expands one value; empty when there is nothing to send (null, `[]`, `{}`).
+ */
+export function compilePairs(
+  shape: Shape,
+  lists: DeepLists,
+): (value: JsonValue) => readonly Pair[] {
+  const { name, style, explode, encode, encodeKey } = shape;
+  // `deepObject` is undefined for anything but objects, the delimited styles when exploded.
+  const exploded = explode || style === "deepObject";
+  const join = compileJoin(shape);
+  return (value) => {
+    if (style === "deepObject" && isJsonObject(value)) return expandDeep(shape, value, lists);
+    if (exploded && Array.isArray(value)) {
+      return itemsOf(value).map((item) => [name, join.item(item)]);
+    }
+    if (exploded && isJsonObject(value)) {
+      return membersOf(value).map(([key, member]) => [encodeKey(key), encode(spell(member))]);
+    }
+    const text = join.whole(value);
+    return text === undefined ? [] : [[name, text]];
+  };
 }
 
 /**
- * RFC 6570 expansion as OpenAPI's style table writes it: every item is encoded first, then joined
- * with the raw delimiter.
+ * The styles of paths and headers: `matrix`, `label`, `simple`, and the delimited ones that 2.0 has
+ * there too.
  *
- * @returns Expands one value; undefined when there is nothing to send (null, `[]`, `{}`).
+ * @returns Expands one value; undefined when there is nothing to send.
  */
-export function compileStyle(shape: Shape): (value: JsonValue) => string | undefined {
-  const form = compileForm(shape);
-  if (shape.style === "deepObject") return (value) => expandDeep(shape, value, form);
-  return form;
-}
-
-interface Form {
-  readonly prefix: string;
-  /** Between exploded members, and between the parts of an unexploded one. */
-  readonly separator: string;
-  readonly delimiter: string;
-  readonly named: boolean;
-  readonly explode: boolean;
-}
-
-function formOf({ style, explode, between }: Shape): Form {
-  const form = { prefix: "", separator: between, delimiter: ",", named: true, explode };
-  switch (style) {
-    case "matrix":
-      return { ...form, prefix: ";", separator: ";" };
-    case "label":
-      return { ...form, prefix: ".", separator: ".", named: false };
-    case "simple":
-      return { ...form, separator: ",", named: false };
-    case "spaceDelimited":
-      return { ...form, delimiter: "%20" };
-    case "pipeDelimited":
-      return { ...form, delimiter: "%7C" };
-    case "tabDelimited":
-      return { ...form, delimiter: "%09" };
-    case "deepObject":
-      // Undefined for arrays and primitives: sent as the common exploded form.
-      return { ...form, explode: true };
-    case "form":
-      return form;
-    case "cookie":
-      return { ...form, separator: "; " };
-  }
-}
-
-function compileForm(shape: Shape): (value: JsonValue) => string | undefined {
-  const { prefix, separator, delimiter, named, explode } = formOf(shape);
-  const { encode } = shape;
-  const name = encode(shape.name);
-  const label = named ? `${name}=` : "";
+export function compileExpansion(shape: Shape): (value: JsonValue) => string | undefined {
+  const { name, style, explode, encode, encodeKey } = shape;
+  const prefix = style === "matrix" ? ";" : style === "label" ? "." : "";
+  const separator = prefix === "" ? "," : prefix;
+  const join = compileJoin(shape);
+  // RFC 6570 §3.2.7: a path-style parameter without a value has no equals sign.
+  const pair = (key: string, text: string): string =>
+    style === "matrix" && text === "" ? key : `${key}=${text}`;
+  const single = (text: string): string => (style === "matrix" ? pair(name, text) : text);
   return (value) => {
-    if (value === null) return undefined;
-    if (Array.isArray(value)) {
-      const items = (value as readonly JsonValue[]).filter((item) => item !== null).map(spell);
-      if (items.length === 0) return undefined;
-      const texts = items.map(encode);
-      if (!explode) return prefix + label + texts.join(delimiter);
-      return prefix + texts.map((text) => label + text).join(separator);
+    if (explode && Array.isArray(value)) {
+      const texts = itemsOf(value).map((item) => single(join.item(item)));
+      return texts.length === 0 ? undefined : prefix + texts.join(separator);
     }
-    if (isJsonObject(value)) {
-      const pairs = Object.entries(value).filter(([, member]) => member !== null);
-      if (pairs.length === 0) return undefined;
-      const texts = pairs.map(([key, member]) => [encode(key), encode(spell(member))] as const);
-      if (!explode) return prefix + label + texts.flat().join(delimiter);
-      return prefix + texts.map(([key, text]) => `${key}=${text}`).join(separator);
+    if (explode && isJsonObject(value)) {
+      const texts = membersOf(value).map(([key, member]) =>
+        pair(encodeKey(key), encode(spell(member))),
+      );
+      return texts.length === 0 ? undefined : prefix + texts.join(separator);
     }
-    return prefix + label + encode(spell(value));
+    const text = join.whole(value);
+    return text === undefined ? undefined : prefix + single(text);
   };
 }
 
-/** `filter[a][b]=1`; a list repeats its name, since OpenAPI leaves nesting undefined. */
-function expandDeep(
-  shape: Shape,
-  value: JsonValue,
-  otherwise: (value: JsonValue) => string | undefined,
-): string | undefined {
-  if (!isJsonObject(value)) return otherwise(value);
-  const pairs: string[] = [];
-  const walk = (path: string, member: JsonValue): void => {
-    if (member === null) return;
-    if (Array.isArray(member)) for (const item of member as readonly JsonValue[]) walk(path, item);
-    else if (isJsonObject(member)) {
-      for (const [key, child] of Object.entries(member)) {
-        walk(`${path}%5B${shape.encode(key)}%5D`, child);
-      }
-    } else pairs.push(`${path}=${shape.encode(spell(member))}`);
+interface Join {
+  /** One item of a list. */
+  readonly item: (item: JsonValue) => string;
+  /** A value that is not exploded; undefined when there is nothing to send. */
+  readonly whole: (value: JsonValue) => string | undefined;
+}
+
+function compileJoin({ style, itemStyles, encode, encodeKey, delimiters }: Shape): Join {
+  const nested = (item: JsonValue, depth: number): string => {
+    const inner = itemStyles[depth];
+    if (inner === undefined || !Array.isArray(item)) return encode(spell(item));
+    return itemsOf(item)
+      .map((deeper) => nested(deeper, depth + 1))
+      .join(delimiters(inner));
   };
-  walk(shape.encode(shape.name), value);
-  return pairs.length === 0 ? undefined : pairs.join(shape.between);
+  return {
+    item: (item) => nested(item, 0),
+    whole(value) {
+      if (value === null) return undefined;
+      const texts = Array.isArray(value)
+        ? itemsOf(value).map((item) => nested(item, 0))
+        : isJsonObject(value)
+          ? membersOf(value).flatMap(([key, member]) => [encodeKey(key), encode(spell(member))])
+          : [encode(spell(value))];
+      return texts.length === 0 ? undefined : texts.join(delimiters(style));
+    },
+  };
+}
+
+/** `filter[a][b]=1`. OpenAPI leaves lists in it undefined, so APIs differ. */
+function expandDeep(shape: Shape, value: JsonValue, lists: DeepLists): readonly Pair[] {
+  const pairs: Pair[] = [];
+  const under = (path: string, key: string): string => `${path}%5B${key}%5D`;
+  const walk = (path: string, member: JsonValue): void => {
+    if (Array.isArray(member)) {
+      for (const [index, item] of itemsOf(member).entries()) {
+        const key = lists === "indices" ? String(index) : "";
+        walk(lists === "repeat" ? path : under(path, key), item);
+      }
+    } else if (isJsonObject(member)) {
+      for (const [key, inner] of membersOf(member)) walk(under(path, shape.encodeKey(key)), inner);
+    } else pairs.push([path, shape.encode(spell(member))]);
+  };
+  walk(shape.name, value);
+  return pairs;
+}
+
+function itemsOf(list: readonly JsonValue[]): readonly JsonValue[] {
+  return list.filter((item) => item !== null);
+}
+
+function membersOf(value: { readonly [key: string]: JsonValue }): readonly [string, JsonValue][] {
+  return Object.entries(value).filter(([, member]) => member !== null);
 }
 
 /** A scalar as text; integers without exponent; what is nested deeper than a style reaches, as JSON. */

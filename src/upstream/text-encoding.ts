@@ -8,9 +8,22 @@ import { CallError } from "../base/errors.ts";
  *   here, but not in what the API does with it.
  */
 export function encodeText(text: string): string {
-  if (plain.test(text)) return text;
   if (control.test(text)) throw new URIError("a control character");
-  return encodeURIComponent(text).replace(/[!'()*]/g, percent);
+  return percentEncode(text);
+}
+
+/** Of a name that the document gives: never fails, so that no document can keep a tool from loading. */
+export function encodeName(name: string): string {
+  return percentEncode(wellFormed(name));
+}
+
+/** @throws URIError for a lone surrogate. */
+function percentEncode(text: string): string {
+  return plain.test(text) ? text : encodeURIComponent(text).replace(/[!'()*]/g, percent);
+}
+
+function wellFormed(text: string): string {
+  return text.replace(/\p{Cs}/gu, "\ufffd");
 }
 
 // oxlint-disable-next-line no-control-regex -- control characters are exactly what is refused
@@ -26,10 +39,16 @@ function percent(char: string): string {
  * `allowReserved`: reserved characters and percent-triples pass, except those that would end or
  * split the place they stand in (OAS leaves these to the application).
  */
-export function encodeReserved(text: string, kept: RegExp): string {
+export function encodeReserved(
+  text: string,
+  kept: RegExp,
+  encode: (text: string) => string,
+): string {
+  const keep = (piece: string): string =>
+    Array.from(piece, (char) => (kept.test(char) ? char : encode(char))).join("");
   return text
     .split(/(%[0-9A-Fa-f]{2})/)
-    .map((piece, i) => (i % 2 ? keepTriple(piece) : keepReserved(piece, kept)))
+    .map((piece, i) => (i % 2 ? keepTriple(piece) : keep(piece)))
     .join("");
 }
 
@@ -38,23 +57,26 @@ function keepTriple(triple: string): string {
   return triple;
 }
 
-function keepReserved(text: string, kept: RegExp): string {
-  return Array.from(text, (char) => (kept.test(char) ? char : encodeText(char))).join("");
-}
-
 /** Of a query: not `#`, `&`, `+`, `[`, `]`. */
 export const reservedInQuery: RegExp = /^[:/?@!$'()*,;=]$/;
 /** Of a path segment: never `/`, `?`, `#`. */
 export const reservedInPath: RegExp = /^[:@!$&'()*+,;=]$/;
+/** Of `{+name}`: a path of several segments. */
+export const reservedAcrossSegments: RegExp = /^[/:@!$&'()*+,;=]$/;
+
+/** Of a form body, where line breaks are as good as any text. @throws URIError for a lone surrogate. */
+export function encodeFormStyle(text: string): string {
+  return percentEncode(text).replaceAll("~", "%7E");
+}
 
 /** `application/x-www-form-urlencoded` as the URL standard writes it: space is `+`. */
 export function encodeFormText(text: string): string {
-  return encodeText(text).replaceAll("~", "%7E").replaceAll("%20", "+");
+  return encodeFormStyle(text).replaceAll("%20", "+");
 }
 
 /** Text that an author wrote into a path or query, with what no URL can hold encoded. */
 export function encodeLiteral(text: string): string {
-  return text.replace(/\p{Cs}/gu, "\ufffd").replace(/[^!-~]+/gu, encodeURIComponent);
+  return wellFormed(text).replace(/[^!-~]+/gu, encodeURIComponent);
 }
 
 /** Encoding fails only for text that no URL should hold: tells the model which argument has it. */

@@ -50,6 +50,7 @@ test("the shortest file gets every default", async () => {
         url: undefined,
         credential: { kind: "none" },
         timeoutMs: 10_000,
+        deepObjectArrays: "repeat",
         rules: [
           {
             select: { kind: "match", tags: ["a"], methods: [], paths: [] },
@@ -59,6 +60,8 @@ test("the shortest file gets every default", async () => {
             description: undefined,
             scopes: [],
             when: undefined,
+            mediaType: undefined,
+            allowGetBody: false,
             args: new Map(),
             response: { select: undefined, fields: [], maxTokens: 25_000 },
             position: at(5, 57),

@@ -197,16 +197,16 @@ test("JSON without a schema is anything; binary fields of a form are files; line
   expect(d).toMatchObject({ type: "string" });
 });
 
-test("a body on GET is left out with a warning", async () => {
+test("a body on GET that cannot be sent keeps no operation from being served", async () => {
   const operation = only(
     await loadText(
-      document("/a: {get: {requestBody: {required: true, content: {application/json: {}}}}}"),
+      document("/a: {get: {requestBody: {required: true, content: {text/event-stream: {}}}}}"),
     ),
   );
   expect(operation).toMatchObject({
     bodies: [],
     bodyRequired: false,
-    warnings: [{ code: "body_left_out" }],
+    warnings: [{ code: "unsupported_media_type" }],
   });
 });
 

@@ -112,9 +112,11 @@ definitions:
       {
         mediaType: "multipart/form-data",
         schema: { required: ["file"], properties: { file: { required: ["data"] } } },
-        encoding: { tags: { style: "form", explode: true } },
       },
     ],
+  });
+  expect(post?.bodies[0]?.fields.get("tags")).toMatchObject({
+    style: { style: "form", explode: true },
   });
   expect(api.securitySchemes.get("b")).toEqual({ kind: "http", scheme: "basic" });
 });

@@ -138,6 +138,7 @@ function apiConfig(credential: CredentialConfig, id = "courses"): ApiConfig {
     specPosition: position,
     url: "http://courses.test",
     credential,
+    deepObjectArrays: "repeat",
     timeoutMs: 1000,
     rules: [],
     position,

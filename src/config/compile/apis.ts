@@ -20,6 +20,8 @@ export function compileApis(
       url: checkUrl(child(node, "url"), apiRules, scope.problems),
       credential: compileCredential(scope, child(node, "credential"), names),
       timeoutMs: durationOf(child(node, "timeout"), { min: "1ms", max: "300s" }, scope.problems),
+      deepObjectArrays: (textOf(child(node, "deepObjectArrays")) ??
+        "repeat") as ApiConfig["deepObjectArrays"],
       rules: itemsOf(child(node, "tools")).map((rule) => compileRule(scope, rule)),
       position: nameOf(node),
     };

@@ -30,6 +30,8 @@ export function compileRule(scope: Scope, node: YamlNode): RuleConfig {
     description: textOf(child(node, "description")),
     scopes: textsOf(child(node, "scopes")),
     when: when && { expression: textOf(when) ?? "", position: when.position },
+    mediaType: textOf(child(node, "mediaType"))?.toLowerCase(),
+    allowGetBody: child(node, "allowGetBody")?.value === true,
     args: new Map(
       entriesOf(child(node, "args")).map(([name, arg]) => [name, compileArgument(scope, arg)]),
     ),
@@ -39,11 +41,12 @@ export function compileRule(scope: Scope, node: YamlNode): RuleConfig {
 }
 
 function refuseShaping({ problems }: Scope, node: YamlNode): void {
-  for (const key of ["name", "title", "description", "scopes", "when", "args", "response"]) {
-    const shaping = writtenChild(node, key);
-    if (shaping === undefined) continue;
-    const message = `${label(shaping)} has no meaning with expose: false: there is no tool to shape`;
-    problems.error({ at: nameOf(shaping), code: "conflicting_keys", message });
+  const shaping = ["name", "title", "description", "scopes", "when", "mediaType", "allowGetBody"];
+  for (const key of [...shaping, "args", "response"]) {
+    const written = writtenChild(node, key);
+    if (written === undefined) continue;
+    const message = `${label(written)} has no meaning with expose: false: there is no tool to shape`;
+    problems.error({ at: nameOf(written), code: "conflicting_keys", message });
   }
 }
 

@@ -1,7 +1,7 @@
 import type { JsonSchema } from "../../base/json.ts";
 import { credentialSchema } from "./credential.ts";
 import { responseSchema } from "./response.ts";
-import { exactlyOne, flag, list, named, section, text } from "./shape.ts";
+import { choice, exactlyOne, flag, list, named, section, text } from "./shape.ts";
 import {
   argumentName,
   duration,
@@ -146,6 +146,20 @@ const ruleSchema: JsonSchema = section(
       "x-default": "everyone",
       examples: ['principal.claims.department != "contractors"'],
     }),
+    mediaType: text(
+      {
+        description: "Media type of the body, one of those that the operation declares.",
+        "x-default": "JSON, else a form, else multipart, else text, else bytes",
+        examples: ["application/merge-patch+json"],
+      },
+      { pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+/[!#$%&'*+.^_`|~0-9A-Za-z-]+$" },
+    ),
+    allowGetBody: flag({
+      description:
+        "Sends the body that the document declares for GET or HEAD; such a body has no defined meaning (RFC 9110 §9.3.1).",
+      default: false,
+      examples: [true],
+    }),
     args: named(
       {
         description: "Shapes arguments, by their name before renaming.",
@@ -179,6 +193,15 @@ const apiSchema: JsonSchema = section(
       default: "10s",
       examples: ["30s"],
     }),
+    deepObjectArrays: choice(
+      {
+        description:
+          "How the API reads a list inside a `deepObject` parameter: `a=1&a=2`, `a[]=1&a[]=2` or `a[0]=1&a[1]=2`.",
+        default: "repeat",
+        examples: ["brackets"],
+      },
+      ["repeat", "brackets", "indices"],
+    ),
     tools: list(
       {
         description:
