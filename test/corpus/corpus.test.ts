@@ -112,7 +112,7 @@ const basePath = "/base";
 
 /** @returns What went wrong, in one line. */
 function tryOut(tool: Tool): readonly string[] {
-  const build = compileRequest(tool, basePath, "tollgate");
+  const build = compileRequest(tool, { basePath, userAgent: "tollgate", deepLists: "repeat" });
   let last = "";
   for (let turn = 0; turn < turns; turn++) {
     const args = sample(tool.inputSchema, turn) as JsonObject;

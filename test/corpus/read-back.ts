@@ -180,12 +180,10 @@ function readForm(given: JsonObject, body: Body, text: string): Omit<Reading, "a
   const pairs = text.split("&");
   const wire: Wire = { whole: undefined, pairs, decode: decodeForm };
   const members = Object.entries(given).map(([name, member]) => {
-    const encoding = body.encoding[name];
-    const styled = isJsonObject(encoding) && ("style" in encoding || "explode" in encoding);
-    const style = (styled && encoding["style"]) || "form";
-    const explode = styled ? (encoding["explode"] ?? style === "form") : true;
-    if (styled || Array.isArray(member) || !isJsonObject(member)) {
-      return [name, readAs({ name, style, explode } as Shape, member, wire)] as const;
+    const styled = body.fields.get(name)?.style;
+    const { style, explode } = styled ?? { style: "form", explode: true };
+    if (styled !== undefined || Array.isArray(member) || !isJsonObject(member)) {
+      return [name, readAs({ name, style, explode }, member, wire)] as const;
     }
     const found: unknown = JSON.parse(readText(name, wire));
     return [name, { given: member, found }] as const;
