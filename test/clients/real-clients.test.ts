@@ -1,8 +1,11 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { world, type World } from "../world/world.ts";
 import { answerAsShop, shop } from "../mcp/shop.ts";
 import { clientKinds, type ClientKind, type RealClient } from "./clients.ts";
 import { stdioFolder } from "./stdio.ts";
+
+// Programs are started here, and a busy machine starts them slowly.
+vi.setConfig({ testTimeout: 60_000 });
 
 /** All but `read_secrets`, which is for admins. */
 const everyone = [

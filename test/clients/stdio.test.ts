@@ -2,11 +2,14 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { appendFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { world } from "../world/world.ts";
 import { answerAsShop, shop } from "../mcp/shop.ts";
 import { legacy, modern } from "../mcp/wire.ts";
 import { stdioFolder, type StdioProgram } from "./stdio.ts";
+
+// Programs are started here, and a busy machine starts them slowly.
+vi.setConfig({ testTimeout: 60_000 });
 
 interface Running {
   readonly process: ChildProcess;

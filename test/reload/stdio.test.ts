@@ -5,6 +5,9 @@ import { stdioFolder } from "../clients/stdio.ts";
 import { world } from "../world/world.ts";
 import { edit, exposeLatest, expectNewTool, lineOf, orders } from "./orders.ts";
 
+// Programs are started here, and a busy machine starts them slowly.
+vi.setConfig({ testTimeout: 60_000 });
+
 const kinds = clientKinds.filter(({ transport }) => transport === "stdio");
 
 test.each(kinds)("$name is told of a new tool, and keeps the old ones", async ({ connect }) => {
