@@ -8,13 +8,13 @@ import type { Ports } from "./base/ports.ts";
 import type { Principal } from "./base/principal.ts";
 import type { Broker } from "./broker/broker.ts";
 import type { BrokerClient } from "./broker/client.ts";
-import type { Config } from "./config/config.ts";
+import type { ApiConfig, Config } from "./config/config.ts";
 import { loadConfig } from "./config/load.ts";
 import { createHttpServer, httpTimes } from "./http/server.ts";
 import { createMcpEndpoint } from "./mcp/endpoint.ts";
 import type { ServerInfo } from "./mcp/service.ts";
 import { createAudit, type Audit } from "./observe/audit.ts";
-import { loadDocument } from "./openapi/load.ts";
+import { type DocumentSource, loadDocument } from "./openapi/load.ts";
 import type { ApiDocument } from "./openapi/operation.ts";
 import { compileSnapshot, type Lasting, type Loaded, type Snapshot } from "./snapshot.ts";
 import type { ClientKey } from "./upstream/client-auth.ts";
@@ -75,13 +75,13 @@ async function load(file: string, env: Env, wanted: Set<string>): Promise<Loaded
   wanted.add(resolve(file));
   const config = await loadConfig(file, env);
   for (const name of config.files) wanted.add(name);
-  for (const api of config.apis) wanted.add(api.spec);
+  const onFile = (name: string): void => void wanted.add(name);
   const issues: Issue[] = [];
   const documents = new Map<string, ApiDocument>();
   await Promise.all(
     config.apis.map(async (api) => {
       try {
-        documents.set(api.id, await loadDocument({ file: api.spec, position: api.specPosition }));
+        documents.set(api.id, await loadDocument({ ...documentSource(api), onFile }));
       } catch (error) {
         if (!(error instanceof ConfigError)) throw error;
         issues.push(...error.issues);
@@ -90,6 +90,11 @@ async function load(file: string, env: Env, wanted: Set<string>): Promise<Loaded
   );
   if (issues.length > 0) throw new ConfigError([...config.warnings, ...issues]);
   return { config, documents };
+}
+
+/** The document of an API as gateway.yaml names it. */
+export function documentSource(api: ApiConfig): DocumentSource {
+  return { file: api.spec, position: api.specPosition, refs: api.refs };
 }
 
 /** What files said, so that it can be told whether they still do. */

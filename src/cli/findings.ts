@@ -37,6 +37,7 @@ function shorten(issue: Issue): Issue {
 }
 
 function nearPath(file: string): string {
+  if (/^https?:/.test(file)) return file;
   const near = relative(process.cwd(), file);
   return near.startsWith("..") || near === "" ? file : near;
 }

@@ -1,6 +1,6 @@
 import { ConfigError } from "../base/errors.ts";
 import type { Issue } from "../base/issue.ts";
-import { inspect } from "../gateway.ts";
+import { documentSource, inspect } from "../gateway.ts";
 import { lintDocument } from "../openapi/lint.ts";
 import type { Snapshot } from "../snapshot.ts";
 import { formatFindings, type FindingFormat } from "./findings.ts";
@@ -55,7 +55,7 @@ function compileEverything(snapshot: Snapshot): Issue[] {
 
 async function lint(snapshot: Snapshot): Promise<Issue[]> {
   const found = await Promise.all(
-    snapshot.config.apis.map((api) => lintDocument({ file: api.spec, position: api.specPosition })),
+    snapshot.config.apis.map((api) => lintDocument(documentSource(api))),
   );
   return found.flat();
 }

@@ -102,9 +102,10 @@ export interface BrokerConfig {
 
 export interface ApiConfig {
   readonly id: string;
-  /** Absolute path of the OpenAPI document. */
+  /** Absolute path of the OpenAPI document, or its URL. */
   readonly spec: string;
   readonly specPosition: Position;
+  readonly refs: RefsConfig;
   /** Origin and base path without trailing slash, e.g. `http://courses.internal:8080/v1`; undefined: the document's first server. */
   readonly url: string | undefined;
   readonly credential: CredentialConfig;
@@ -114,6 +115,16 @@ export interface ApiConfig {
   /** Ordered; the first rule that matches an operation decides. */
   readonly rules: readonly RuleConfig[];
   readonly position: Position;
+}
+
+/** What a document's references may lead to, beyond files of its own directory. */
+export interface RefsConfig {
+  /** Absolute paths of more directories. */
+  readonly roots: readonly string[];
+  /** Hosts that https references may name. */
+  readonly allowHosts: readonly string[];
+  /** Hosts among them, and that of `spec`, that may have a private or loopback address. */
+  readonly privateHosts: readonly string[];
 }
 
 export type CredentialConfig =

@@ -14,6 +14,8 @@ export const originRules: UrlRules = { secure: true, path: "origin", query: fals
 export const issuerRules: UrlRules = { secure: true, path: "any", query: false };
 /** RFC 6749 §3.2 allows a query. */
 export const endpointRules: UrlRules = { secure: true, path: "any", query: true };
+/** An OpenAPI document. */
+export const documentRules: UrlRules = { secure: true, path: "any", query: true };
 /** An internal API may speak plain http. */
 export const apiRules: UrlRules = { secure: false, path: "base", query: false };
 

@@ -1,9 +1,11 @@
+import { lookup } from "node:dns";
+
 import type { Issue } from "../base/issue.ts";
 import { isJsonObject, type JsonValue } from "../base/json.ts";
 import { escapeText } from "../base/text.ts";
 import { type Finding, warningOf } from "./finding.ts";
-import type { DocumentSource } from "./load.ts";
-import { readSource } from "./source.ts";
+import { type DocumentSource, reachOf } from "./load.ts";
+import { readMain } from "./reach.ts";
 import { detectVersion } from "./version.ts";
 
 const maxFindings = 50;
@@ -15,7 +17,7 @@ const maxFindings = 50;
  * @throws ConfigError As `loadDocument`.
  */
 export async function lintDocument(document: DocumentSource): Promise<readonly Issue[]> {
-  const source = await readSource(document.file, document.position);
+  const source = await readMain(reachOf(document, lookup), document.position);
   const found: Finding[] = [];
   const { dialect } = detectVersion(source, (finding) => found.push(finding));
   if (dialect.name !== "3.2") found.push(...(await validate(source.root)));

@@ -1,43 +1,71 @@
+import { lookup } from "node:dns";
+import type { LookupFunction } from "node:net";
+
 import type { Issue, Position } from "../base/issue.ts";
 import { escapeText } from "../base/text.ts";
+import type { RefsConfig } from "../config/config.ts";
+import { type Bundle, readBundle } from "./bundle.ts";
 import { createWarnings } from "./finding.ts";
 import type { Model } from "./model.ts";
 import { child, type Node, textOf } from "./node.ts";
 import type { ApiDocument, Operation } from "./operation.ts";
 import { readOperations } from "./paths.ts";
+import { createReach, type ReachConfig, readMain } from "./reach.ts";
 import { createReferences } from "./reference.ts";
 import { createSchemas } from "./schema/pool.ts";
 import { readSecuritySchemes } from "./security.ts";
-import { readSource, type Source } from "./source.ts";
-import { surveyDocument } from "./survey.ts";
 import { cleanText } from "./text.ts";
 import { detectVersion } from "./version.ts";
 
 /** A document that gateway.yaml names. */
 export interface DocumentSource {
-  /** Absolute path. */
+  /** Absolute path, or URL. */
   readonly file: string;
   /** Where gateway.yaml names it: the position of findings about the file itself. */
   readonly position: Position;
+  /** What its references may lead to; none: files below its own directory. */
+  readonly refs?: RefsConfig;
+  /** Told about every file that is looked for, so that a reload watches for it. */
+  readonly onFile?: (file: string) => void;
 }
 
 /**
- * Reads one OpenAPI document; no other file is opened, whatever it refers to. What is wrong with an
+ * Reads one OpenAPI document and what it refers to, as far as `refs` allows. What is wrong with an
  * operation skips that operation only. Named schemas are converted on first access, and `warnings`
  * grows by what that finds.
  *
- * @throws ConfigError The file cannot be read, is no YAML or JSON, or is no OpenAPI of a known version.
+ * @param resolver The system's, unless a test brings its own.
+ * @throws ConfigError The document cannot be read, is no YAML or JSON, or is no OpenAPI of a known
+ *   version.
  */
-export async function loadDocument(source: DocumentSource): Promise<ApiDocument> {
-  return compileDocument(await readSource(source.file, source.position));
+export async function loadDocument(
+  source: DocumentSource,
+  resolver: LookupFunction = lookup,
+): Promise<ApiDocument> {
+  const files: string[] = [];
+  const onFile = (file: string): void => {
+    files.push(file);
+    source.onFile?.(file);
+  };
+  const reach = reachOf({ ...source, onFile }, resolver);
+  const main = await readMain(reach, source.position);
+  return compileDocument(await readBundle(main, createReach(reach)), files);
 }
 
-function compileDocument(source: Source): ApiDocument {
+const readsNothingElse: RefsConfig = { roots: [], allowHosts: [], privateHosts: [] };
+
+export function reachOf(source: DocumentSource, resolver: LookupFunction): ReachConfig {
+  const { file: spec, refs = readsNothingElse, onFile = () => {} } = source;
+  return { spec, refs, onFile, lookup: resolver };
+}
+
+function compileDocument(bundle: Bundle, files: readonly string[]): ApiDocument {
+  const { source, survey, failures } = bundle;
   const { issues: warnings, warn } = createWarnings(source);
   const { version, dialect } = detectVersion(source, warn);
+  warnings.push(...bundle.issues);
   const root: Node = { value: source.root, at: [] };
-  const survey = surveyDocument(source.root);
-  const references = createReferences(source.root, survey);
+  const references = createReferences(root, survey, failures);
   const schemas = createSchemas({ source, dialect, references, survey }, warn);
   const securitySchemes = readSecuritySchemes(root, { dialect, references, warn });
   const model: Model = { root, dialect, references, schemas, securitySchemes };
@@ -45,7 +73,7 @@ function compileDocument(source: Source): ApiDocument {
   warnings.push(...repeatedIds(operations));
   return {
     source: source.file,
-    files: [source.file],
+    files: [...new Set(files)],
     title: cleanText(textOf(child(root, "info"), "title") ?? ""),
     version,
     operations,

@@ -2,7 +2,7 @@ import { escapeText } from "../base/text.ts";
 import { Unconvertible, type Warn } from "./finding.ts";
 import type { Node, Pointer } from "./node.ts";
 import type { SecurityScheme } from "./operation.ts";
-import { type References, refFailureText, refOf } from "./reference.ts";
+import { isFailure, type References, refOf } from "./reference.ts";
 import type { Schemas } from "./schema/pool.ts";
 import type { Dialect } from "./version.ts";
 
@@ -25,9 +25,9 @@ export interface Reading extends Model {
 /** @throws Unconvertible The reference leads to nothing that may be read. */
 export function followOrFail(node: Node, { references }: Model): Node {
   const target = references.follow(node);
-  if (typeof target !== "string") return target;
-  const message = `the reference "${escapeText(refOf(node) ?? "", 200)}" ${refFailureText[target]}`;
-  throw new Unconvertible({ code: target, message, at: node.at });
+  if (!isFailure(target)) return target;
+  const message = `the reference "${escapeText(refOf(node) ?? "", 200)}" ${target.reason}`;
+  throw new Unconvertible({ code: target.code, message, at: node.at });
 }
 
 export function fail(code: string, message: string, { at }: Node): never {

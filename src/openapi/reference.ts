@@ -1,58 +1,92 @@
-import type { JsonObject } from "../base/json.ts";
-import { child, descend, formatPointer, type Node, parsePointer, type Pointer } from "./node.ts";
-import type { Survey } from "./survey.ts";
+import { child, formatPointer, type Node, parsePointer, type Pointer } from "./node.ts";
+import { documentOf } from "./place.ts";
+import { absolute, type Survey } from "./survey.ts";
 
-/** Why a reference leads to nothing. */
-export type RefFailure = "external_ref" | "unresolved_ref" | "circular_ref";
+/** Why a reference leads to nothing. The reference itself is quoted by the caller, cut and escaped. */
+export interface RefFailure {
+  readonly code: string;
+  /** Continues "the reference … ". */
+  readonly reason: string;
+}
 
-/** The `$ref` resolver: it looks into the one document that was read and opens nothing. */
+export function isFailure(target: Node | RefFailure): target is RefFailure {
+  return "reason" in target;
+}
+
+/** The `$ref` resolver: it looks into the documents that were read and opens nothing. */
 export interface References {
   /**
-   * @param scopes Schemas around the reference that a fragment may be relative to, nearest first
-   *   (an embedded `$id`, JSON Schema 2020-12 §8.2.1); the document itself is the last resort.
+   * @param at Where the reference stands: it is relative to what is around it (RFC 3986 §5.1).
+   * @param own The schema being converted: many are copied with fragments relative to themselves.
    */
-  readonly resolve: (ref: string, scopes?: readonly Pointer[]) => Node | RefFailure;
+  readonly resolve: (ref: string, at: Pointer, own?: Pointer) => Node | RefFailure;
   /** Replaces a Reference Object by what it leads to, over any number of steps. */
   readonly follow: (node: Node) => Node | RefFailure;
 }
 
 const maxSteps = 100;
 
-export function createReferences(root: JsonObject, survey: Survey): References {
-  const document: Node = { value: root, at: [] };
+const unresolved: RefFailure = { code: "unresolved_ref", reason: "leads to nothing" };
+const circular: RefFailure = { code: "circular_ref", reason: "leads back to itself" };
+const unread: RefFailure = {
+  code: "external_ref",
+  reason: "leads out of the document, to what is not read",
+};
 
-  const resolve: References["resolve"] = (ref, scopes = []) => {
-    const [base = "", fragment = ""] = ref.split("#", 2);
-    const known = survey.ids.get(ref) ?? survey.ids.get(base) ?? survey.ids.get(`${base}#`);
-    if (base !== "" && known === undefined) return "external_ref";
-    const starts = base === "" ? [...scopes, []] : [known ?? []];
-    const pointer = parsePointer(fragment);
-    if (pointer === undefined) {
-      const anchor = survey.anchors.get(fragment);
-      return (anchor && descend(document, anchor)) ?? "unresolved_ref";
+export function createReferences(
+  document: Node,
+  survey: Survey,
+  failures: ReadonlyMap<string, RefFailure>,
+): References {
+  const startsOf = (base: string, at: Pointer, own: Pointer | undefined): readonly Pointer[] => {
+    if (base === "") {
+      const last = own === undefined ? [] : [own];
+      return [...survey.resourcesAround(at), documentOf(at), ...last];
     }
+    const uri = absolute(base, survey.baseAt(at));
+    const start = (uri === undefined ? undefined : survey.find(uri)) ?? survey.find(base);
+    return start === undefined ? [] : [start];
+  };
+
+  const resolveWithin = (
+    ref: string,
+    { at, own }: { readonly at: Pointer; readonly own: Pointer | undefined },
+    budget: { left: number },
+  ): Node | RefFailure => {
+    const cut = ref.indexOf("#");
+    const base = cut === -1 ? ref : ref.slice(0, cut);
+    const fragment = cut === -1 ? "" : ref.slice(cut + 1);
+    const starts = startsOf(base, at, own);
+    if (starts.length === 0) {
+      return failures.get(absolute(base, survey.baseAt(at)) ?? "") ?? unread;
+    }
+    const pointer = parsePointer(fragment);
     for (const start of starts) {
-      const target = walk([...start, ...pointer]);
+      const place = pointer === undefined ? survey.anchorIn(start, fragment) : start;
+      const target = place && walk([...place, ...(pointer ?? [])], budget);
       if (target !== undefined) return target;
     }
-    return "unresolved_ref";
+    return unresolved;
   };
 
   /** A pointer may lead through a component that is itself a reference. */
-  const walk = (pointer: Pointer, budget = { left: maxSteps }): Node | undefined => {
+  const walk = (pointer: Pointer, budget: { left: number }): Node | undefined => {
     let current = document;
     for (const token of pointer) {
       let next = child(current, token);
       const ref = refOf(current);
-      if (next === undefined && ref?.startsWith("#/") === true && budget.left-- > 0) {
-        const around = walk(parsePointer(ref.slice(1)) ?? [], budget);
-        next = around && child(around, token);
+      if (next === undefined && ref !== undefined && budget.left-- > 0) {
+        const around = resolveWithin(ref, { at: current.at, own: undefined }, budget);
+        next = isFailure(around) ? undefined : child(around, token);
       }
       if (next === undefined) return undefined;
       current = next;
     }
     return current;
   };
+
+  const resolve: References["resolve"] = (ref, at, own) =>
+    resolveWithin(ref, { at, own }, { left: maxSteps });
 
   return {
     resolve,
@@ -61,10 +95,10 @@ export function createReferences(root: JsonObject, survey: Survey): References {
       let current = node;
       for (let ref = refOf(current); ref !== undefined; ref = refOf(current)) {
         const key = formatPointer(current.at);
-        if (seen.has(key) || seen.size >= maxSteps) return "circular_ref";
+        if (seen.has(key) || seen.size >= maxSteps) return circular;
         seen.add(key);
-        const target = resolve(ref);
-        if (typeof target === "string") return target;
+        const target = resolve(ref, current.at);
+        if (isFailure(target)) return target;
         current = target;
       }
       return current;
@@ -76,10 +110,3 @@ export function refOf(node: Node): string | undefined {
   const ref = child(node, "$ref")?.value;
   return typeof ref === "string" ? ref : undefined;
 }
-
-/** The reason in words. The reference itself is quoted by the caller, cut and escaped. */
-export const refFailureText: Readonly<Record<RefFailure, string>> = {
-  external_ref: "leads out of the document, which is not read",
-  unresolved_ref: "leads to nothing in the document",
-  circular_ref: "leads back to itself",
-};

@@ -2,6 +2,7 @@ import { mediaTypeOf } from "./media.ts";
 import type { Reading } from "./model.ts";
 import { child, children, type Node, textOf, textsOf } from "./node.ts";
 import type { ResponseInfo } from "./operation.ts";
+import { isFailure } from "./reference.ts";
 import { cleanText } from "./text.ts";
 
 const status = /^(?:[1-5]\d\d|[1-5]xx|default)$/i;
@@ -12,7 +13,7 @@ export function readResponses(operation: Node, reading: Reading): readonly Respo
   for (const [key, written] of children(child(operation, "responses"))) {
     if (key.startsWith("x-")) continue;
     const node = reading.references.follow(written);
-    if (!status.test(key) || typeof node === "string") {
+    if (!status.test(key) || isFailure(node)) {
       const message = "a response has no legal status or leads to nothing; it is left out";
       reading.warn({ code: "bad_response", message, at: written.at });
       continue;

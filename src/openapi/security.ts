@@ -2,7 +2,7 @@ import { escapeText } from "../base/text.ts";
 import type { Warn } from "./finding.ts";
 import { child, children, descend, type Node, textOf, textsOf } from "./node.ts";
 import type { Operation, SecurityScheme } from "./operation.ts";
-import type { References } from "./reference.ts";
+import { isFailure, type References } from "./reference.ts";
 import type { Dialect } from "./version.ts";
 
 /** Schemes of a kind that is not known are left out with a warning. */
@@ -13,7 +13,7 @@ export function readSecuritySchemes(
   const schemes = new Map<string, SecurityScheme>();
   for (const [name, written] of children(descend(root, dialect.securitySchemes))) {
     const node = references.follow(written);
-    const scheme = typeof node === "string" ? undefined : readScheme(node);
+    const scheme = isFailure(node) ? undefined : readScheme(node);
     if (scheme !== undefined) {
       schemes.set(name, scheme);
       continue;

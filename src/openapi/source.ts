@@ -7,36 +7,64 @@ import { isJsonObject, type JsonObject } from "../base/json.ts";
 import { parseJson } from "./json.ts";
 import type { Pointer } from "./node.ts";
 import { documentError } from "./parsed.ts";
+import { absolute } from "./survey.ts";
 import { parseYaml } from "./yaml.ts";
 
-const maxBytes = 32 * 1024 * 1024;
+/** Of one document, wherever it comes from. */
+export const maxBytes: number = 32 * 1024 * 1024;
 const readTimeoutMs = 10_000;
 
 /** A parsed document that knows where in the text its values stand. */
 export interface Source {
+  /** Absolute path or URL: what positions name. */
   readonly file: string;
+  /** Where it was found (RFC 3986 §5.1.3): `file:` or `https:`. */
+  readonly uri: string;
+  /** What its references are relative to: `$self` of 3.2, else `uri`. */
+  readonly base: string;
+  readonly bytes: number;
   readonly root: JsonObject;
   readonly positionOf: (at: Pointer) => Position;
 }
 
+/** The text of a document, before it is read. */
+export interface DocumentText {
+  readonly file: string;
+  readonly uri: string;
+  readonly bytes: Uint8Array;
+}
+
 /**
- * Reads one YAML or JSON file and nothing else.
+ * Reads a text as YAML or JSON.
  *
- * @param named Where gateway.yaml names the file: the position of every finding about the file itself.
- * @throws ConfigError No message quotes the file's content, which may not be a document at all.
+ * @param named Where it is named: the position of every finding about the document itself.
+ * @throws ConfigError No message quotes the content, which may not be a document at all.
  */
-export async function readSource(file: string, named: Position): Promise<Source> {
-  const text = decode(await readBytes(file, named), file, named);
+export function parseSource({ file, uri, bytes }: DocumentText, named: Position): Source {
+  const text = decode(bytes, file, named);
   // JSON is also YAML: what JSON.parse refuses gets the positions, or the leniency, of YAML.
   const json = /^\s*\{/.test(text) ? parseJson(text, file) : undefined;
   const { value, locate } = json ?? parseYaml(text, file);
   if (!isJsonObject(value)) {
     throw documentError("not_openapi", `${file} is not an OpenAPI document: no mapping`, named);
   }
-  return { file, root: value, positionOf: (at) => ({ file, ...locate(at) }) };
+  const self = value["$self"];
+  return {
+    file,
+    uri,
+    base: (typeof self === "string" ? absolute(self, uri) : undefined) ?? uri,
+    bytes: bytes.length,
+    root: value,
+    positionOf: (at) => ({ file, ...locate(at) }),
+  };
 }
 
-async function readBytes(file: string, named: Position): Promise<Buffer> {
+/**
+ * The bytes of one regular file.
+ *
+ * @throws ConfigError `spec_not_found`, `spec_not_a_file`, `spec_too_large`, `spec_unreadable`.
+ */
+export async function readBytes(file: string, named: Position): Promise<Buffer> {
   try {
     // Non-blocking, so that a pipe without a writer is seen as what it is instead of waited for.
     const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -57,7 +85,7 @@ async function readBytes(file: string, named: Position): Promise<Buffer> {
   }
 }
 
-function decode(bytes: Buffer, file: string, named: Position): string {
+function decode(bytes: Uint8Array, file: string, named: Position): string {
   try {
     // Without `ignoreBOM` the decoder takes a byte order mark away.
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);

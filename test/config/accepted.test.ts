@@ -47,6 +47,7 @@ test("the shortest file gets every default", async () => {
         id: "things",
         spec: join(directory, "things.yaml"),
         specPosition: at(5, 18),
+        refs: { roots: [], allowHosts: [], privateHosts: [] },
         url: undefined,
         credential: { kind: "none" },
         timeoutMs: 10_000,
@@ -74,6 +75,30 @@ test("the shortest file gets every default", async () => {
     limits: { maxRequestBytes: 2 ** 20, maxResponseBytes: 2 ** 20, maxConcurrentCalls: 128 },
     audit: { sinks: [{ kind: "file", dir: join(directory, "var/audit") }], args: "digest" },
     warnings: [],
+  });
+});
+
+test.each([
+  "https://acme.com/openapi.yaml?version=2",
+  "http://127.0.0.1:8080/openapi.json",
+  "http://localhost:8080/openapi.json",
+])("the document %s is fetched", async (url) => {
+  const { apis } = await load(goodWith("spec: specs/other.yaml", `spec: ${url}`));
+  expect(apis[1]?.spec).toBe(url);
+});
+
+test("references get to more directories and hosts", async () => {
+  const { directory, file } = await makeWorld(
+    goodWith(
+      "spec: specs/other.yaml",
+      "spec: specs/other.yaml\n    refs: {roots: [common], allowHosts: [schemas.acme.com, localhost], privateHosts: [schemas.acme.com]}",
+    ),
+  );
+  const { apis } = await loadConfig(file, goodEnv);
+  expect(apis[1]?.refs).toEqual({
+    roots: [join(directory, "common")],
+    allowHosts: ["schemas.acme.com", "localhost"],
+    privateHosts: ["schemas.acme.com"],
   });
 });
 

@@ -219,14 +219,13 @@ test.each([
   ["get: 7", "bad_operation"],
   ["get: {parameters: [{$ref: '#/components/parameters/No'}]}", "unresolved_ref"],
   ["post: {requestBody: {$ref: '#/components/requestBodies/No'}}", "unresolved_ref"],
-  ["get: {parameters: [{$ref: other.yaml}]}", "external_ref"],
-  [
-    "post: {requestBody: {content: {application/json: {schema: {$ref: 'http://127.0.0.1:1/x'}}}}}",
-    "external_ref",
-  ],
+  ["get: {parameters: [{$ref: other.yaml}]}", "unreadable_ref"],
+  ["get: {parameters: [{$ref: /etc/hostname}]}", "ref_outside_directory"],
+  ["post: {requestBody: {$ref: 'http://127.0.0.1:1/x'}}", "ref_host_not_allowed"],
+  ["get: {parameters: [{$ref: 'urn:x'}]}", "external_ref"],
   [
     "get: {parameters: [{name: q, in: query, schema: {$ref: '#/components/schemas/Far'}}]}",
-    "external_ref",
+    "unknown_dialect",
   ],
   ["get: {parameters: [{$ref: '#/components/parameters/Loop'}]}", "circular_ref"],
   ["get: {parameters: [{in: query, schema: {}}]}", "bad_parameter"],
@@ -238,7 +237,7 @@ test.each([
     document(
       `/a: {${item}}\n/ok: {get: {operationId: ok}}`,
       `parameters: {Loop: {$ref: '#/components/parameters/Loop'}}
-schemas: {Far: {properties: {x: {$ref: '#/components/schemas/Farther'}}}, Farther: {$ref: /etc/hostname}}`,
+schemas: {Far: {properties: {x: {$ref: '#/components/schemas/Farther'}}}, Farther: {$schema: 'urn:odd'}}`,
     ),
   );
   expect(only(api).id).toBe("ok");
@@ -278,7 +277,9 @@ responses: {R: {description: r, content: {Application/JSON; a=b: {}}}}`,
 test("an external path item is listed as skipped, its local members serve", async () => {
   const api = await loadText(document("/a: {$ref: 'items.yaml#/a', get: {operationId: g}}"));
   expect(only(api).id).toBe("g");
-  expect(api.skipped).toMatchObject([{ method: "*", path: "/a", issue: { code: "external_ref" } }]);
+  expect(api.skipped).toMatchObject([
+    { method: "*", path: "/a", issue: { code: "unreadable_ref" } },
+  ]);
 });
 
 test("the nearest servers count, with their variables filled in", async () => {

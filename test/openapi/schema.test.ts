@@ -328,6 +328,16 @@ test("a reference to nowhere accepts anything and says so", async () => {
   expect(api.warnings).toMatchObject([{ code: "unresolved_ref", position: { line: 1 } }]);
 });
 
+test.each([
+  ["/etc/hostname", "ref_outside_directory"],
+  ["http://169.254.169.254/latest", "ref_host_not_allowed"],
+  ["none.yaml", "unreadable_ref"],
+])("a reference to %s accepts anything, says so and is never read", async (ref, code) => {
+  const { schema, api } = await convertComponent({ properties: { a: { $ref: ref } } });
+  expect(schema).toEqual({ properties: { a: {} } });
+  expect(api.warnings).toMatchObject([{ code, severity: "warning", position: { line: 1 } }]);
+});
+
 test("a schema deeper than 64 levels is cut, not refused", async () => {
   let deep: object = { type: "string" };
   for (let i = 0; i < 80; i++) deep = { items: deep };

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
-import type { ApiConfig, ClientConfig } from "../config.ts";
-import { child, entriesOf, itemsOf, label, nameOf, textOf, type YamlNode } from "../node.ts";
-import { apiRules } from "../url.ts";
+import type { ApiConfig, ClientConfig, RefsConfig } from "../config.ts";
+import { child, entriesOf, itemsOf, nameOf, textOf, type YamlNode } from "../node.ts";
+import { apiRules, documentRules } from "../url.ts";
 import { compileCredential } from "./credential.ts";
 import { compileRule } from "./rule.ts";
 import { checkUrl, durationOf, type Scope } from "./scope.ts";
@@ -15,8 +15,9 @@ export function compileApis(
     const spec = child(node, "spec");
     return {
       id,
-      spec: specPath(scope, spec),
+      spec: locateSpec(scope, spec),
       specPosition: spec?.position ?? nameOf(node),
+      refs: compileRefs(scope, child(node, "refs")),
       url: checkUrl(child(node, "url"), apiRules, scope.problems),
       credential: compileCredential(scope, child(node, "credential"), names),
       timeoutMs: durationOf(child(node, "timeout"), { min: "1ms", max: "300s" }, scope.problems),
@@ -28,12 +29,21 @@ export function compileApis(
   });
 }
 
-function specPath({ directory, problems }: Scope, node: YamlNode | undefined): string {
+/** A path becomes absolute; a URL stays as written. */
+function locateSpec({ directory, problems }: Scope, node: YamlNode | undefined): string {
   const text = textOf(node) ?? "";
-  if (node !== undefined && /^[A-Za-z][A-Za-z0-9+.-]*:\/\//.test(text)) {
-    const message = `${label(node)} must be a file path: remote documents are not supported yet`;
-    const help = "download the document and name the file";
-    problems.error({ at: node, code: "remote_spec", message, help });
+  if (node === undefined || !/^[A-Za-z][A-Za-z0-9+.-]*:\/\//.test(text)) {
+    return resolve(directory, text);
   }
-  return resolve(directory, text);
+  return checkUrl(node, documentRules, problems) ?? text;
+}
+
+function compileRefs({ directory }: Scope, node: YamlNode | undefined): RefsConfig {
+  const texts = (key: string): readonly string[] =>
+    itemsOf(child(node, key)).map((item) => textOf(item) ?? "");
+  return {
+    roots: texts("roots").map((root) => resolve(directory, root)),
+    allowHosts: texts("allowHosts"),
+    privateHosts: texts("privateHosts"),
+  };
 }

@@ -6,6 +6,7 @@ import {
   argumentName,
   duration,
   globPath,
+  hostName,
   idNames,
   principalPath,
   scopeToken,
@@ -174,14 +175,58 @@ const ruleSchema: JsonSchema = section(
   exactlyOne(["operation", "match"]),
 );
 
+const refsSchema: JsonSchema = section(
+  {
+    description:
+      "What `$ref` in the document may lead to, beyond files of its own directory. A remote document's own origin needs no entry.",
+    default: {},
+    examples: [{ allowHosts: ["schemas.acme.com"] }],
+  },
+  [],
+  {
+    roots: list(
+      {
+        description:
+          "More directories, relative to gateway.yaml; links inside them must not lead out of them.",
+        default: [],
+        examples: [["specs/common"]],
+      },
+      { type: "string", minLength: 1 },
+      { uniqueItems: true },
+    ),
+    allowHosts: list(
+      {
+        description:
+          "Hosts whose https documents are fetched, at load only. A redirect to another host is refused.",
+        default: [],
+        examples: [["schemas.acme.com"]],
+      },
+      hostName,
+      { uniqueItems: true },
+    ),
+    privateHosts: list(
+      {
+        description:
+          "Hosts of `spec` and `allowHosts` that may have a private or loopback address; link-local ones are always refused. A loopback name needs no entry.",
+        default: [],
+        examples: [["courses.internal"]],
+      },
+      hostName,
+      { uniqueItems: true },
+    ),
+  },
+);
+
 const apiSchema: JsonSchema = section(
   { description: "One API: its document, where it runs, and which operations become tools." },
   ["spec", "credential", "tools"],
   {
     spec: text({
-      description: "Path of its OpenAPI document, relative to gateway.yaml.",
-      examples: ["specs/courses.yaml"],
+      description:
+        "Its OpenAPI document: a path relative to gateway.yaml, or an https URL that is fetched once at load. http is for loopback hosts only.",
+      examples: ["specs/courses.yaml", "https://courses.acme.com/openapi.json"],
     }),
+    refs: refsSchema,
     url: text({
       description: "Its origin and base path, without trailing slash.",
       "x-default": "the first server of the document",

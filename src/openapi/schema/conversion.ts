@@ -36,8 +36,8 @@ export interface Scope {
   /** Schemas around that apply to the same instance, outermost first. */
   readonly chain: readonly Node[];
   readonly inAllOf: boolean;
-  /** What `#/…` may be relative to, nearest first. */
-  readonly bases: readonly Pointer[];
+  /** The schema being converted; see `References.resolve`. */
+  readonly own: Pointer;
   /** Property names that are read-only somewhere in the chain, so that nobody requires them. */
   readonly readOnly: ReadonlySet<string>;
 }

@@ -7,15 +7,14 @@ import { discriminate } from "./discriminator.ts";
 import { type Applicator, applicators, plainKeywords } from "./keyword.ts";
 import { allowNull } from "./nullable.ts";
 import { isReadOnly, readOnlyNames } from "./read-only.ts";
-import { checkDialect, enclosingBases, pointTo } from "./refer.ts";
+import { checkDialect, pointTo } from "./refer.ts";
 import { examplesOf, fitEnum, fitPattern, fitType } from "./value.ts";
 
 const maxSchemaDepth = 64;
 
 /** One schema of any version as JSON Schema 2020-12 whose references are all `#/$defs/NAME`. */
 export function convertSchema(node: Node, conversion: Conversion, base = false): JsonSchema {
-  const bases = enclosingBases(node.at, conversion);
-  const scope = { depth: 0, chain: [], inAllOf: false, bases, readOnly: new Set<string>() };
+  const scope = { depth: 0, chain: [], inAllOf: false, own: node.at, readOnly: new Set<string>() };
   const root =
     base && isJsonObject(node.value) ? { ...node, value: withoutChoice(node.value) } : node;
   const schema = convert(root, conversion, startChain(root, conversion, scope));
@@ -49,8 +48,7 @@ function convert(node: Node, conversion: Conversion, outer: Scope): JsonObject |
     warn(conversion, node, "schema_too_large", message);
     return {};
   }
-  const bases = typeof value["$id"] === "string" ? [node.at, ...outer.bases] : outer.bases;
-  const scope = { ...outer, depth: outer.depth + 1, chain: [...outer.chain, node], bases };
+  const scope = { ...outer, depth: outer.depth + 1, chain: [...outer.chain, node] };
   checkDialect(node, conversion);
   const ref = child(node, "$ref") ?? child(node, "$dynamicRef") ?? child(node, "$recursiveRef");
   if (typeof ref?.value !== "string") return convertKeywords(node, conversion, scope);

@@ -1,5 +1,5 @@
 import { child, children, formatPointer, type Node } from "../node.ts";
-import { type References, refOf } from "../reference.ts";
+import { isFailure, type References, refOf } from "../reference.ts";
 import { createComponents } from "./component.ts";
 import type { LeavesCycle } from "./conversion.ts";
 
@@ -79,8 +79,8 @@ function collectEdges(node: Node, references: References): Edge[] {
   for (let step = open.pop(); step !== undefined; step = open.pop()) {
     const { node: schema, kind } = step;
     const ref = refOf(schema);
-    const target = ref === undefined ? undefined : references.resolve(ref, [node.at]);
-    if (typeof target === "object") edges.push({ kind, target });
+    const target = ref === undefined ? undefined : references.resolve(ref, schema.at, node.at);
+    if (target !== undefined && !isFailure(target)) edges.push({ kind, target });
     // Below a choice everything belongs to the choice.
     const below = (own: Edge["kind"]): Edge["kind"] => (kind === "choice" ? kind : own);
     for (const [keyword, own] of lists)

@@ -1,6 +1,6 @@
 import { isJsonObject, type JsonObject, type JsonValue } from "../../base/json.ts";
 import { child, children, type Node } from "../node.ts";
-import { type References, refOf } from "../reference.ts";
+import { isFailure, type References, refOf } from "../reference.ts";
 import type { Conversion, Draft } from "./conversion.ts";
 
 /**
@@ -36,18 +36,24 @@ function valuesFor(branch: Node, discriminator: Node, references: References): r
   const mapped = children(child(discriminator, "mapping"))
     .filter(([, target]) => {
       if (target.value === ref || target.value === name) return true;
-      if (typeof target.value !== "string" || !target.value.startsWith("#")) return false;
-      const [a, b] = [references.resolve(target.value), references.resolve(ref)];
-      return typeof a === "object" && typeof b === "object" && a.value === b.value;
+      if (typeof target.value !== "string" || !isReference(target.value)) return false;
+      const a = references.resolve(target.value, target.at);
+      const b = references.resolve(ref, branch.at);
+      return !isFailure(a) && !isFailure(b) && a.value === b.value;
     })
     .map(([value]) => value);
   return mapped.length > 0 ? mapped : [name];
 }
 
+/** As opposed to the name of a component, which may hold dots (OAS 3.1 §4.8.25.3). */
+function isReference(value: string): boolean {
+  return /[#/]|\.(?:ya?ml|json)$/.test(value);
+}
+
 /** Whether the branch itself already says which value it wants. */
 function isPinned(branch: Node, property: string, references: References): boolean {
   const target = references.follow(branch);
-  const properties = typeof target === "object" ? child(target, "properties") : undefined;
+  const properties = isFailure(target) ? undefined : child(target, "properties");
   const schema = properties && child(properties, property);
   return (
     schema !== undefined &&

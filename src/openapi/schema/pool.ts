@@ -4,6 +4,7 @@ import { isJsonObject, type JsonSchema } from "../../base/json.ts";
 import { type Finding, Unconvertible, type Warn } from "../finding.ts";
 import { child, descend, formatPointer, type Node, type Pointer } from "../node.ts";
 import type { SchemaPool } from "../operation.ts";
+import { documentName, withinDocument } from "../place.ts";
 import type { References } from "../reference.ts";
 import type { Source } from "../source.ts";
 import type { Survey } from "../survey.ts";
@@ -12,13 +13,14 @@ import { openClosedParts } from "./closed.ts";
 import type { Conversion } from "./conversion.ts";
 import { convertSchema } from "./convert.ts";
 import { createCycleGuard } from "./cycle.ts";
+import { isKnownDialect } from "./refer.ts";
 
 /** Of one named schema or one operation's own: what exceeds it accepts anything. */
 const maxSubschemas = 20_000;
 
 export interface Schemas {
   readonly pool: SchemaPool;
-  /** @throws Unconvertible The schema itself, or one it leads to, is outside the document. */
+  /** @throws Unconvertible The schema itself, or one it leads to, is of a dialect that is not known. */
   readonly inline: (node: Node, warn: Warn) => JsonSchema;
 }
 
@@ -82,7 +84,10 @@ export function createSchemas(model: Model, warn: Warn): Schemas {
     { node, base }: Pick<Entry, "node" | "base">,
     outcome: Pick<Conversion, "warn" | "fail">,
   ): JsonSchema => {
-    const isComponent = node.at.length === dialect.schemas.length + 1 && !base;
+    const isComponent =
+      node.at.length === dialect.schemas.length + 1 &&
+      dialect.schemas.every((key, i) => node.at[i] === key) &&
+      !base;
     const keepAnchors = isComponent || !names.has(formatPointer(node.at));
     const around = { dialect, references, survey, nameOf, leavesCycle, keepAnchors };
     return convertSchema(node, { ...around, ...outcome, budget: { left: maxSubschemas } }, base);
@@ -98,9 +103,9 @@ export function createSchemas(model: Model, warn: Warn): Schemas {
     return entry;
   };
 
-  /** Only a document with such references pays for looking at everything a schema leads to. */
-  const requireWithin = (schema: JsonSchema): void => {
-    if (!survey.hasExternalRefs) return;
+  /** Only a document with a foreign dialect pays for looking at everything a schema leads to. */
+  const requireKnownDialects = (schema: JsonSchema): void => {
+    if (![...survey.dialects].some((uri) => !isKnownDialect(uri))) return;
     const seen = new Set<string>();
     const open = [...refsOf(schema)];
     for (let name = open.pop(); name !== undefined; name = open.pop()) {
@@ -130,7 +135,7 @@ export function createSchemas(model: Model, warn: Warn): Schemas {
         throw new Unconvertible(finding);
       };
       const schema = convertNode({ node, base: false }, { warn: warnInline, fail });
-      requireWithin(schema);
+      requireKnownDialects(schema);
       return openClosedParts(schema, named);
     },
   };
@@ -142,7 +147,10 @@ function digestOf(key: string): string {
 
 /** `A.properties.b` for `#/components/schemas/A/properties/b`: a hint, made unique by a digest. */
 function shortName(at: Pointer): string {
-  return at.slice(-3).join(".");
+  const file = documentName(at);
+  if (file === undefined) return at.slice(-3).join(".");
+  // A whole file is named like it, a part of it by its last step.
+  return withinDocument(at).at(-1) ?? file.replace(/^.*\//, "").replace(/\.\w+$/, "");
 }
 
 function legalName(name: string): string {

@@ -1,12 +1,12 @@
 import { child, children, formatPointer, isTrue, type Node } from "../node.ts";
-import { type References, refOf } from "../reference.ts";
+import { isFailure, type References, refOf } from "../reference.ts";
 
 /** Both readOnly and writeOnly contradicts itself and counts as neither. */
 export function isReadOnly(property: Node, references: References): boolean {
   if (isTrue(property, "readOnly")) return !isTrue(property, "writeOnly");
   if (refOf(property) === undefined) return false;
   const target = references.follow(property);
-  return typeof target === "object" && isTrue(target, "readOnly") && !isTrue(target, "writeOnly");
+  return !isFailure(target) && isTrue(target, "readOnly") && !isTrue(target, "writeOnly");
 }
 
 const maxVisits = 200;
@@ -20,7 +20,7 @@ export function readOnlyNames(node: Node, references: References): ReadonlySet<s
   const open: Node[] = [node];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const schema = references.follow(next);
-    if (typeof schema === "string" || seen.size >= maxVisits) continue;
+    if (isFailure(schema) || seen.size >= maxVisits) continue;
     const key = formatPointer(schema.at);
     if (seen.has(key)) continue;
     seen.add(key);

@@ -1,25 +1,17 @@
 import type { JsonObject } from "../../base/json.ts";
 import { escapeText } from "../../base/text.ts";
-import { child, formatPointer, type Node, type Pointer } from "../node.ts";
-import { refFailureText } from "../reference.ts";
+import { child, type Node } from "../node.ts";
+import { isFailure } from "../reference.ts";
 import type { Around, Conversion } from "./conversion.ts";
-
-/** `#/…` inside an embedded schema resource is relative to it; the schema's own root comes last. */
-export function enclosingBases(at: Pointer, { survey }: Conversion): Pointer[] {
-  if (survey.resources.size === 0) return [at];
-  const around = at.map((_, i) => at.slice(0, at.length - 1 - i));
-  return [...around.filter((root) => survey.resources.has(formatPointer(root))), at];
-}
 
 /** `{$ref: "#/$defs/NAME"}`, or `{}` when there is nothing to point to. */
 export function pointTo(ref: string, node: Node, { conversion, scope }: Around): JsonObject {
   const { at } = node;
-  const target = conversion.references.resolve(ref, scope.bases);
+  const target = conversion.references.resolve(ref, at, scope.own);
   const quoted = `the reference "${escapeText(ref, 200)}"`;
-  if (typeof target === "string") {
-    const message = `${quoted} ${refFailureText[target]}`;
-    if (target === "external_ref") conversion.fail({ code: target, message, at });
-    else conversion.warn({ code: target, message: `${message}; anything is accepted there`, at });
+  if (isFailure(target)) {
+    const message = `${quoted} ${target.reason}; anything is accepted there`;
+    conversion.warn({ code: target.code, message, at });
     return {};
   }
   const reading = conversion.leavesCycle(target, scope.chain, scope.inAllOf);

@@ -305,10 +305,40 @@ export const meanings: readonly Refused[] = [
     code: "invalid_value",
   },
   {
-    because: "a remote document is not read",
+    because: "a remote document is https",
     from: "spec: specs/other.yaml",
-    to: "spec: ¦https://acme.com/openapi.yaml",
-    code: "remote_spec",
+    to: "spec: ¦http://acme.com/openapi.yaml",
+    code: "invalid_url",
+  },
+  {
+    because: "a private address is no loopback address",
+    from: "spec: specs/other.yaml",
+    to: "spec: ¦http://10.0.0.1/openapi.yaml",
+    code: "invalid_url",
+  },
+  {
+    because: "a document has no user",
+    from: "spec: specs/other.yaml",
+    to: "spec: ¦https://me@acme.com/openapi.yaml",
+    code: "invalid_url",
+  },
+  {
+    because: "a document is a file or comes by https",
+    from: "spec: specs/other.yaml",
+    to: "spec: ¦file:///etc/openapi.yaml",
+    code: "invalid_url",
+  },
+  {
+    because: "a host of references has no scheme",
+    from: "spec: specs/other.yaml",
+    to: 'spec: specs/other.yaml\n    refs: {allowHosts: [¦"https://acme.com"]}',
+    code: "invalid_value",
+  },
+  {
+    because: "a host of references has no port",
+    from: "spec: specs/other.yaml",
+    to: 'spec: specs/other.yaml\n    refs: {privateHosts: [¦"acme.com:8443"]}',
+    code: "invalid_value",
   },
   {
     because: "a secret is not a literal",

@@ -1,0 +1,117 @@
+import { request as httpRequest, type IncomingMessage } from "node:http";
+import { request as httpsRequest } from "node:https";
+import { isIP, type LookupFunction } from "node:net";
+
+import { escapeText } from "../base/text.ts";
+import { hostOf } from "../config/url.ts";
+import { type AddressKind, classifyAddress } from "./address.ts";
+import { maxBytes } from "./source.ts";
+
+/** A document that is not fetched, and why: the end of a sentence that begins with its URL. */
+export class NotFetched extends Error {
+  override readonly name = "NotFetched";
+}
+
+export interface Fetching {
+  readonly lookup: LookupFunction;
+  /** Which kinds of address this host may have. */
+  readonly permits: (kind: AddressKind) => boolean;
+  readonly signal: AbortSignal;
+}
+
+const maxRedirects = 3;
+
+/**
+ * GETs one document. A redirect is followed on its own origin only. Addresses are judged where the
+ * socket connects to them, so a name cannot answer one thing to the check and another to the
+ * connection.
+ *
+ * @throws NotFetched
+ */
+export async function fetchBytes(start: URL, fetching: Fetching): Promise<Uint8Array> {
+  let url = start;
+  for (let redirects = 0; redirects <= maxRedirects; redirects++) {
+    const response = await get(url, fetching);
+    const { statusCode = 0 } = response;
+    if (statusCode === 200) return readAll(response, fetching.signal);
+    response.destroy();
+    const location = statusCode >= 300 && statusCode < 400 ? response.headers.location : undefined;
+    if (location === undefined) throw new NotFetched(`answers ${statusCode}`);
+    const next = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
+    if (next?.origin !== start.origin) throw new NotFetched("redirects to another host");
+    url = next;
+  }
+  throw new NotFetched("redirects too often");
+}
+
+async function get(url: URL, { lookup, permits, signal }: Fetching): Promise<IncomingMessage> {
+  const host = hostOf(url);
+  // A name is judged by `lookup`; an address never comes there.
+  if (isIP(host) !== 0 && !permits(classifyAddress(host))) throw refusedAddress(host);
+  const request = url.protocol === "https:" ? httpsRequest : httpRequest;
+  return new Promise((resolve, reject) => {
+    const sent = request(url, {
+      // No pool: a connection made under other permissions is never reused.
+      agent: false,
+      lookup: checked(lookup, permits),
+      signal,
+      headers: {
+        accept: "application/yaml, application/json, */*;q=0.1",
+        "accept-encoding": "identity",
+        "user-agent": "tollgate",
+      },
+    });
+    sent.on("response", resolve);
+    sent.on("error", (error) => reject(translate(error, signal)));
+    sent.end();
+  });
+}
+
+function checked(lookup: LookupFunction, permits: Fetching["permits"]): LookupFunction {
+  return (hostname, options, callback) => {
+    lookup(hostname, { ...options, all: true }, (error, found) => {
+      if (error !== null) return callback(error, []);
+      const addresses = typeof found === "string" ? [] : found;
+      const refused = addresses.find(({ address }) => !permits(classifyAddress(address)));
+      const [first] = addresses;
+      if (refused !== undefined) callback(refusedAddress(refused.address), []);
+      else if (options.all === true) callback(null, addresses);
+      else callback(null, first?.address ?? "", first?.family);
+    });
+  };
+}
+
+function refusedAddress(address: string): NotFetched {
+  const kind = classifyAddress(address);
+  const name = kind === "never" ? "reserved or link-local" : kind;
+  return new NotFetched(`has the ${name} address ${address}`);
+}
+
+async function readAll(response: IncomingMessage, signal: AbortSignal): Promise<Uint8Array> {
+  const { "content-encoding": encoding = "identity" } = response.headers;
+  if (encoding !== "identity") {
+    response.destroy();
+    throw new NotFetched("answers with a compressed body that nobody asked for");
+  }
+  const chunks: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      length += chunk.length;
+      if (length > maxBytes) throw new NotFetched("is larger than 32 MiB");
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    throw translate(error, signal);
+  } finally {
+    response.destroy();
+  }
+  return Buffer.concat(chunks);
+}
+
+function translate(error: unknown, signal: AbortSignal): NotFetched {
+  if (error instanceof NotFetched) return error;
+  if (signal.aborted) return new NotFetched("takes too long");
+  const code = error instanceof Error && "code" in error ? String(error.code) : "unknown";
+  return new NotFetched(`cannot be fetched (${escapeText(code, 64)})`, { cause: error });
+}
