@@ -6,8 +6,12 @@ type Encode = (text: string) => string;
 /** How a list inside an object is written under `deepObject`: `a=1&a=2`, `a[]=1`, `a[0]=1`. */
 export type DeepLists = "repeat" | "brackets" | "indices";
 
-/** What stands between the parts of one value. */
-export type Delimiters = (style: Style) => string;
+/** What the styles themselves write between and around the parts of one value. */
+export interface Delimiters {
+  readonly between: (style: Style) => string;
+  /** A key of `deepObject`. */
+  readonly bracket: (key: string) => string;
+}
 
 export interface Shape {
   /** As it goes on the wire. */
@@ -32,12 +36,18 @@ const delimiterOf: Readonly<Partial<Record<Style, string>>> = {
 };
 
 /** In header fields and parts of a multipart body, where nothing is percent-encoded. */
-export const rawDelimiters: Delimiters = (style) => delimiterOf[style] ?? ",";
+export const rawDelimiters: Delimiters = {
+  between: (style) => delimiterOf[style] ?? ",",
+  bracket: (key) => `[${key}]`,
+};
 
 /** In URLs and forms: none of them but the comma may stand there. */
-export const encodedDelimiters: Delimiters = (style) => {
-  const raw = delimiterOf[style];
-  return raw === undefined ? "," : encodeURIComponent(raw);
+export const encodedDelimiters: Delimiters = {
+  between(style) {
+    const raw = delimiterOf[style];
+    return raw === undefined ? "," : encodeURIComponent(raw);
+  },
+  bracket: (key) => `%5B${key}%5D`,
 };
 
 /**
@@ -111,7 +121,7 @@ function compileJoin({ style, itemStyles, encode, encodeKey, delimiters }: Shape
     if (inner === undefined || !Array.isArray(item)) return encode(spell(item));
     return itemsOf(item)
       .map((deeper) => nested(deeper, depth + 1))
-      .join(delimiters(inner));
+      .join(delimiters.between(inner));
   };
   return {
     item: (item) => nested(item, 0),
@@ -122,7 +132,7 @@ function compileJoin({ style, itemStyles, encode, encodeKey, delimiters }: Shape
         : isJsonObject(value)
           ? membersOf(value).flatMap(([key, member]) => [encodeKey(key), encode(spell(member))])
           : [encode(spell(value))];
-      return texts.length === 0 ? undefined : texts.join(delimiters(style));
+      return texts.length === 0 ? undefined : texts.join(delimiters.between(style));
     },
   };
 }
@@ -130,7 +140,7 @@ function compileJoin({ style, itemStyles, encode, encodeKey, delimiters }: Shape
 /** `filter[a][b]=1`. OpenAPI leaves lists in it undefined, so APIs differ. */
 function expandDeep(shape: Shape, value: JsonValue, lists: DeepLists): readonly Pair[] {
   const pairs: Pair[] = [];
-  const under = (path: string, key: string): string => `${path}%5B${key}%5D`;
+  const under = (path: string, key: string): string => path + shape.delimiters.bracket(key);
   const walk = (path: string, member: JsonValue): void => {
     if (Array.isArray(member)) {
       for (const [index, item] of itemsOf(member).entries()) {
