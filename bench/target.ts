@@ -1,0 +1,138 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { freePort, start, type Started } from "./process.ts";
+
+const serverCore = 0;
+export const clientCore = 1;
+
+/** One server under test and how it is called. */
+export interface Target {
+  readonly name: string;
+  readonly pid: number;
+  readonly port: number;
+  readonly request: (index: number) => string;
+  readonly expect: string;
+  readonly close: () => Promise<void>;
+}
+
+export interface Upstream {
+  readonly url: string;
+  /** Access tokens for the gateway's endpoint. */
+  readonly tokens: readonly string[];
+  readonly close: () => Promise<void>;
+}
+
+const here = import.meta.dirname;
+const root = join(here, "..");
+
+export async function startUpstream(audience: string, tokens = 1): Promise<Upstream> {
+  const started = await start({
+    args: [join(here, "upstream.js"), audience, String(tokens)],
+    core: clientCore,
+    isReady: (line) => line.startsWith("{"),
+  });
+  const said = JSON.parse(started.line) as { port: number; tokens: string[] };
+  return { url: `http://127.0.0.1:${said.port}`, tokens: said.tokens, close: started.close };
+}
+
+export async function startFloor(upstream: Upstream): Promise<Target> {
+  const port = await freePort();
+  const started = await start({
+    args: [join(here, "floor.js"), upstream.url, String(port)],
+    core: serverCore,
+    isReady: (line) => line === "listening",
+  });
+  const request = legacyCall({ port });
+  return { name: "floor", pid: started.pid, port, request, expect: "Item 1", close: started.close };
+}
+
+export interface GatewayStart {
+  /** A file of bench/config. */
+  readonly config: "checks-off" | "full";
+  readonly port: number;
+  readonly upstream: Upstream;
+}
+
+/** The built gateway, as an operator starts it. */
+export async function startGateway({ config, port, upstream }: GatewayStart): Promise<Started> {
+  const dir = await mkdtemp(join(tmpdir(), "tollgate-bench-"));
+  const started = await start({
+    args: [
+      join(root, "dist/cli/main.js"),
+      "serve",
+      "--no-watch",
+      "-c",
+      join(root, `bench/config/${config}.yaml`),
+    ],
+    env: {
+      GATEWAY_URL: `http://127.0.0.1:${port}`,
+      ADMIN_PORT: String(await freePort()),
+      UPSTREAM_URL: upstream.url,
+      CLIENT_SECRET: "a-secret-of-the-benchmark",
+      AUDIT_DIR: dir,
+      NODE_ENV: "production",
+    },
+    core: serverCore,
+    isReady: (line) => line.includes('"listening"'),
+  });
+  return {
+    ...started,
+    async close() {
+      await started.close();
+      await rm(dir, { recursive: true });
+    },
+  };
+}
+
+export interface CallForm {
+  readonly port: number;
+  readonly token?: string;
+  readonly name?: string;
+  readonly args?: object;
+  /** A member that the hot lane leaves to the SDK: valid, and unusual. */
+  readonly unusual?: boolean;
+}
+
+type Requests = (index: number) => string;
+
+/** `tools/call` of the 2025 era, every one with an id of its own. */
+export function legacyCall(form: CallForm): Requests {
+  const { name = "get_item", args = { id: 7 }, unusual = false } = form;
+  const more = unusual ? ',"unusual":true' : "";
+  const tail = `,"method":"tools/call","params":{"name":"${name}","arguments":${JSON.stringify(args)}${more}}}`;
+  const head = headOf(form, []);
+  return (index) => withBody(head, `{"jsonrpc":"2.0","id":${index}${tail}`);
+}
+
+/** The same of 2026-07-28, with its envelope and headers. */
+export function modernCall(form: CallForm): Requests {
+  const { name = "get_item", args = { id: 7 }, unusual = false } = form;
+  const more = unusual ? ',"unusual":true' : "";
+  const meta =
+    '"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"bench","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}';
+  const tail = `,"method":"tools/call","params":{"name":"${name}","arguments":${JSON.stringify(args)}${more},${meta}}}`;
+  const head = headOf(form, [
+    "mcp-protocol-version: 2026-07-28",
+    "mcp-method: tools/call",
+    `mcp-name: ${name}`,
+  ]);
+  return (index) => withBody(head, `{"jsonrpc":"2.0","id":${index}${tail}`);
+}
+
+function headOf({ port, token }: CallForm, more: readonly string[]): string {
+  return [
+    "POST /mcp HTTP/1.1",
+    `host: 127.0.0.1:${port}`,
+    "content-type: application/json",
+    "accept: application/json, text/event-stream",
+    ...(token === undefined ? [] : [`authorization: Bearer ${token}`]),
+    ...more,
+    "",
+  ].join("\r\n");
+}
+
+/** Bodies are ASCII: characters are bytes. */
+function withBody(head: string, body: string): string {
+  return `${head}content-length: ${body.length}\r\n\r\n${body}`;
+}
