@@ -17,13 +17,14 @@ export function compileEdge(config: {
     acceptsHost(rawHeaders) {
       let host: string | undefined;
       for (let i = 0; i < rawHeaders.length; i += 2) {
-        if (rawHeaders[i]?.toLowerCase() !== "host") continue;
+        const name = rawHeaders[i] ?? "";
+        if (name.length !== 4 || name.toLowerCase() !== "host") continue;
         // Node takes the first of two; what stands in front of us may have checked the other.
         if (host !== undefined) return false;
         host = rawHeaders[i + 1];
       }
-      const name = host === undefined ? undefined : hostName(host);
-      return name !== undefined && hosts.has(name);
+      const accepted = host === undefined ? undefined : hostName(host);
+      return accepted !== undefined && hosts.has(accepted);
     },
     acceptsOrigin(origin) {
       if (origin === undefined) return true;

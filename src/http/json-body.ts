@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { isJsonObject, type JsonValue } from "../base/json.ts";
 
 const maxDepth = 64;
@@ -10,47 +11,46 @@ const maxDepth = 64;
  *   deeper than anything sensible, which could exhaust the stack of whatever walks it.
  */
 export function parseJsonBody(body: Buffer): JsonValue | undefined {
-  const members = countMembers(body);
+  if (!isUtf8(body)) return undefined;
+  const text = body.toString();
+  const members = countMembers(text);
   if (members === undefined) return undefined;
   try {
-    const value = JSON.parse(decoder.decode(body)) as JsonValue;
-    const strict = body.includes("\\ud") || body.includes("\\uD");
+    const value = JSON.parse(text) as JsonValue;
+    const strict = text.includes("\\ud") || text.includes("\\uD");
     return countKept(value, strict) === members ? value : undefined;
   } catch {
     return undefined;
   }
 }
 
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
 const [quote, backslash, colon] = [0x22, 0x5c, 0x3a];
 const [openArray, openObject, closeArray, closeObject] = [0x5b, 0x7b, 0x5d, 0x7d];
 
 /** Colons outside strings: one for each member of an object. Undefined when nested too deep. */
-function countMembers(body: Buffer): number | undefined {
+function countMembers(text: string): number | undefined {
   let depth = 0;
   let members = 0;
-  for (let i = 0; i < body.length; i++) {
-    const byte = body[i];
-    if (byte === quote) i = endOfString(body, i + 1);
-    else if (byte === colon) members++;
-    else if (byte === openArray || byte === openObject) {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === quote) i = endOfString(text, i + 1);
+    else if (code === colon) members++;
+    else if (code === openArray || code === openObject) {
       if (++depth > maxDepth) return undefined;
-    } else if (byte === closeArray || byte === closeObject) depth--;
+    } else if (code === closeArray || code === closeObject) depth--;
   }
   return members;
 }
 
 /** Index of the closing quote; the length when there is none. */
-function endOfString(body: Buffer, start: number): number {
-  let end = body.indexOf(quote, start);
-  while (end !== -1) {
-    let escapes = 0;
-    while (body[end - 1 - escapes] === backslash) escapes++;
-    if (escapes % 2 === 0) return end;
-    end = body.indexOf(quote, end + 1);
+function endOfString(text: string, start: number): number {
+  let at = start;
+  for (; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === backslash) at++;
+    else if (code === quote) break;
   }
-  return body.length;
+  return at;
 }
 
 /** Members that parsing left: fewer than were written when a name came twice. */

@@ -67,10 +67,11 @@ function encodeFault(id: string | number, error: unknown, ports: Ports): string 
   return encodeError(id, -32603, "Internal error");
 }
 
+/** As text: Node then joins head and body into one write. */
 function send(response: ServerResponse, message: string): void {
-  const body = Buffer.from(message);
-  response.writeHead(200, ["content-type", "application/json", "content-length", `${body.length}`]);
-  response.end(body);
+  const length = Buffer.byteLength(message);
+  response.writeHead(200, ["content-type", "application/json", "content-length", `${length}`]);
+  response.end(message);
 }
 
 function sendPieces(
