@@ -67,7 +67,7 @@ bud -t localhost/proof-runtime -f "$work/Dockerfile.runtime" "$work"
 echo "== docker build ."
 bud -t localhost/tollgate --build-arg BUILD_IMAGE=localhost/proof-build \
   --build-arg RUNTIME_IMAGE=localhost/proof-runtime .
-config=$(buildah "${storage[@]}" inspect --type image --format '{{json .Docker.config}}' localhost/tollgate)
+config=$(buildah "${storage[@]}" inspect --type image localhost/tollgate | jq .Docker.config)
 expect() { [ "$(jq -c "$1" <<<"$config")" = "$2" ] || fail "$1 is $(jq -c "$1" <<<"$config"), expected $2"; }
 expect .User '"65532:65532"'
 expect .StopSignal '"SIGTERM"'

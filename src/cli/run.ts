@@ -1,17 +1,17 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { ConfigError } from "../base/errors.ts";
-import { gatewaySchema } from "../config/schema/gateway.ts";
-import { tailAudit, type TailOptions } from "./audit.ts";
-import { call, type CallOptions } from "./call.ts";
+import type { TailOptions } from "./audit.ts";
+import type { CallOptions } from "./call.ts";
 import { findingFormats, formatFindings, type FindingFormat } from "./findings.ts";
-import { healthcheck } from "./healthcheck.ts";
+import { readServerInfo } from "./info.ts";
 import { exitCodes, printLine, UsageError, type ExitCode, type Io } from "./io.ts";
-import { serve, type ServeOptions } from "./serve.ts";
-import { readServerInfo } from "./setup.ts";
-import { listTools, showTool, type ToolsOptions } from "./tools.ts";
-import { validate } from "./validate.ts";
+import type { ServeOptions } from "./serve.ts";
+import type { ToolsOptions } from "./tools.ts";
 
-/** Runs one command line, without the program's name. */
+/**
+ * Runs one command line, without the program's name. A verb is loaded when it is called: help and
+ * health checks need not wait for a server's packages.
+ */
 export async function run(argv: readonly string[], io: Io): Promise<ExitCode> {
   let code: ExitCode = exitCodes.ok;
   const program = createProgram(io, (result) => {
@@ -79,13 +79,17 @@ function addServe(program: Command, io: Io, done: Done): void {
     .option("--stdio", "speak MCP on standard input and output", false)
     .option("--no-watch", "do not reload when gateway.yaml or a document changes")
     .addOption(level)
-    .action(async (options: ServeOptions) => done(await serve(options, io)));
+    .action(async (options: ServeOptions) => {
+      const { serve } = await import("./serve.ts");
+      done(await serve(options, io));
+    });
   const format = new Option("--format <format>", "how to print findings")
     .choices(findingFormats)
     .default("pretty");
   command(program, "validate", "check gateway.yaml and its documents without serving", io)
     .addOption(format)
     .action(async (options: { config: string; format: FindingFormat }) => {
+      const { validate } = await import("./validate.ts");
       done(await validate(options, io));
     });
 }
@@ -96,12 +100,16 @@ function addTools(program: Command, io: Io, done: Done): void {
   command(tools, "list", "name, operation, scopes and size of every tool", io)
     .option("--json", "the entries of tools/list", false)
     .option("--as <who>", as)
-    .action(async (options: ToolsOptions) => done(await listTools(options, io)));
+    .action(async (options: ToolsOptions) => {
+      const { listTools } = await import("./tools.ts");
+      done(await listTools(options, io));
+    });
   command(tools, "show", "one tool: where each argument goes, and its tools/list entry", io)
     .argument("<name>")
     .option("--json", "the exact tools/list entry", false)
     .option("--as <who>", as)
     .action(async (name: string, options: ToolsOptions) => {
+      const { showTool } = await import("./tools.ts");
       done(await showTool(name, options, io));
     });
 }
@@ -116,6 +124,7 @@ function addCall(program: Command, io: Io, done: Done): void {
     .option("--token <token>", "access token for this gateway, or @file; else TOLLGATE_TOKEN")
     .option("--as <who>", "with --dry-run: 'sub=alice,scope=courses:read'")
     .action(async (name: string, pairs: string[], options: Omit<CallOptions, "pairs">) => {
+      const { call } = await import("./call.ts");
       done(await call(name, { ...options, pairs }, io));
     });
 }
@@ -126,16 +135,23 @@ function addRest(program: Command, io: Io, done: Done): void {
     .option("-n, --lines <count>", "how many", readCount, 20)
     .option("-f, --follow", "wait for new ones", false)
     .option("--json", "the records as they are", false)
-    .action(async (options: TailOptions) => done(await tailAudit(options, io)));
+    .action(async (options: TailOptions) => {
+      const { tailAudit } = await import("./audit.ts");
+      done(await tailAudit(options, io));
+    });
   command(program, "healthcheck", "ask the running gateway whether it lives", io)
     .option("--ready", "ask whether it is ready to serve", false)
     .action(async (options: { config: string; ready: boolean }) => {
+      const { healthcheck } = await import("./healthcheck.ts");
       done(await healthcheck(options, io));
     });
   program
     .command("schema")
     .description("the JSON Schema of gateway.yaml, for editors")
-    .action(() => printLine(io.stdout, JSON.stringify(gatewaySchema, undefined, 2)));
+    .action(async () => {
+      const { gatewaySchema } = await import("../config/schema/gateway.ts");
+      printLine(io.stdout, JSON.stringify(gatewaySchema, undefined, 2));
+    });
   program
     .command("version")
     .description("the version")

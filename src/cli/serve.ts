@@ -4,8 +4,9 @@ import type { Ports } from "../base/ports.ts";
 import type { Principal } from "../base/principal.ts";
 import { createGateway, type Gateway, type ReloadReport } from "../gateway.ts";
 import { createStdioEndpoint } from "../mcp/stdio.ts";
+import { readServerInfo } from "./info.ts";
 import { exitCodes, type ExitCode, type Io } from "./io.ts";
-import { createPorts, gatewayOptions, readServerInfo } from "./setup.ts";
+import { createPorts, gatewayOptions } from "./setup.ts";
 
 export interface ServeOptions {
   readonly config: string;

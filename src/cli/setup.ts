@@ -1,16 +1,8 @@
-import { readFileSync } from "node:fs";
 import type { Log, Ports } from "../base/ports.ts";
 import type { GatewayOptions } from "../gateway.ts";
-import type { ServerInfo } from "../mcp/service.ts";
 import { createLog } from "../observe/log.ts";
+import { readServerInfo } from "./info.ts";
 import type { Io } from "./io.ts";
-
-/** Name and version, from the package itself. */
-export function readServerInfo(): ServerInfo {
-  const file = new URL("../../package.json", import.meta.url);
-  const { name, version } = JSON.parse(readFileSync(file, "utf8")) as ServerInfo;
-  return { name, version };
-}
 
 const silent: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 

@@ -139,7 +139,7 @@ export async function world(options: WorldOptions): Promise<World> {
 }
 
 /** The whole token, or its signature: the part that makes it valid. */
-function leaksToken(text: string, token: string): boolean {
+export function leaksToken(text: string, token: string): boolean {
   return text.includes(token) || text.includes(token.split(".")[2] ?? token);
 }
 
