@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
-import { relative } from "node:path";
-import type { Issue } from "../base/issue.ts";
+import { isAbsolute, relative, sep } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { Issue, Position } from "../base/issue.ts";
 import { frameIssues } from "../config/frame.ts";
 
 export const findingFormats = ["pretty", "json", "github", "sarif"] as const;
@@ -49,39 +50,51 @@ function describe(issue: Issue): object {
 
 /** `::error file=…,line=…::message`, with the escapes of GitHub's workflow commands. */
 function annotate(issue: Issue): string {
-  const { severity, code, message, position, help } = shorten(issue);
-  const at = position ? ` file=${position.file},line=${position.line},col=${position.column}` : "";
-  const text = help === undefined ? message : `${message} (${help})`;
-  const escaped = text.replaceAll("%", "%25").replaceAll("\r", "%0D").replaceAll("\n", "%0A");
-  return `::${severity}${at}${at ? "," : " "}title=${code}::${escaped}`;
+  const { severity, code, position } = shorten(issue);
+  const place = position
+    ? [`file=${escapeProperty(position.file)}`, `line=${position.line}`, `col=${position.column}`]
+    : [];
+  const properties = [...place, `title=${code}`].join(",");
+  return `::${severity} ${properties}::${escapeData(textOf(issue))}`;
+}
+
+function textOf({ message, help }: Issue): string {
+  return help === undefined ? message : `${message} (${help})`;
+}
+
+function escapeData(text: string): string {
+  return text.replaceAll("%", "%25").replaceAll("\r", "%0D").replaceAll("\n", "%0A");
+}
+
+function escapeProperty(text: string): string {
+  return escapeData(text).replaceAll(":", "%3A").replaceAll(",", "%2C");
 }
 
 function toSarif(issues: readonly Issue[]): object {
+  const rules = [...new Set(issues.map(({ code }) => code))];
   return {
     $schema: "https://json.schemastore.org/sarif-2.1.0.json",
     version: "2.1.0",
     runs: [
       {
-        tool: { driver: { name: "tollgate", rules: [] } },
-        results: issues.map((issue) => {
-          const { severity, code, message, position, help } = shorten(issue);
-          return {
-            ruleId: code,
-            level: severity,
-            message: { text: help === undefined ? message : `${message} (${help})` },
-            locations: position
-              ? [
-                  {
-                    physicalLocation: {
-                      artifactLocation: { uri: position.file },
-                      region: { startLine: position.line, startColumn: position.column },
-                    },
-                  },
-                ]
-              : [],
-          };
-        }),
+        tool: { driver: { name: "tollgate", rules: rules.map((id) => ({ id })) } },
+        columnKind: "utf16CodeUnits",
+        results: issues.map((issue) => ({
+          ruleId: issue.code,
+          ruleIndex: rules.indexOf(issue.code),
+          level: issue.severity,
+          message: { text: textOf(issue) },
+          locations: issue.position ? [{ physicalLocation: locate(issue.position) }] : [],
+        })),
       },
     ],
   };
+}
+
+function locate({ file, line, column }: Position): object {
+  const near = nearPath(file);
+  const uri = isAbsolute(near)
+    ? pathToFileURL(near).href
+    : near.split(sep).map(encodeURIComponent).join("/");
+  return { artifactLocation: { uri }, region: { startLine: line, startColumn: column } };
 }

@@ -10,8 +10,8 @@ export interface TestIdp {
   readonly issued: readonly string[];
   /** Bodies of the requests to its token endpoint. */
   readonly tokenRequests: URLSearchParams[];
-  /** An access token for `audience`; scope defaults to `mcp:tools`. */
-  readonly token: (claims?: Readonly<Record<string, unknown>>) => Promise<string>;
+  /** An access token for `audience`; scope defaults to `mcp:tools`. `typ` is that of its header. */
+  readonly token: (claims?: Readonly<Record<string, unknown>>, typ?: string) => Promise<string>;
   /** Answer of the token endpoint; the default gives `inner-1`, `inner-2`, … for 300 s. */
   exchange: (form: URLSearchParams) => { readonly status: number; readonly body: object };
   readonly close: () => void;
@@ -43,7 +43,7 @@ export async function startIdp(audience: string): Promise<TestIdp> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     issued,
     tokenRequests,
-    async token(claims = {}) {
+    async token(claims = {}, typ = "at+jwt") {
       const now = Math.floor(Date.now() / 1000);
       const token = await new SignJWT({
         iss: idp.url,
@@ -56,7 +56,7 @@ export async function startIdp(audience: string): Promise<TestIdp> {
         jti: crypto.randomUUID(),
         ...claims,
       })
-        .setProtectedHeader({ alg: "ES256", kid: "k1", typ: "at+jwt" })
+        .setProtectedHeader({ alg: "ES256", kid: "k1", typ })
         .sign(privateKey);
       issued.push(token);
       return token;
