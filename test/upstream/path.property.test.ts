@@ -24,11 +24,12 @@ const encodings: readonly ParameterEncoding[] = [
   ...styles.flatMap((style) =>
     [true, false].flatMap((explode) =>
       [true, false].map(
-        (allowReserved) => ({ kind: "style", style, explode, allowReserved }) as const,
+        (allowReserved) =>
+          ({ kind: "style", style, explode, allowReserved, itemStyles: [] }) as const,
       ),
     ),
   ),
-  { kind: "content", mediaType: "application/json" },
+  { kind: "content", mediaType: "application/json", fields: new Map() },
 ];
 
 interface Way {
