@@ -34,7 +34,7 @@ export interface Site {
 }
 
 /** Every place a value can go to, so that nothing of a request is left out by accident. */
-export const shopSpec = `openapi: 3.1.0
+const shopSpec = `openapi: 3.1.0
 info: {title: Shop, version: 1.0.0}
 paths:
   /orders:
