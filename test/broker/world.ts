@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createHash, randomBytes } from "node:crypto";
-import { onTestFinished } from "vitest";
+import { expect, onTestFinished } from "vitest";
 import { exportJWK, generateKeyPair, type CryptoKey } from "jose";
 import type { JsonObject } from "../../src/base/json.ts";
 import { Secret } from "../../src/base/secret.ts";
@@ -62,7 +62,10 @@ export const courses: BrokerResource = {
   scopes: ["mcp:tools", "courses:read", "courses:write"],
 };
 
-/** The broker behind a real listener, with the gateway's clients `tollgate`, `poster` and `signer`. */
+/**
+ * The broker behind a real listener, with the gateway's clients `tollgate`, `poster` and `signer`.
+ * At the end of the test no token that it gave out may be in its log.
+ */
 export async function world(): Promise<World> {
   const server = createServer();
   const port = await listen(server);
@@ -88,9 +91,13 @@ export async function world(): Promise<World> {
     { now: () => Date.now(), log: { debug: log, info: log, warn: log, error: log } },
   );
   server.on("request", broker.handler);
+  const given: (string | undefined)[] = [];
   onTestFinished(() => {
     server.closeAllConnections();
     server.close();
+    const said = JSON.stringify(lines);
+    const leaks = given.filter((text) => text !== undefined && said.includes(text));
+    expect(leaks, "a token that the broker gave out got into its log").toEqual([]);
   });
 
   const register: World["register"] = async (metadata) => {
@@ -135,7 +142,9 @@ export async function world(): Promise<World> {
       headers: { "content-type": "application/x-www-form-urlencoded", ...headers },
       body: typeof form === "string" ? form : new URLSearchParams(form).toString(),
     });
-    return { status: response.status, body: (await response.json()) as TokenAnswer };
+    const body = (await response.json()) as TokenAnswer;
+    given.push(body.access_token, body.refresh_token, body.id_token);
+    return { status: response.status, body };
   };
   const tokens: World["tokens"] = async (options = {}) => {
     const clientId = options.clientId ?? (await client());
