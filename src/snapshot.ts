@@ -6,7 +6,7 @@ import { compileMetadata } from "./auth/metadata.ts";
 import { ConfigError } from "./base/errors.ts";
 import type { Issue } from "./base/issue.ts";
 import type { Ports } from "./base/ports.ts";
-import { compileRoad, type Road, type Route } from "./call/road.ts";
+import { compileRoad, type Road, type RoadParts, type Route } from "./call/road.ts";
 import type { ApiConfig, Config, EndpointConfig } from "./config/config.ts";
 import { compileEdge } from "./http/edge.ts";
 import type { HttpService } from "./http/server.ts";
@@ -129,8 +129,10 @@ function compileRoutes(
   { config, catalog, issues }: Draft,
   lasting: Lasting,
   ports: Ports,
-): ReadonlyMap<Tool, Route> {
+): RoadParts["routes"] {
+  const plans = new Map<Tool, () => Route>();
   const routes = new Map<Tool, Route>();
+  const readUrl = createUrlReader();
   for (const api of config.apis) {
     const tools = [...catalog.tools.values()].filter((tool) => tool.api === api.id);
     const credential = collect(issues, () =>
@@ -140,10 +142,10 @@ function compileRoutes(
     const enter: Enter = createConcurrencyLimit(config.limits.maxConcurrentCalls);
     const limits = { timeoutMs: api.timeoutMs, maxBytes: config.limits.maxResponseBytes };
     for (const tool of tools) {
-      const base = locate(api, tool, issues);
+      const base = locate(api, tool, { issues, readUrl });
       const shape = collect(issues, () => replyShapeOf(tool));
       if (base === undefined || shape === undefined) continue;
-      routes.set(tool, {
+      plans.set(tool, () => ({
         enter,
         credential,
         limits,
@@ -155,17 +157,42 @@ function compileRoutes(
         }),
         send: lasting.upstreams.to(base.origin),
         mapReply: compileReply(shape, replyLimitsOf(tool.response), ports),
-      });
+      }));
     }
   }
-  return routes;
+  return {
+    // Made at the first call: of a thousand tools most are never called.
+    get(tool) {
+      const known = routes.get(tool);
+      if (known !== undefined) return known;
+      const route = plans.get(tool)?.();
+      if (route !== undefined) routes.set(tool, route);
+      return route;
+    },
+  };
+}
+
+type ReadUrl = (text: string) => BaseUrl;
+
+/** A thousand tools have a handful of servers. */
+function createUrlReader(): ReadUrl {
+  const known = new Map<string, BaseUrl>();
+  return (text) => {
+    const url = known.get(text) ?? readBaseUrl(text);
+    known.set(text, url);
+    return url;
+  };
 }
 
 /** `url` of the api decides; only without one does the document say where its API is. */
-function locate(api: ApiConfig, tool: Tool, issues: Issue[]): BaseUrl | undefined {
+function locate(
+  api: ApiConfig,
+  tool: Tool,
+  { issues, readUrl }: { readonly issues: Issue[]; readonly readUrl: ReadUrl },
+): BaseUrl | undefined {
   const server = api.url ?? tool.operation.servers[0];
   try {
-    if (server !== undefined) return readBaseUrl(server);
+    if (server !== undefined) return readUrl(server);
   } catch {
     // Not absolute, or no http URL: the finding below says what to do.
   }

@@ -32,7 +32,8 @@ export interface Route {
 export interface RoadParts {
   readonly catalog: Catalog;
   readonly permit: Permit;
-  readonly routes: ReadonlyMap<Tool, Route>;
+  /** undefined only for a tool of another catalog. */
+  readonly routes: { readonly get: (tool: Tool) => Route | undefined };
   readonly audit: Audit;
 }
 

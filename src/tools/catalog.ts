@@ -153,20 +153,18 @@ function withoutCredential(operation: Operation, credential: CredentialConfig): 
 
 function compileValidate(
   published: JsonSchema,
-  layout: Layout,
+  { places, hiddenProperties }: Pick<Layout, "places" | "hiddenProperties">,
   check: ReturnType<typeof createChecker>,
 ): (args: Parameters<Tool["validate"]>[0]) => readonly ArgIssue[] {
-  const textual = new Set<string>();
-  let argument = "";
-  for (const { key, source, target } of layout.places) {
-    if (source.kind !== "model") continue;
-    if (target.kind === "parameter" && target.parameter.encoding.kind === "style") textual.add(key);
-    if (target.kind === "body") argument = key;
-  }
-  const hidden = { argument, properties: layout.hiddenProperties };
   let run: ReturnType<typeof check> | undefined;
-  return (args) => {
-    run ??= check(checkedSchema(published, hidden), textual);
-    return run(args);
+  const compile = (): NonNullable<typeof run> => {
+    const given = places.filter(({ source }) => source.kind === "model");
+    const textual = given.filter(
+      ({ target }) => target.kind === "parameter" && target.parameter.encoding.kind === "style",
+    );
+    const argument = given.find(({ target }) => target.kind === "body")?.key ?? "";
+    const hidden = { argument, properties: hiddenProperties };
+    return check(checkedSchema(published, hidden), new Set(textual.map(({ key }) => key)));
   };
+  return (args) => (run ??= compile())(args);
 }

@@ -1,3 +1,4 @@
+import { Ajv2020 } from "ajv/dist/2020.js";
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
@@ -40,6 +41,11 @@ function propertiesOf(schema: JsonValue | undefined, path = ""): readonly Proper
     ...propertiesOf(schema["additionalProperties"], `${path}.*`),
   ];
 }
+
+test("the schema is legal 2020-12: the gateway trusts it to be", () => {
+  const ajv = new Ajv2020({ strict: false });
+  expect(ajv.validateSchema(gatewaySchema), ajv.errorsText()).toBe(true);
+});
 
 test.each(propertiesOf(gatewaySchema))("$path says all about itself", ({ schema, required }) => {
   expect(schema["description"]).toMatch(/^[\s\S]{8,}\.$/);
