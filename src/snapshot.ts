@@ -20,9 +20,10 @@ import type { Tool } from "./tools/tool.ts";
 import { readBaseUrl, type BaseUrl } from "./upstream/base-url.ts";
 import { createCredential, type CredentialDeps } from "./upstream/credential.ts";
 import { compileReply, replyLimitsOf } from "./upstream/map-reply.ts";
-import { replyShapeOf } from "./upstream/reply-shape.ts";
+import { compilePages, type JoinPages } from "./upstream/pages.ts";
+import { replyShapeOf, type ReplyShape } from "./upstream/reply-shape.ts";
 import { compileRequest } from "./upstream/request.ts";
-import type { Upstreams } from "./upstream/send.ts";
+import type { SendLimits, Upstreams } from "./upstream/send.ts";
 
 /** A configuration and its documents, compiled into everything that serves. Immutable. */
 export interface Snapshot {
@@ -156,6 +157,7 @@ function compileRoutes(
           deepLists: api.deepObjectArrays,
         }),
         send: lasting.upstreams.to(base.origin),
+        joinPages: joinPagesOf(tool, shape, limits),
         mapReply: compileReply(shape, replyLimitsOf(tool.response), ports),
       }));
     }
@@ -182,6 +184,17 @@ function createUrlReader(): ReadUrl {
     known.set(text, url);
     return url;
   };
+}
+
+function joinPagesOf(
+  { operation, response }: Tool,
+  { findNext }: ReplyShape,
+  { maxBytes }: SendLimits,
+): JoinPages | undefined {
+  const { maxPages } = response;
+  const safe = operation.method === "GET" || operation.method === "QUERY";
+  if (maxPages === 1 || !safe || findNext === undefined) return undefined;
+  return compilePages(findNext, { maxPages, maxBytes });
 }
 
 /** `url` of the api decides; only without one does the document say where its API is. */

@@ -12,6 +12,7 @@ import type { Credential } from "../upstream/credential-parts.ts";
 import type { WireRequest, WireResponse } from "../upstream/message.ts";
 import type { MapReply } from "../upstream/map-reply.ts";
 import type { Reply } from "../upstream/reply.ts";
+import type { Again, JoinPages } from "../upstream/pages.ts";
 import type { BuildRequest, CredentialParts } from "../upstream/request.ts";
 import type { Send, SendLimits } from "../upstream/send.ts";
 import type { Call, CallTool } from "./call.ts";
@@ -27,6 +28,8 @@ export interface Route {
   readonly send: Send;
   readonly limits: SendLimits;
   readonly mapReply: MapReply;
+  /** undefined: one page is the whole answer. */
+  readonly joinPages: JoinPages | undefined;
 }
 
 export interface RoadParts {
@@ -82,13 +85,15 @@ export function compileRoad(parts: RoadParts, ports: Ports): Road {
     const values = collectValues(tool.places, call.args, call.principal);
     const leave = route.enter();
     try {
+      const again = route.joinPages && askAgain(route, call, seen, ports.now);
       const response = await exchange(
         route,
         call,
         (credential) => route.build(values, credential),
         seen,
       );
-      return route.mapReply(response);
+      const joined = again && (await route.joinPages?.(response, values, again));
+      return route.mapReply(joined?.response ?? response, values, joined);
     } finally {
       leave();
     }
@@ -215,6 +220,16 @@ async function exchange(
   seen.status = again.status;
   if (again.status === 401) credential.invalidate(principal, second);
   return again;
+}
+
+/** For further pages: the deadline is that of the whole call, and only the first reports progress. */
+function askAgain(route: Route, call: Call, seen: Seen, now: () => number): Again {
+  const deadline = now() + route.limits.timeoutMs;
+  return (values) => {
+    const limits = { ...route.limits, timeoutMs: Math.max(1, deadline - now()) };
+    const build = (credential: CredentialParts): WireRequest => route.build(values, credential);
+    return exchange({ ...route, limits }, { ...call, onProgress: undefined }, build, seen);
+  };
 }
 
 function describeIssues(issues: readonly ArgIssue[]): string {

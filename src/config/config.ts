@@ -184,6 +184,10 @@ export interface ResponseConfig {
   readonly select: { readonly expression: string; readonly position: Position } | undefined;
   /** Member names with dots between levels; empty: all are kept. */
   readonly fields: readonly string[];
+  /** Names of response headers to tell, as written. */
+  readonly headers: readonly string[];
+  /** Pages that one call may fetch and join. */
+  readonly maxPages: number;
   /** Of the text of all blocks, at four characters each. */
   readonly maxTokens: number;
 }

@@ -31,6 +31,8 @@ export interface EntityLimits {
 export interface Meaning {
   readonly content: readonly ContentBlock[];
   readonly structured: StructuredValue | undefined;
+  /** Parses a body that is one JSON text. */
+  readonly parse?: JsonText["parse"];
 }
 
 /** Where one text goes: into a block of its own, or into a resource with an address. */
@@ -138,11 +140,11 @@ function jsonMeaning(scope: Scope, json: JsonText, total?: number): Meaning {
   const { maxTextChars: maxChars, hint } = scope.limits;
   if (json.text.length > maxChars || total !== undefined) {
     const text = cutJson(json, { maxChars, total, hint });
-    return { content: [block(scope, text)], structured: undefined };
+    return { content: [block(scope, text)], structured: undefined, parse: json.parse };
   }
   const structured =
     json.depth > maxJsonDepth ? undefined : { json: json.text, isObject: json.kind === "object" };
-  return { content: [block(scope, json.text)], structured };
+  return { content: [block(scope, json.text)], structured, parse: json.parse };
 }
 
 function block(scope: Scope, text: string): ContentBlock {
@@ -172,7 +174,12 @@ function readEvents(scope: Scope, body: Buffer, family: StreamFamily): Meaning {
     return readText(scope, listed.join("\n"), "json");
   const texts = items.map((item, i) => item?.text ?? JSON.stringify(listed[i]));
   const depth = 1 + proven.reduce((deepest, item) => Math.max(deepest, item.depth), 0);
-  const list: JsonText = { text: `[${texts.join(",")}]`, kind: "array", depth };
+  const list: JsonText = {
+    text: `[${texts.join(",")}]`,
+    kind: "array",
+    depth,
+    parse: () => undefined,
+  };
   return jsonMeaning(scope, list, listed.length > maxItems ? listed.length : undefined);
 }
 

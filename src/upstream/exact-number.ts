@@ -1,13 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { JsonValue } from "../base/json.ts";
 
-/** A parsed JSON text, and how what was made of it is printed. */
-interface ExactJson {
-  readonly value: JsonValue;
-  /** @throws RangeError when it is nested too deep to print. */
-  readonly print: (made: JsonValue) => string;
-}
-
 /** So many characters of a number may be more than a double holds; fewer never are. */
 const wide = /\d[\d.]{15}/;
 const candidates = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]{15,}/g;
@@ -20,26 +13,38 @@ const marked = new RegExp(`"${mark}([-+.\\deE]+)"`, "g");
 
 /**
  * Parses without losing digits: a number that JavaScript cannot hold (an int64 beyond 2^53) is
- * carried as a marked text and printed again as it was written.
+ * carried as a marked text, for `printExactly`.
  *
  * @throws SyntaxError when the text is not JSON.
  */
-export function parseExactly(json: string): ExactJson {
-  if (!wide.test(json)) return { value: parse(json), print: JSON.stringify };
+export function parseExactly(json: string): JsonValue {
+  if (!wide.test(json)) return parse(json);
   const text = json.replace(candidates, (token, at: number) => {
     if (token.startsWith('"') || isExact(token)) return token;
     // A name without quotes must not become one with.
     colon.lastIndex = at + token.length;
     return colon.test(json) ? token : `"${mark}${token}"`;
   });
-  return { value: parse(text), print };
+  return parse(text);
 }
 
-/** A carried number inside a longer text stays text. */
-function print(made: JsonValue): string {
+/**
+ * Prints what was made of a parsed value, carried numbers as they were written. One inside a longer
+ * text stays text.
+ *
+ * @throws RangeError when it is nested too deep to print.
+ */
+export function printExactly(made: JsonValue): string {
+  const json = JSON.stringify(made);
+  if (!json.includes(mark)) return json;
   const unmarked = (token: string, digits: string): string =>
     number.test(digits) ? digits : token;
-  return JSON.stringify(made).replace(marked, unmarked).replaceAll(mark, "");
+  return json.replace(marked, unmarked).replaceAll(mark, "");
+}
+
+/** Whether a text of a parsed value is, or holds, a carried number. */
+export function isCarried(text: string): boolean {
+  return text.includes(mark);
 }
 
 function parse(json: string): JsonValue {

@@ -1,4 +1,5 @@
-import { parseExactly } from "./exact-number.ts";
+import type { JsonValue } from "../base/json.ts";
+import { parseExactly, printExactly } from "./exact-number.ts";
 import type { Reshape } from "./reshape.ts";
 
 /** JSON text that was proven, and what is known about it. */
@@ -8,6 +9,8 @@ export interface JsonText {
   readonly kind: "object" | "array" | "scalar";
   /** Nested containers; 0 for a scalar. */
   readonly depth: number;
+  /** What the API sent, for the few who need it: most answers are never parsed. */
+  readonly parse: () => JsonValue | undefined;
 }
 
 const [quote, backslash, comma, colon, space] = [0x22, 0x5c, 0x2c, 0x3a, 0x20];
@@ -22,7 +25,8 @@ const [openArray, closeArray, openObject, closeObject] = [0x5b, 0x5d, 0x7b, 0x7d
 export function readJson(text: string): JsonText | undefined {
   const scanned = scan(text);
   if (scanned === undefined) return undefined;
-  return describe(repairEscapes(scanned.isCompact ? text : compact(text)), scanned.depth);
+  const shown = repairEscapes(scanned.isCompact ? text : compact(text));
+  return { ...describe(shown, scanned.depth), parse: () => tryParse(text) };
 }
 
 /**
@@ -31,14 +35,13 @@ export function readJson(text: string): JsonText | undefined {
  * @returns undefined when the text is not JSON. Throws what `reshape` throws, and RangeError.
  */
 export function reshapeJson(text: string, reshape: Reshape): JsonText | undefined {
-  const exact = tryParse(text);
-  if (exact === undefined) return undefined;
-  // Printing writes half a surrogate pair as its escape, so the same repair is needed.
-  const made = repairEscapes(exact.print(reshape(exact.value)));
-  return describe(made, scan(made)?.depth ?? 0);
+  const value = tryParse(text);
+  if (value === undefined) return undefined;
+  const made = repairEscapes(printExactly(reshape(value)));
+  return { ...describe(made, scan(made)?.depth ?? 0), parse: () => value };
 }
 
-function tryParse(text: string): ReturnType<typeof parseExactly> | undefined {
+function tryParse(text: string): JsonValue | undefined {
   try {
     return parseExactly(text);
   } catch {
@@ -46,7 +49,7 @@ function tryParse(text: string): ReturnType<typeof parseExactly> | undefined {
   }
 }
 
-function describe(text: string, depth: number): JsonText {
+function describe(text: string, depth: number): Omit<JsonText, "parse"> {
   const first = text.charCodeAt(0);
   const kind = first === openObject ? "object" : first === openArray ? "array" : "scalar";
   return { text, kind, depth };

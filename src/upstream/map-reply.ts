@@ -1,13 +1,17 @@
+import type { JsonValue } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 import type { ResponseConfig } from "../config/config.ts";
+import type { Values } from "../tools/values.ts";
 import { textBlock } from "./content-block.ts";
 import { readEntity, readReshaped, typeOf, type EntityLimits } from "./entity.ts";
 import { compileErrorReply, describeStatus, unfit, wrongType } from "./error-reply.ts";
 import type { WireResponse } from "./message.ts";
+import type { Next } from "./paging.ts";
 import { toLine } from "./plain-text.ts";
 import type { Reply } from "./reply.ts";
 import type { ReplyShape } from "./reply-shape.ts";
 import type { Reshape } from "./reshape.ts";
+import { compileTrailer } from "./trailer.ts";
 
 export interface ReplyLimits {
   /** UTF-16 units of text in all blocks together. */
@@ -30,8 +34,16 @@ export function replyLimitsOf({ maxTokens }: Pick<ResponseConfig, "maxTokens">):
   return { ...defaultReplyLimits, maxTextChars: maxTokens * 4 };
 }
 
-/** Turns an API's whole answer into a reply. Never throws, whatever the bytes are. */
-export type MapReply = (response: WireResponse) => Reply;
+/**
+ * Turns an API's whole answer into a reply. Never throws, whatever the bytes are.
+ *
+ * @param values What the request was built from.
+ */
+export type MapReply = (
+  response: WireResponse,
+  values: Values,
+  joined?: { readonly next: Next | undefined },
+) => Reply;
 
 /** Decides at load what can be known of a tool's answers; a call only looks at the bytes. */
 export function compileReply(
@@ -41,39 +53,76 @@ export function compileReply(
 ): MapReply {
   const mapError = compileErrorReply(shape, ports.now);
   const mapSuccess = compileSuccess(shape, { ...limits, hint: pagingHint(shape) });
-  return (response) => {
-    const { status, body, headers } = response;
-    if (status < 200 || status > 299) return mapError(response);
-    if (body.length === 0 || status === 204 || status === 205) return emptyReply(status, headers);
-    return mapSuccess(response);
+  const trailer = compileTrailer(shape);
+  if (trailer === undefined) {
+    return (response) => (isSuccess(response) ? mapSuccess(response).reply : mapError(response));
+  }
+  return (response, values, joined) => {
+    if (!isSuccess(response)) return mapError(response);
+    const { reply, parse } = mapSuccess(response);
+    if (reply.isError) return reply;
+    const lines = trailer({ headers: response.headers, parse }, values, joined);
+    if (lines.length === 0) return reply;
+    return { ...reply, content: [...reply.content, textBlock(lines.join("\n"))] };
   };
 }
 
-function compileSuccess(shape: ReplyShape, limits: EntityLimits): MapReply {
-  const { reshape, expectsJson } = shape;
-  if (reshape !== undefined) return compileReshaped(shape, reshape, limits);
+function isSuccess({ status }: WireResponse): boolean {
+  return status >= 200 && status <= 299;
+}
+
+interface Success {
+  readonly reply: Reply;
+  /** Of the JSON of the answer. */
+  readonly parse: () => JsonValue | undefined;
+}
+
+const noJson = (): undefined => undefined;
+
+type MapSuccess = (response: WireResponse) => Success;
+
+function compileSuccess(shape: ReplyShape, limits: EntityLimits): MapSuccess {
+  const { reshape } = shape;
+  const map =
+    reshape === undefined ? compileWhole(shape, limits) : compileReshaped(shape, reshape, limits);
   return (response) => {
-    const { status, headers } = response;
+    const { status, body } = response;
+    if (body.length === 0 || status === 204 || status === 205) return empty(response);
+    return map(response);
+  };
+}
+
+function compileWhole(shape: ReplyShape, limits: EntityLimits): MapSuccess {
+  return (response) => {
+    const { status } = response;
     const type = typeOf(response);
-    if (expectsJson && type.family === "html") return wrongType(shape, status, type.essence);
-    const { content, structured } = readEntity(response, type, limits);
-    if (content.length === 0) return emptyReply(status, headers);
-    return { content, structured, isError: false };
+    if (shape.expectsJson && type.family === "html")
+      return { reply: wrongType(shape, status, type.essence), parse: noJson };
+    const { content, structured, parse = noJson } = readEntity(response, type, limits);
+    if (content.length === 0) return empty(response);
+    return { reply: { content, structured, isError: false }, parse };
   };
 }
 
 /** What cannot be reshaped is no answer: a filter may be there to keep the rest from the model. */
-function compileReshaped(shape: ReplyShape, reshape: Reshape, limits: EntityLimits): MapReply {
+function compileReshaped(shape: ReplyShape, reshape: Reshape, limits: EntityLimits): MapSuccess {
   return (response) => {
+    const { status } = response;
     const type = typeOf(response);
     try {
       const meaning = readReshaped(response, type, limits, reshape);
-      if (meaning === undefined) return wrongType(shape, response.status, type.essence);
-      return { ...meaning, isError: false };
+      if (meaning === undefined)
+        return { reply: wrongType(shape, status, type.essence), parse: noJson };
+      const { content, structured, parse = noJson } = meaning;
+      return { reply: { content, structured, isError: false }, parse };
     } catch {
-      return unfit(shape, response.status);
+      return { reply: unfit(shape, status), parse: noJson };
     }
   };
+}
+
+function empty({ status, headers }: WireResponse): Success {
+  return { reply: emptyReply(status, headers), parse: noJson };
 }
 
 function emptyReply(status: number, headers: ReadonlyMap<string, string>): Reply {

@@ -1,6 +1,7 @@
 import type { ResponseInfo } from "../openapi/operation.ts";
 import type { Tool } from "../tools/tool.ts";
 import { parseMediaType } from "./media-type.ts";
+import { compilePaging, type FindNext } from "./paging.ts";
 import { compileReshape, type Reshape } from "./reshape.ts";
 
 /** What has to be known of a tool to read its API's answers. */
@@ -14,6 +15,12 @@ export interface ReplyShape {
   readonly names: ArgumentNames;
   /** What the tool's rule makes of a JSON success; undefined: it stays as it is. */
   readonly reshape: Reshape | undefined;
+  /** Names of response headers to tell after a success, as the rule spells them. */
+  readonly headers: readonly string[];
+  /** undefined: no argument of the tool leads to another page. */
+  readonly findNext: FindNext | undefined;
+  /** Argument names in the order of the values of a request. */
+  readonly argumentOf: readonly string[];
 }
 
 /** How the names an API uses in its messages lead back to arguments of the tool. */
@@ -48,6 +55,9 @@ export function replyShapeOf(tool: Pick<Tool, "operation" | "places" | "response
     expectsJson: declaresJson(responses),
     names: { parameters, properties, body },
     reshape: compileReshape(tool.response),
+    headers: tool.response.headers,
+    findNext: compilePaging(tool.places),
+    argumentOf: tool.places.map(({ key }) => key),
   };
 }
 

@@ -64,7 +64,13 @@ test("the shortest file gets every default", async () => {
             mediaType: undefined,
             allowGetBody: false,
             args: new Map(),
-            response: { select: undefined, fields: [], maxTokens: 25_000 },
+            response: {
+              select: undefined,
+              fields: [],
+              headers: [],
+              maxPages: 1,
+              maxTokens: 25_000,
+            },
             position: at(5, 57),
           },
         ],
@@ -309,6 +315,8 @@ test("a rule takes every key", async () => {
         response:
           select: "{id: id}"
           fields: [id, "a b.c-d"]
+          headers: [ETag, x-total]
+          maxPages: 20
           maxTokens: 4000
 `,
     ),
@@ -324,6 +332,8 @@ test("a rule takes every key", async () => {
     response: {
       select: { expression: "{id: id}", position: { line: 42, column: 19 } },
       fields: ["id", "a b.c-d"],
+      headers: ["ETag", "x-total"],
+      maxPages: 20,
       maxTokens: 4000,
     },
   });

@@ -20,6 +20,9 @@ const shape: ReplyShape = {
     body: "body",
   },
   reshape: undefined,
+  headers: [],
+  findNext: undefined,
+  argumentOf: [],
 };
 
 /** Wednesday, 7 October 2026, noon. */
@@ -40,7 +43,7 @@ export function reply(
   body: string | Uint8Array = "",
   map: MapReply = mapper(),
 ): Reply {
-  return map({ status, headers: new Map(Object.entries(headers)), body: Buffer.from(body) });
+  return map({ status, headers: new Map(Object.entries(headers)), body: Buffer.from(body) }, []);
 }
 
 export function textOf(answer: Reply): string {

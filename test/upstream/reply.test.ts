@@ -254,7 +254,13 @@ test("the shape of a tool holds the names of what the model supplies", () => {
     place("note", model, { kind: "property", name: "Note" }),
     place("body", model, { kind: "body" }),
   ];
-  const response = { select: undefined, fields: [], maxTokens: 25_000 };
+  const response = {
+    select: undefined,
+    fields: [],
+    headers: ["ETag"],
+    maxPages: 1,
+    maxTokens: 25_000,
+  };
   expect(replyShapeOf({ operation, places, response })).toEqual({
     method: "PUT",
     path: "/a/{b}",
@@ -265,5 +271,8 @@ test("the shape of a tool holds the names of what the model supplies", () => {
       body: "body",
     },
     reshape: undefined,
+    headers: ["ETag"],
+    findNext: undefined,
+    argumentOf: ["customer", "hidden", "note", "body"],
   });
 });

@@ -6,6 +6,8 @@ export function compileResponse(node: YamlNode | undefined): ResponseConfig {
   return {
     select: select && { expression: textOf(select) ?? "", position: select.position },
     fields: textsOf(child(node, "fields")),
+    headers: textsOf(child(node, "headers")),
+    maxPages: Number(child(node, "maxPages")?.value),
     maxTokens: Number(child(node, "maxTokens")?.value),
   };
 }

@@ -1,6 +1,6 @@
 import type { JsonSchema } from "../../base/json.ts";
 import { list, section, text } from "./shape.ts";
-import { fieldPath } from "./units.ts";
+import { fieldPath, token } from "./units.ts";
 
 export const responseSchema: JsonSchema = section(
   {
@@ -26,6 +26,25 @@ export const responseSchema: JsonSchema = section(
       fieldPath,
       { uniqueItems: true },
     ),
+    headers: list(
+      {
+        description:
+          "Response headers the model is told after a success, e.g. a version or a total.",
+        default: [],
+        examples: [["ETag", "X-Total-Count"]],
+      },
+      { type: "string", ...token },
+      { uniqueItems: true },
+    ),
+    maxPages: {
+      type: "integer",
+      description:
+        "Pages that one call may fetch and join, for GET and QUERY operations whose query has an argument for paging. 1 leaves it to the model to ask for the next one.",
+      default: 1,
+      minimum: 1,
+      maximum: 20,
+      examples: [5],
+    },
     maxTokens: {
       type: "integer",
       description:

@@ -345,6 +345,9 @@ export const shapes: readonly Refused[] = [
     { written: "fields: ¦id", code: "wrong_type" },
     { written: "fields: [¦a..b]", code: "invalid_value" },
     { written: "fields: [¦.a]", code: "invalid_value" },
+    { written: "maxPages: ¦0", code: "out_of_range" },
+    { written: "maxPages: ¦21", code: "out_of_range" },
+    { written: "headers: [¦a b]", code: "invalid_value" },
     { written: "fields: [a, ¦a]", code: "duplicate_item" },
   ].map(({ written, code }) => ({
     because: `response does not take ${written}`,
