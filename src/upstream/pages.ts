@@ -8,7 +8,7 @@ import type { WireResponse } from "./message.ts";
 import { itemsOf, listKeyOf, type FindNext, type Next } from "./paging.ts";
 
 /** One answer in the place of several, and what leads on from the last of them. */
-export interface Joined {
+interface Joined {
   readonly response: WireResponse;
   readonly next: Next | undefined;
 }
