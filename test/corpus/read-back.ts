@@ -4,7 +4,7 @@ import type { Body, Parameter } from "../../src/openapi/operation.ts";
 import type { Tool } from "../../src/tools/tool.ts";
 import type { WireRequest } from "../../src/upstream/message.ts";
 import { readStyled, type Shape, type Text, type Wire } from "./read-style.ts";
-import { readParts } from "./read-parts.ts";
+import { pairOf, readMember, splitParts } from "./read-parts.ts";
 
 /** Two readings of one argument: what was given and what a server would find in the request. */
 export interface Reading {
@@ -168,7 +168,7 @@ function readBody(
       return readForm(given as JsonObject, body, text);
     case "multipart": {
       const type = headers[headers.indexOf("content-type") + 1] ?? "";
-      return readParts(given as JsonObject, type, bytes);
+      return readMultipart(given as JsonObject, body, splitParts(type, bytes));
     }
     case "unsupported":
       throw new Error(`${body.mediaType} was sent`);
@@ -188,6 +188,30 @@ function readForm(given: JsonObject, body: Body, text: string): Omit<Reading, "a
     const found: unknown = JSON.parse(readText(name, wire));
     return [name, { given: member, found }] as const;
   });
+  return besides(members);
+}
+
+function readMultipart(
+  given: JsonObject,
+  body: Body,
+  parts: ReturnType<typeof splitParts>,
+): Omit<Reading, "argument"> {
+  const decode = (text: string): string => text.replaceAll("%20", " ").replaceAll("%7C", "|");
+  const wire: Wire = { whole: undefined, pairs: parts.map(pairOf), decode };
+  const members = Object.entries(given).map(([name, member]) => {
+    const style = body.fields.get(name)?.style;
+    const reading =
+      style === undefined
+        ? readMember(name, member, parts)
+        : readAs({ ...style, name }, member, wire);
+    return [name, reading] as const;
+  });
+  return besides(members);
+}
+
+function besides(
+  members: readonly (readonly [string, Omit<Reading, "argument">])[],
+): Omit<Reading, "argument"> {
   return {
     given: Object.fromEntries(members.map(([name, reading]) => [name, reading.given])),
     found: Object.fromEntries(members.map(([name, reading]) => [name, reading.found])),

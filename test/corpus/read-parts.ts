@@ -1,14 +1,15 @@
-import { isJsonObject, type JsonObject, type JsonValue } from "../../src/base/json.ts";
+import { isJsonObject, type JsonValue } from "../../src/base/json.ts";
 
-/** The parts of a multipart/form-data body (RFC 7578) beside what was given, member by member. */
-export function readParts(
-  given: JsonObject,
-  contentType: string,
-  body: Buffer,
-): { readonly given: unknown; readonly found: unknown } {
+interface Part {
+  readonly name: string;
+  readonly content: Buffer;
+}
+
+/** The parts of a multipart/form-data body (RFC 7578). */
+export function splitParts(contentType: string, body: Buffer): readonly Part[] {
   const boundary = /boundary="?([^";]+)/.exec(contentType)?.[1];
   if (boundary === undefined) throw new Error(`no boundary in ${contentType}`);
-  const parts = body
+  return body
     .toString("latin1")
     .split(`--${boundary}`)
     .slice(1, -1)
@@ -17,23 +18,25 @@ export function readParts(
       name: Buffer.from(/; name="([^"]*)"/.exec(head)?.[1] ?? "", "latin1").toString(),
       content: Buffer.from(content, "latin1"),
     }));
-  const found = Object.entries(given).map(([name, member]) => {
-    const own = parts.filter((part) => part.name === name);
-    const items = Array.isArray(member) ? (member as readonly JsonValue[]) : [member];
-    const texts = own.map(({ content }, i) => readPart(items[i] ?? null, content));
-    return [name, Array.isArray(member) ? texts : texts[0]] as const;
-  });
-  return {
-    given: Object.fromEntries(
-      Object.entries(given).map(([name, member]) => [
-        name,
-        Array.isArray(member)
-          ? (member as readonly JsonValue[]).map(expectPart)
-          : expectPart(member),
-      ]),
-    ),
-    found: Object.fromEntries(found),
-  };
+}
+
+/** One member of a body beside what was given. */
+export function readMember(
+  name: string,
+  member: JsonValue,
+  parts: readonly Part[],
+): { readonly given: unknown; readonly found: unknown } {
+  const own = parts.filter((part) => part.name === name);
+  const items = Array.isArray(member) ? (member as readonly JsonValue[]) : [member];
+  const texts = own.map(({ content }, i) => readPart(items[i] ?? null, content));
+  return Array.isArray(member)
+    ? { given: items.map(expectPart), found: texts }
+    : { given: expectPart(member), found: texts[0] };
+}
+
+/** A part has no percent-encoding, so its delimiters are spelled as a query would have them. */
+export function pairOf({ name, content }: Part): string {
+  return `${name}=${content.toString().replaceAll(" ", "%20").replaceAll("|", "%7C")}`;
 }
 
 function isFile(value: JsonValue): value is { readonly data: string } {
