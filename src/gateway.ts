@@ -94,7 +94,8 @@ async function load(file: string, env: Env, wanted: Set<string>): Promise<Loaded
 
 /** The document of an API as gateway.yaml names it. */
 export function documentSource(api: ApiConfig): DocumentSource {
-  return { file: api.spec, position: api.specPosition, refs: api.refs };
+  const { spec: file, specPosition: position, overlays, refs } = api;
+  return { file, position, overlays, refs };
 }
 
 /** What files said, so that it can be told whether they still do. */

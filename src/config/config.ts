@@ -105,6 +105,8 @@ export interface ApiConfig {
   /** Absolute path of the OpenAPI document, or its URL. */
   readonly spec: string;
   readonly specPosition: Position;
+  /** In the order they are applied. */
+  readonly overlays: readonly OverlayFile[];
   readonly refs: RefsConfig;
   /** Origin and base path without trailing slash, e.g. `http://courses.internal:8080/v1`; undefined: the document's first server. */
   readonly url: string | undefined;
@@ -114,6 +116,14 @@ export interface ApiConfig {
   readonly deepObjectArrays: "repeat" | "brackets" | "indices";
   /** Ordered; the first rule that matches an operation decides. */
   readonly rules: readonly RuleConfig[];
+  readonly position: Position;
+}
+
+/** An OpenAPI Overlay document. */
+export interface OverlayFile {
+  /** Absolute path. */
+  readonly file: string;
+  /** Where gateway.yaml names it. */
   readonly position: Position;
 }
 

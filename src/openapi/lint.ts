@@ -4,8 +4,7 @@ import type { Issue } from "../base/issue.ts";
 import { isJsonObject, type JsonValue } from "../base/json.ts";
 import { escapeText } from "../base/text.ts";
 import { type Finding, warningOf } from "./finding.ts";
-import { type DocumentSource, reachOf } from "./load.ts";
-import { readMain } from "./reach.ts";
+import { type DocumentSource, reachOf, readOverlaid } from "./load.ts";
 import { detectVersion } from "./version.ts";
 
 const maxFindings = 50;
@@ -17,7 +16,7 @@ const maxFindings = 50;
  * @throws ConfigError As `loadDocument`.
  */
 export async function lintDocument(document: DocumentSource): Promise<readonly Issue[]> {
-  const source = await readMain(reachOf(document, lookup), document.position);
+  const { source } = await readOverlaid(reachOf(document, lookup), document);
   const found: Finding[] = [];
   const { dialect } = detectVersion(source, (finding) => found.push(finding));
   if (dialect.name !== "3.2") found.push(...(await validate(source.root)));

@@ -3,17 +3,19 @@ import type { LookupFunction } from "node:net";
 
 import type { Issue, Position } from "../base/issue.ts";
 import { escapeText } from "../base/text.ts";
-import type { RefsConfig } from "../config/config.ts";
+import type { OverlayFile, RefsConfig } from "../config/config.ts";
 import { type Bundle, readBundle } from "./bundle.ts";
 import { createWarnings } from "./finding.ts";
 import type { Model } from "./model.ts";
 import { child, type Node, textOf } from "./node.ts";
 import type { ApiDocument, Operation } from "./operation.ts";
+import { applyOverlays, type Overlaid } from "./overlay.ts";
 import { readOperations } from "./paths.ts";
 import { createReach, type ReachConfig, readMain } from "./reach.ts";
 import { createReferences } from "./reference.ts";
 import { createSchemas } from "./schema/pool.ts";
 import { readSecuritySchemes } from "./security.ts";
+import { readFileSource, type Source } from "./source.ts";
 import { cleanText } from "./text.ts";
 import { detectVersion } from "./version.ts";
 
@@ -23,6 +25,8 @@ export interface DocumentSource {
   readonly file: string;
   /** Where gateway.yaml names it: the position of findings about the file itself. */
   readonly position: Position;
+  /** OpenAPI Overlay documents, in the order they are applied. */
+  readonly overlays?: readonly OverlayFile[];
   /** What its references may lead to; none: files below its own directory. */
   readonly refs?: RefsConfig;
   /** Told about every file that is looked for, so that a reload watches for it. */
@@ -48,8 +52,23 @@ export async function loadDocument(
     source.onFile?.(file);
   };
   const reach = reachOf({ ...source, onFile }, resolver);
-  const main = await readMain(reach, source.position);
-  return compileDocument(await readBundle(main, createReach(reach)), files);
+  const { source: main, warnings } = await readOverlaid(reach, source);
+  const bundle = await readBundle(main, createReach(reach));
+  return compileDocument({ ...bundle, issues: [...warnings, ...bundle.issues] }, files);
+}
+
+/** The main document as its overlays leave it. */
+export async function readOverlaid(
+  reach: ReachConfig,
+  { position, overlays = [] }: DocumentSource,
+): Promise<Overlaid> {
+  const main = await readMain(reach, position);
+  const read: Source[] = [];
+  for (const overlay of overlays) {
+    reach.onFile(overlay.file);
+    read.push(await readFileSource(overlay.file, overlay.position));
+  }
+  return applyOverlays(main, read);
 }
 
 const readsNothingElse: RefsConfig = { roots: [], allowHosts: [], privateHosts: [] };

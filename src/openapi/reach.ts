@@ -11,7 +11,7 @@ import type { AddressKind } from "./address.ts";
 import { documentError } from "./parsed.ts";
 import type { RefFailure } from "./reference.ts";
 import { fetchBytes, type Fetching, NotFetched } from "./remote.ts";
-import { parseSource, readBytes, type Source } from "./source.ts";
+import { parseSource, readBytes, readFileSource, type Source } from "./source.ts";
 
 /**
  * Reads the document with this URI, if the one that refers to it may.
@@ -42,8 +42,7 @@ export async function readMain(config: ReachConfig, named: Position): Promise<So
   const { spec, lookup } = config;
   if (!isRemote(spec)) {
     config.onFile(spec);
-    const uri = pathToFileURL(spec).href;
-    return parseSource({ file: spec, uri, bytes: await readBytes(spec, named) }, named);
+    return readFileSource(spec, named);
   }
   const signal = AbortSignal.timeout(fetchTimeoutMs);
   const permits = permitsFor(new URL(spec), config.refs);

@@ -1,5 +1,6 @@
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
+import { pathToFileURL } from "node:url";
 
 import { ConfigError } from "../base/errors.ts";
 import type { Position } from "../base/issue.ts";
@@ -57,6 +58,12 @@ export function parseSource({ file, uri, bytes }: DocumentText, named: Position)
     root: value,
     positionOf: (at) => ({ file, ...locate(at) }),
   };
+}
+
+/** @throws ConfigError */
+export async function readFileSource(file: string, named: Position): Promise<Source> {
+  const uri = pathToFileURL(file).href;
+  return parseSource({ file, uri, bytes: await readBytes(file, named) }, named);
 }
 
 /**

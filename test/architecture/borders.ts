@@ -50,6 +50,7 @@ export const homes: Readonly<Record<string, readonly string[]>> = {
   // The public listener and the operator's; the broker brings its own.
   fastify: ["http", "admin"],
   // Verifies callers' tokens, and signs those of the embedded authorization server.
+  "json-p3": ["openapi"],
   jose: ["auth", "broker"],
   "lru-cache": ["base"],
   oauth4webapi: ["upstream"],

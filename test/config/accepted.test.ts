@@ -47,6 +47,7 @@ test("the shortest file gets every default", async () => {
         id: "things",
         spec: join(directory, "things.yaml"),
         specPosition: at(5, 18),
+        overlays: [],
         refs: { roots: [], allowHosts: [], privateHosts: [] },
         url: undefined,
         credential: { kind: "none" },

@@ -135,6 +135,7 @@ function apiConfig(credential: CredentialConfig, id = "courses"): ApiConfig {
   return {
     id,
     spec: "/specs/courses.yaml",
+    overlays: [],
     refs: { roots: [], allowHosts: [], privateHosts: [] },
     specPosition: position,
     url: "http://courses.test",

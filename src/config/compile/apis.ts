@@ -17,6 +17,10 @@ export function compileApis(
       id,
       spec: locateSpec(scope, spec),
       specPosition: spec?.position ?? nameOf(node),
+      overlays: itemsOf(child(node, "overlays")).map((overlay) => ({
+        file: resolve(scope.directory, textOf(overlay) ?? ""),
+        position: overlay.position,
+      })),
       refs: compileRefs(scope, child(node, "refs")),
       url: checkUrl(child(node, "url"), apiRules, scope.problems),
       credential: compileCredential(scope, child(node, "credential"), names),

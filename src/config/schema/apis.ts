@@ -226,6 +226,15 @@ const apiSchema: JsonSchema = section(
         "Its OpenAPI document: a path relative to gateway.yaml, or an https URL that is fetched once at load. http is for loopback hosts only.",
       examples: ["specs/courses.yaml", "https://courses.acme.com/openapi.json"],
     }),
+    overlays: list(
+      {
+        description:
+          "OpenAPI Overlay files (1.0, 1.1), relative to gateway.yaml, applied to the document in this order before anything else looks at it.",
+        default: [],
+        examples: [["specs/courses.overlay.yaml"]],
+      },
+      { type: "string", minLength: 1 },
+    ),
     refs: refsSchema,
     url: text({
       description: "Its origin and base path, without trailing slash.",
