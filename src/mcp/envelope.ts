@@ -37,7 +37,19 @@ export function acceptRequest(
   if (method === "tools/list") {
     return hasOnly(params ?? {}, listKeys) ? { era, id, progressToken, method } : undefined;
   }
-  return acceptCall(headers, params, { era, id, progressToken, method });
+  const call = readCall(params);
+  if (call === undefined) return undefined;
+  const { name, args } = call;
+  if (era === "modern" && headers["mcp-name"] !== name) return undefined;
+  return { era, id, progressToken, method, name, args };
+}
+
+function readCall(
+  params: JsonObject | undefined,
+): { readonly name: string; readonly args: JsonObject } | undefined {
+  if (params === undefined || !hasOnly(params, callKeys)) return undefined;
+  const { name, arguments: args = {} } = params;
+  return typeof name === "string" && isJsonObject(args) ? { name, args } : undefined;
 }
 
 interface Message {
@@ -60,18 +72,6 @@ function readMessage(body: JsonValue): Message | undefined {
 const bodyKeys = new Set(["jsonrpc", "id", "method", "params"]);
 const listKeys = new Set(["_meta"]);
 const callKeys = new Set(["name", "arguments", "_meta"]);
-
-function acceptCall(
-  headers: IncomingHttpHeaders,
-  params: JsonObject | undefined,
-  request: Omit<Extract<HotRequest, { method: "tools/call" }>, "name" | "args">,
-): HotRequest | undefined {
-  if (params === undefined || !hasOnly(params, callKeys)) return undefined;
-  const { name, arguments: args = {} } = params;
-  if (typeof name !== "string" || !isJsonObject(args)) return undefined;
-  if (request.era === "modern" && headers["mcp-name"] !== name) return undefined;
-  return { ...request, name, args };
-}
 
 /** 2026-07-28: a complete envelope in `_meta`, and headers that repeat it. */
 function isModern(
