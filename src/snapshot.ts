@@ -20,10 +20,12 @@ import type { Tool } from "./tools/tool.ts";
 import { readBaseUrl, type BaseUrl } from "./upstream/base-url.ts";
 import { createCredential, type CredentialDeps } from "./upstream/credential.ts";
 import { compileReply, replyLimitsOf } from "./upstream/map-reply.ts";
-import { compilePages, type JoinPages } from "./upstream/pages.ts";
-import { replyShapeOf, type ReplyShape } from "./upstream/reply-shape.ts";
+import { compilePages } from "./upstream/pages.ts";
+import { replyShapeOf } from "./upstream/reply-shape.ts";
+import { compileReshape } from "./upstream/reshape.ts";
+import { followRedirects } from "./upstream/redirect.ts";
 import { compileRequest } from "./upstream/request.ts";
-import type { SendLimits, Upstreams } from "./upstream/send.ts";
+import type { Send, SendLimits, Upstreams } from "./upstream/send.ts";
 
 /** A configuration and its documents, compiled into everything that serves. Immutable. */
 export interface Snapshot {
@@ -144,8 +146,8 @@ function compileRoutes(
     const limits = { timeoutMs: api.timeoutMs, maxBytes: config.limits.maxResponseBytes };
     for (const tool of tools) {
       const base = locate(api, tool, { issues, readUrl });
-      const shape = collect(issues, () => replyShapeOf(tool));
-      if (base === undefined || shape === undefined) continue;
+      collect(issues, () => compileReshape(tool.response));
+      if (base === undefined) continue;
       plans.set(tool, () => ({
         enter,
         credential,
@@ -156,9 +158,8 @@ function compileRoutes(
           userAgent: lasting.userAgent,
           deepLists: api.deepObjectArrays,
         }),
-        send: lasting.upstreams.to(base.origin),
-        joinPages: joinPagesOf(tool, shape, limits),
-        mapReply: compileReply(shape, replyLimitsOf(tool.response), ports),
+        send: compileSend(api, base.origin, lasting.upstreams, ports),
+        ...compileReading(tool, limits, ports),
       }));
     }
   }
@@ -174,6 +175,18 @@ function compileRoutes(
   };
 }
 
+function compileSend(
+  { redirects }: ApiConfig,
+  origin: string,
+  { to }: Upstreams,
+  { now }: Ports,
+): Send {
+  const send = to(origin);
+  return redirects === undefined
+    ? send
+    : followRedirects(send, { origin, allowedHosts: redirects.allowedHosts, to }, now);
+}
+
 type ReadUrl = (text: string) => BaseUrl;
 
 /** A thousand tools have a handful of servers. */
@@ -186,15 +199,20 @@ function createUrlReader(): ReadUrl {
   };
 }
 
-function joinPagesOf(
-  { operation, response }: Tool,
-  { findNext }: ReplyShape,
+/** How the answers of a tool are read. */
+function compileReading(
+  tool: Tool,
   { maxBytes }: SendLimits,
-): JoinPages | undefined {
-  const { maxPages } = response;
-  const safe = operation.method === "GET" || operation.method === "QUERY";
-  if (maxPages === 1 || !safe || findNext === undefined) return undefined;
-  return compilePages(findNext, { maxPages, maxBytes });
+  ports: Ports,
+): Pick<Route, "joinPages" | "mapReply"> {
+  const shape = replyShapeOf(tool);
+  const { findNext, method } = shape;
+  const { maxPages } = tool.response;
+  const joins = maxPages > 1 && (method === "GET" || method === "QUERY");
+  return {
+    joinPages: joins && findNext ? compilePages(findNext, { maxPages, maxBytes }) : undefined,
+    mapReply: compileReply(shape, replyLimitsOf(tool.response), ports),
+  };
 }
 
 /** `url` of the api decides; only without one does the document say where its API is. */

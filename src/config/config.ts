@@ -114,6 +114,8 @@ export interface ApiConfig {
   readonly timeoutMs: number;
   /** How the API reads a list inside a `deepObject` parameter: `a=1&a=2`, `a[]=1`, `a[0]=1`. */
   readonly deepObjectArrays: "repeat" | "brackets" | "indices";
+  /** undefined: none is followed. Hosts have their port unless it is the default one. */
+  readonly redirects: { readonly allowedHosts: readonly string[] } | undefined;
   /** Ordered; the first rule that matches an operation decides. */
   readonly rules: readonly RuleConfig[];
   readonly position: Position;

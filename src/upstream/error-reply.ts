@@ -81,7 +81,7 @@ function textReply(text: string, isError: boolean): Reply {
 function describeRedirect(head: string, headers: ReadonlyMap<string, string>): string {
   const location = headers.get("location");
   const to = location === undefined ? "" : `\nLocation: ${toLine(location, maxLocation)}`;
-  return `${head}${to}\nRedirects are not followed.`;
+  return `${head}${to}\nThe redirect was not followed.`;
 }
 
 function describeBody(response: WireResponse, pathOf: ArgumentPath): readonly string[] {

@@ -53,6 +53,7 @@ test("the shortest file gets every default", async () => {
         credential: { kind: "none" },
         timeoutMs: 10_000,
         deepObjectArrays: "repeat",
+        redirects: undefined,
         rules: [
           {
             select: { kind: "match", tags: ["a"], methods: [], paths: [] },
@@ -345,6 +346,17 @@ test("a rule takes every key", async () => {
     methods: ["GET"],
     paths: ["/courses/**"],
   });
+});
+
+test.each([
+  { written: "{}", allowedHosts: [] },
+  {
+    written: '{allowedHosts: [files.acme.com, "cdn.internal:8080", "[::1]:3000"]}',
+    allowedHosts: ["files.acme.com", "cdn.internal:8080", "[::1]:3000"],
+  },
+])("redirects: $written", async ({ written, allowedHosts }) => {
+  const { apis } = await load(goodWith("timeout: 10s", `redirects: ${written}`));
+  expect(apis[0]?.redirects).toEqual({ allowedHosts });
 });
 
 test.each([

@@ -141,6 +141,7 @@ function apiConfig(credential: CredentialConfig, id = "courses"): ApiConfig {
     url: "http://courses.test",
     credential,
     deepObjectArrays: "repeat",
+    redirects: undefined,
     timeoutMs: 1000,
     rules: [],
     position,

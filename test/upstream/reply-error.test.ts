@@ -226,7 +226,7 @@ test("a redirect is told, not followed", () => {
   const answer = reply(302, { location: "https://elsewhere.test/\u202e\nlogin" }, "", get);
   expect(answer).toMatchObject({ isError: true, structured: undefined });
   expect(textOf(answer)).toBe(
-    "HTTP 302 Found from GET /orders\nLocation: https://elsewhere.test/ login\nRedirects are not followed.",
+    "HTTP 302 Found from GET /orders\nLocation: https://elsewhere.test/ login\nThe redirect was not followed.",
   );
 });
 

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import type { ApiConfig, ClientConfig, RefsConfig } from "../config.ts";
-import { child, entriesOf, itemsOf, nameOf, textOf, type YamlNode } from "../node.ts";
+import { child, entriesOf, itemsOf, nameOf, textOf, textsOf, type YamlNode } from "../node.ts";
 import { apiRules, documentRules } from "../url.ts";
 import { compileCredential } from "./credential.ts";
 import { compileRule } from "./rule.ts";
@@ -27,6 +27,7 @@ export function compileApis(
       timeoutMs: durationOf(child(node, "timeout"), { min: "1ms", max: "300s" }, scope.problems),
       deepObjectArrays: (textOf(child(node, "deepObjectArrays")) ??
         "repeat") as ApiConfig["deepObjectArrays"],
+      redirects: compileRedirects(child(node, "redirects")),
       rules: itemsOf(child(node, "tools")).map((rule) => compileRule(scope, rule)),
       position: nameOf(node),
     };
@@ -40,6 +41,10 @@ function locateSpec({ directory, problems }: Scope, node: YamlNode | undefined):
     return resolve(directory, text);
   }
   return checkUrl(node, documentRules, problems) ?? text;
+}
+
+function compileRedirects(node: YamlNode | undefined): ApiConfig["redirects"] {
+  return node && { allowedHosts: textsOf(child(node, "allowedHosts")) };
 }
 
 function compileRefs({ directory }: Scope, node: YamlNode | undefined): RefsConfig {

@@ -6,6 +6,7 @@ import {
   argumentName,
   duration,
   globPath,
+  hostAndPort,
   hostName,
   idNames,
   principalPath,
@@ -255,6 +256,27 @@ const apiSchema: JsonSchema = section(
         examples: ["brackets"],
       },
       ["repeat", "brackets", "indices"],
+    ),
+    redirects: section(
+      {
+        description:
+          "Redirects of GET and HEAD are followed, at most three, within the API's origin. Without this key none is: the model is told the Location.",
+        "x-default": "none is followed",
+        examples: [{}, { allowedHosts: ["files.acme.com"] }],
+      },
+      [],
+      {
+        allowedHosts: list(
+          {
+            description:
+              "Other hosts that may be asked too, without the caller's credential and never from https to http.",
+            default: [],
+            examples: [["files.acme.com", "cdn.internal:8080"]],
+          },
+          hostAndPort,
+          { uniqueItems: true },
+        ),
+      },
     ),
     tools: list(
       {

@@ -55,6 +55,14 @@ export const hostName: JsonSchema = {
   ),
 };
 
+export const hostAndPort: JsonSchema = {
+  type: "string",
+  ...pattern(
+    "^([0-9a-z]([0-9a-z-]*[0-9a-z])?(\\.[0-9a-z]([0-9a-z-]*[0-9a-z])?)*|\\[[0-9a-f:.]+\\])(:[1-9]\\d{0,4})?$",
+    "must be a lower-case host name, with :port unless it is the default one",
+  ),
+};
+
 /** RFC 9110 §5.6.2, token: header and cookie names. */
 export const token: JsonObject = pattern(
   "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",

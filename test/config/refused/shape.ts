@@ -355,4 +355,17 @@ export const shapes: readonly Refused[] = [
     to: `        name: enrol_in_course\n        response: {${written}}`,
     code,
   })),
+  ...[
+    { written: "redirects: ¦true", code: "wrong_type" },
+    { written: "redirects: {allowedHosts: [¦https://files.acme.com]}", code: "invalid_value" },
+    { written: "redirects: {allowedHosts: [¦Files.acme.com]}", code: "invalid_value" },
+    { written: "redirects: {allowedHosts: [¦files.acme.com/x]}", code: "invalid_value" },
+    { written: 'redirects: {allowedHosts: [¦"*.acme.com"]}', code: "invalid_value" },
+    { written: "redirects: {¦hosts: []}", code: "unknown_key" },
+  ].map(({ written, code }) => ({
+    because: `an api does not take ${written}`,
+    from: "    timeout: 10s",
+    to: `    ${written}`,
+    code,
+  })),
 ];
