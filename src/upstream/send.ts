@@ -57,7 +57,7 @@ export function createUpstreams(): Upstreams {
   return {
     to: (origin) => {
       const pool = poolOf(origin);
-      return (request, limits, watch) => send(pool, request, { ...limits, ...watch });
+      return (request, limits, watch) => send(pool, request, limits, watch);
     },
     async close() {
       const all = [...pools.values()];
@@ -70,21 +70,23 @@ export function createUpstreams(): Upstreams {
 async function send(
   pool: Pool,
   request: WireRequest,
-  options: SendLimits & Watch,
+  limits: SendLimits,
+  watch: Watch,
 ): Promise<WireResponse> {
-  const raw = await exchange(pool, request, options);
+  const raw = await exchange(pool, request, limits, watch);
   const coding = raw.headers.get("content-encoding");
   if (coding === undefined || coding === "identity" || raw.body.length === 0) return raw;
-  return { ...raw, body: await decompress(coding, raw.body, options.maxBytes) };
+  return { ...raw, body: await decompress(coding, raw.body, limits.maxBytes) };
 }
 
 function exchange(
   pool: Pool,
   request: WireRequest,
-  options: SendLimits & Watch,
+  { timeoutMs, maxBytes }: SendLimits,
+  watch: Watch,
 ): Promise<WireResponse> {
   return new Promise((resolve, reject) => {
-    const { cancel, maxBytes } = options;
+    const { cancel } = watch;
     if (cancel?.cancelled) {
       reject(new CallError("cancelled", "The call was cancelled."));
       return;
@@ -103,9 +105,9 @@ function exchange(
       controller?.abort(error);
     };
     const deadline = setTimeout(() => {
-      const seconds = options.timeoutMs / 1000;
+      const seconds = timeoutMs / 1000;
       fail(new CallError("upstream_timeout", `The API did not answer within ${seconds} s.`));
-    }, options.timeoutMs);
+    }, timeoutMs);
     const forget = cancel?.onCancel(() =>
       fail(new CallError("cancelled", "The call was cancelled.")),
     );
@@ -131,7 +133,7 @@ function exchange(
           status = statusCode;
           headers = readHeaders(fields);
           if (!headers.has("content-encoding")) {
-            onChunk = options.onHead?.(status, headers.get("content-type") ?? "");
+            onChunk = watch.onHead?.(status, headers.get("content-type") ?? "");
           }
           // To HEAD it tells how large a body would be that is not sent (RFC 9110 §8.6).
           if (request.method === "HEAD") return;
