@@ -41,6 +41,9 @@ export function compileArgumentPath(names: ArgumentNames): ArgumentPath {
   };
 
   return (path) => {
+    // A name on the wire may hold what separates segments elsewhere: `filter[from]`.
+    const whole = typeof path === "string" ? find(parameters, path) : undefined;
+    if (whole !== undefined) return join([whole]);
     const segments = segmentsOf(path);
     if (segments === undefined || segments.length === 0) return undefined;
     const [first = "", ...rest] = segments;

@@ -1,5 +1,5 @@
 import { brotliDecompress, gunzip, inflate, inflateRaw } from "node:zlib";
-import { Pool, type Dispatcher } from "undici";
+import { errors, Pool, type Dispatcher } from "undici";
 import type { CancelSignal } from "../base/cancel.ts";
 import { CallError } from "../base/errors.ts";
 import type { WireRequest, WireResponse } from "./message.ts";
@@ -223,12 +223,13 @@ const protocolCodes = new Set([
   "UND_ERR_RES_CONTENT_LENGTH_MISMATCH",
   "UND_ERR_HEADERS_OVERFLOW",
   "UND_ERR_RESPONSE",
-  "HPE_INVALID_CONSTANT",
 ]);
 
 function translate(error: Error): CallError {
   if (error instanceof CallError) return error;
   const code = "code" in error ? String(error.code) : "";
-  if (protocolCodes.has(code) || code.startsWith("HPE_")) return protocolFault(error);
+  // undici's parser names its codes in the message only.
+  const unreadable = error instanceof errors.HTTPParserError;
+  if (unreadable || protocolCodes.has(code)) return protocolFault(error);
   return new CallError("upstream_unreachable", "The API could not be reached.", { cause: error });
 }
