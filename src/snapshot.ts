@@ -13,12 +13,13 @@ import type { HttpService } from "./http/server.ts";
 import { createConcurrencyLimit, type Enter } from "./limits/concurrency.ts";
 import type { McpService } from "./mcp/service.ts";
 import type { Audit } from "./observe/audit.ts";
-import type { ApiDocument } from "./openapi/operation.ts";
+import type { ApiDocument, Servers } from "./openapi/operation.ts";
 import { compilePermit, type Permit } from "./policy/permit.ts";
 import { compileCatalog, type Catalog } from "./tools/catalog.ts";
 import type { Tool } from "./tools/tool.ts";
-import { readBaseUrl, type BaseUrl } from "./upstream/base-url.ts";
+import type { BaseUrl } from "./upstream/base-url.ts";
 import { createCredential, type CredentialDeps } from "./upstream/credential.ts";
+import { checkServers, compileLocate } from "./upstream/locate.ts";
 import { compileReply, replyLimitsOf } from "./upstream/map-reply.ts";
 import { compilePages } from "./upstream/pages.ts";
 import { replyShapeOf } from "./upstream/reply-shape.ts";
@@ -71,7 +72,7 @@ export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports):
     policyOf(config),
   );
   issues.push(...conditionIssues);
-  const routes = compileRoutes({ config, catalog, issues }, lasting, ports);
+  const routes = compileRoutes({ config, documents, catalog, issues }, lasting, ports);
   if (issues.some(({ severity }) => severity === "error")) throw new ConfigError(issues);
   const road = compileRoad({ catalog, permit, routes, audit: lasting.audit }, ports);
   const endpoint = config.endpoints[0];
@@ -122,32 +123,38 @@ function compileMcp(catalog: Catalog, permit: Permit, road: Road): McpService {
   };
 }
 
-interface Draft {
-  readonly config: Config;
+interface Draft extends Loaded {
   readonly catalog: Catalog;
   readonly issues: Issue[];
 }
 
+const noServers: Servers = { scope: "document", list: [] };
+
 function compileRoutes(
-  { config, catalog, issues }: Draft,
+  { config, documents, catalog, issues }: Draft,
   lasting: Lasting,
   ports: Ports,
 ): RoadParts["routes"] {
   const plans = new Map<Tool, () => Route>();
   const routes = new Map<Tool, Route>();
-  const readUrl = createUrlReader();
   for (const api of config.apis) {
     const tools = [...catalog.tools.values()].filter((tool) => tool.api === api.id);
     const credential = collect(issues, () =>
       createCredential(api, { ...lasting, clients: config.clients }, ports),
     );
     if (credential === undefined) continue;
+    const servers = documents.get(api.id)?.servers ?? noServers;
+    issues.push(...checkServers(api, servers));
+    const locate = compileLocate(api, servers);
     const enter: Enter = createConcurrencyLimit(config.limits.maxConcurrentCalls);
     const limits = { timeoutMs: api.timeoutMs, maxBytes: config.limits.maxResponseBytes };
     for (const tool of tools) {
-      const base = locate(api, tool, { issues, readUrl });
+      const base = locate(tool.operation);
       collect(issues, () => compileReshape(tool.response));
-      if (base === undefined) continue;
+      if (isFinding(base)) {
+        tell(issues, base);
+        continue;
+      }
       plans.set(tool, () => ({
         enter,
         credential,
@@ -187,18 +194,6 @@ function compileSend(
     : followRedirects(send, { origin, allowedHosts: redirects.allowedHosts, to }, now);
 }
 
-type ReadUrl = (text: string) => BaseUrl;
-
-/** A thousand tools have a handful of servers. */
-function createUrlReader(): ReadUrl {
-  const known = new Map<string, BaseUrl>();
-  return (text) => {
-    const url = known.get(text) ?? readBaseUrl(text);
-    known.set(text, url);
-    return url;
-  };
-}
-
 /** How the answers of a tool are read. */
 function compileReading(
   tool: Tool,
@@ -215,29 +210,15 @@ function compileReading(
   };
 }
 
-/** `url` of the api decides; only without one does the document say where its API is. */
-function locate(
-  api: ApiConfig,
-  tool: Tool,
-  { issues, readUrl }: { readonly issues: Issue[]; readonly readUrl: ReadUrl },
-): BaseUrl | undefined {
-  const server = api.url ?? tool.operation.servers[0];
-  try {
-    if (server !== undefined) return readUrl(server);
-  } catch {
-    // Not absolute, or no http URL: the finding below says what to do.
-  }
-  const told = issues.some(({ code, position }) => code === "no_url" && position === api.position);
-  if (!told) {
-    issues.push({
-      severity: "error",
-      code: "no_url",
-      message: `the document does not say where ${api.id} is`,
-      position: api.position,
-      help: "add url: the origin and base path of the API",
-    });
-  }
-  return undefined;
+function isFinding(found: BaseUrl | Issue): found is Issue {
+  return "severity" in found;
+}
+
+/** One finding says it for all tools that have the same. */
+function tell(issues: Issue[], finding: Issue): void {
+  const { code, position } = finding;
+  if (!issues.some((told) => told.code === code && told.position === position))
+    issues.push(finding);
 }
 
 function collect<T>(issues: Issue[], make: () => T): T | undefined {

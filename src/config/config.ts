@@ -110,6 +110,9 @@ export interface ApiConfig {
   readonly refs: RefsConfig;
   /** Origin and base path without trailing slash, e.g. `http://courses.internal:8080/v1`; undefined: the document's first server. */
   readonly url: string | undefined;
+  readonly server: ServerChoice;
+  /** Hosts that operations with servers of their own may be called on, besides that of the API. */
+  readonly allowedHosts: readonly string[];
   readonly credential: CredentialConfig;
   readonly timeoutMs: number;
   /** How the API reads a list inside a `deepObject` parameter: `a=1&a=2`, `a[]=1`, `a[0]=1`. */
@@ -119,6 +122,19 @@ export interface ApiConfig {
   /** Ordered; the first rule that matches an operation decides. */
   readonly rules: readonly RuleConfig[];
   readonly position: Position;
+}
+
+/** Which of the document's servers, and what its variables are. */
+export interface ServerChoice {
+  /** undefined: the first. */
+  readonly select:
+    | ((
+        | { readonly kind: "name"; readonly name: string }
+        | { readonly kind: "description"; readonly description: string }
+        | { readonly kind: "index"; readonly index: number }
+      ) & { readonly position: Position })
+    | undefined;
+  readonly variables: ReadonlyMap<string, { readonly value: string; readonly position: Position }>;
 }
 
 /** An OpenAPI Overlay document. */

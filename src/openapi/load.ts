@@ -15,6 +15,7 @@ import { createReach, type ReachConfig, readMain } from "./reach.ts";
 import { createReferences } from "./reference.ts";
 import { createSchemas } from "./schema/pool.ts";
 import { readSecuritySchemes } from "./security.ts";
+import { documentServers } from "./server.ts";
 import { readFileSource, type Source } from "./source.ts";
 import { cleanText } from "./text.ts";
 import { detectVersion } from "./version.ts";
@@ -87,7 +88,20 @@ function compileDocument(bundle: Bundle, files: readonly string[]): ApiDocument 
   const references = createReferences(root, survey, failures);
   const schemas = createSchemas({ source, dialect, references, survey }, warn);
   const securitySchemes = readSecuritySchemes(root, { dialect, references, warn });
-  const model: Model = { root, dialect, references, schemas, securitySchemes };
+  const baseAt: Model["baseAt"] = (at) => {
+    const base = survey.baseAt(at);
+    return base?.startsWith("http") === true ? base : undefined;
+  };
+  const servers = documentServers(root, dialect, { warn, baseAt });
+  const model: Model = {
+    root,
+    dialect,
+    references,
+    schemas,
+    securitySchemes,
+    servers,
+    baseAt,
+  };
   const { operations, skipped } = readOperations(model, source, warn);
   warnings.push(...repeatedIds(operations));
   return {
@@ -96,6 +110,7 @@ function compileDocument(bundle: Bundle, files: readonly string[]): ApiDocument 
     title: cleanText(textOf(child(root, "info"), "title") ?? ""),
     version,
     operations,
+    servers,
     schemas: schemas.pool,
     securitySchemes,
     warnings,

@@ -1,7 +1,7 @@
 import { escapeText } from "../base/text.ts";
 import { Unconvertible, type Warn } from "./finding.ts";
 import type { Node, Pointer } from "./node.ts";
-import type { SecurityScheme } from "./operation.ts";
+import type { SecurityScheme, Servers } from "./operation.ts";
 import { isFailure, type References, refOf } from "./reference.ts";
 import type { Schemas } from "./schema/pool.ts";
 import type { Dialect } from "./version.ts";
@@ -14,6 +14,9 @@ export interface Model {
   readonly references: References;
   readonly schemas: Schemas;
   readonly securitySchemes: ReadonlyMap<string, SecurityScheme>;
+  readonly servers: Servers;
+  /** URL of the document that a place belongs to; undefined for a file. */
+  readonly baseAt: (at: Pointer) => string | undefined;
 }
 
 /** One operation being read: its findings go to `warn`, its refusal is an `Unconvertible`. */

@@ -15,6 +15,7 @@ export interface ApiDocument {
   /** As written, e.g. `3.1.0`. */
   readonly version: string;
   readonly operations: readonly Operation[];
+  readonly servers: Servers;
   /** Component schemas by the name used in `#/$defs/NAME`; converted on first access. */
   readonly schemas: SchemaPool;
   readonly securitySchemes: ReadonlyMap<string, SecurityScheme>;
@@ -58,11 +59,35 @@ export interface Operation {
   readonly responses: readonly ResponseInfo[];
   /** Alternatives of scheme names with the scopes each asks for; `[]` = no security. */
   readonly security: readonly ReadonlyMap<string, readonly string[]>[];
-  /** Effective servers (operation, path item, root), variables filled in, absolute or relative as written. */
-  readonly servers: readonly string[];
+  /** Effective servers: of the operation, else of its path item, else of the document. */
+  readonly servers: Servers;
   readonly position: Position;
   /** Findings about this operation that do not keep it from being served. */
   readonly warnings: readonly Issue[];
+}
+
+export interface Servers {
+  /** `operation`: the operation or its path item has servers of its own. */
+  readonly scope: "document" | "operation";
+  readonly list: readonly Server[];
+}
+
+export interface Server {
+  /** As written: with `{variables}`, absolute or relative to `base`. */
+  readonly url: string;
+  /** 3.2; empty if none. */
+  readonly name: string;
+  readonly description: string;
+  readonly variables: ReadonlyMap<string, ServerVariable>;
+  /** URL of the document; undefined for a file. */
+  readonly base: string | undefined;
+}
+
+interface ServerVariable {
+  /** Undefined in a broken document. */
+  readonly default: string | undefined;
+  /** Empty: any value. */
+  readonly allowed: readonly string[];
 }
 
 export type ParameterIn = "path" | "query" | "querystring" | "header" | "cookie";

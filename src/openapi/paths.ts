@@ -3,12 +3,12 @@ import { type Bodies, noBody, readBodies } from "./body.ts";
 import { createWarnings, type Finding, Unconvertible, type Warn, warningOf } from "./finding.ts";
 import { fail, followOrFail, type Model, type Reading } from "./model.ts";
 import { child, children, isTrue, type Node, textOf, textsOf } from "./node.ts";
-import type { Operation, SkippedOperation } from "./operation.ts";
+import type { Operation, Servers, SkippedOperation } from "./operation.ts";
 import { effectiveParameters, readParameters, withoutCredentials } from "./parameter.ts";
 import { parsePathKey } from "./path.ts";
 import { readResponses } from "./response.ts";
 import { effectiveSecurity } from "./security.ts";
-import { readServers, swaggerServers } from "./server.ts";
+import { ownServers } from "./server.ts";
 import type { Source } from "./source.ts";
 import { modernParameters } from "./swagger.ts";
 import { cleanText } from "./text.ts";
@@ -160,11 +160,8 @@ function bodiesOf(method: string, written: Node | undefined, reading: Reading): 
   }
 }
 
-function serversOf(node: Node, item: readonly Node[], reading: Reading): readonly string[] {
-  const { root, dialect, warn } = reading;
-  if (dialect.name === "2.0") return swaggerServers(root);
-  return readServers(
-    [child(node, "servers"), itemMember(item, "servers"), child(root, "servers")],
-    warn,
-  );
+function serversOf(node: Node, item: readonly Node[], reading: Reading): Servers {
+  if (reading.dialect.name === "2.0") return reading.servers;
+  const lists = [child(node, "servers"), itemMember(item, "servers")];
+  return ownServers(lists, reading) ?? reading.servers;
 }

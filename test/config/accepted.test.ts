@@ -48,6 +48,8 @@ test("the shortest file gets every default", async () => {
         spec: join(directory, "things.yaml"),
         specPosition: at(5, 18),
         overlays: [],
+        server: { select: undefined, variables: new Map() },
+        allowedHosts: [],
         refs: { roots: [], allowHosts: [], privateHosts: [] },
         url: undefined,
         credential: { kind: "none" },
@@ -93,6 +95,21 @@ test.each([
 ])("the document %s is fetched", async (url) => {
   const { apis } = await load(goodWith("spec: specs/other.yaml", `spec: ${url}`));
   expect(apis[1]?.spec).toBe(url);
+});
+
+test.each([
+  ["name: prod", { kind: "name", name: "prod" }],
+  ["description: Production", { kind: "description", description: "Production" }],
+  ["index: 1", { kind: "index", index: 1 }],
+])("a server is chosen by %s", async (choice, select) => {
+  const { apis } = await load(
+    goodWith(
+      "spec: specs/other.yaml",
+      `spec: specs/other.yaml\n    server: {${choice}, variables: {region: eu}}\n    allowedHosts: [files.acme.com]`,
+    ),
+  );
+  expect(apis[1]).toMatchObject({ server: { select }, allowedHosts: ["files.acme.com"] });
+  expect(apis[1]?.server.variables.get("region")).toMatchObject({ value: "eu" });
 });
 
 test("references get to more directories and hosts", async () => {

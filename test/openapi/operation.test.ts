@@ -282,18 +282,23 @@ test("an external path item is listed as skipped, its local members serve", asyn
   ]);
 });
 
-test("the nearest servers count, with their variables filled in", async () => {
+test("the nearest servers count, with their variables", async () => {
   const text = `${document(`/a: {servers: [{url: 'https://a'}], get: {servers: []}}
 /b: {get: {}}`)}
 servers:
-  - {url: 'https://{host}/v{n}', variables: {host: {default: h}, n: {enum: ['2']}}}
+  - {url: 'https://{host}/v{n}', description: d, variables: {host: {default: h}, n: {enum: ['2']}}}
   - {url: 'https://{gone}/'}`;
   const api = await loadText(text);
-  expect(api.operations.map((operation) => operation.servers)).toEqual([
-    ["https://a"],
-    ["https://h/v2"],
-  ]);
-  expect(api.operations[1]?.warnings).toMatchObject([{ code: "server_variable_without_default" }]);
+  const [own, other] = api.operations.map((operation) => operation.servers);
+  expect(own).toMatchObject({ scope: "operation", list: [{ url: "https://a" }] });
+  expect(other).toMatchObject({ scope: "document", list: [{ description: "d" }, {}] });
+  expect(other?.list[0]?.variables).toEqual(
+    new Map([
+      ["host", { default: "h", allowed: [] }],
+      ["n", { default: "2", allowed: ["2"] }],
+    ]),
+  );
+  expect(api.warnings).toMatchObject([{ code: "server_variable_without_default" }]);
 });
 
 test.each([

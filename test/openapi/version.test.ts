@@ -88,7 +88,7 @@ definitions:
   );
   const [put, post] = api.operations;
   expect(put).toMatchObject({
-    servers: ["https://api.example.com/v1"],
+    servers: { scope: "document", list: [{ url: "https://api.example.com/v1" }] },
     bodyRequired: true,
     bodies: [{ mediaType: "application/json", schema: { $ref: "#/$defs/A" } }],
     responses: [

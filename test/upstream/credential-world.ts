@@ -131,11 +131,13 @@ export function clientConfig(over: Partial<ClientConfig> & { issuer: string }): 
   };
 }
 
-function apiConfig(credential: CredentialConfig, id = "courses"): ApiConfig {
+export function apiConfig(credential: CredentialConfig, id = "courses"): ApiConfig {
   return {
     id,
     spec: "/specs/courses.yaml",
     overlays: [],
+    server: { select: undefined, variables: new Map() },
+    allowedHosts: [],
     refs: { roots: [], allowHosts: [], privateHosts: [] },
     specPosition: position,
     url: "http://courses.test",

@@ -1,6 +1,15 @@
 import { resolve } from "node:path";
-import type { ApiConfig, ClientConfig, RefsConfig } from "../config.ts";
-import { child, entriesOf, itemsOf, nameOf, textOf, textsOf, type YamlNode } from "../node.ts";
+import type { ApiConfig, ClientConfig, RefsConfig, ServerChoice } from "../config.ts";
+import {
+  child,
+  entriesOf,
+  itemsOf,
+  label,
+  nameOf,
+  textOf,
+  textsOf,
+  type YamlNode,
+} from "../node.ts";
 import { apiRules, documentRules } from "../url.ts";
 import { compileCredential } from "./credential.ts";
 import { compileRule } from "./rule.ts";
@@ -23,6 +32,8 @@ export function compileApis(
       })),
       refs: compileRefs(scope, child(node, "refs")),
       url: checkUrl(child(node, "url"), apiRules, scope.problems),
+      server: compileServer(scope, child(node, "server")),
+      allowedHosts: itemsOf(child(node, "allowedHosts")).map((host) => textOf(host) ?? ""),
       credential: compileCredential(scope, child(node, "credential"), names),
       timeoutMs: durationOf(child(node, "timeout"), { min: "1ms", max: "300s" }, scope.problems),
       deepObjectArrays: (textOf(child(node, "deepObjectArrays")) ??
@@ -45,6 +56,31 @@ function locateSpec({ directory, problems }: Scope, node: YamlNode | undefined):
 
 function compileRedirects(node: YamlNode | undefined): ApiConfig["redirects"] {
   return node && { allowedHosts: textsOf(child(node, "allowedHosts")) };
+}
+
+function compileServer({ problems }: Scope, node: YamlNode | undefined): ServerChoice {
+  const [, second] = ["name", "description", "index"].flatMap((key) => child(node, key) ?? []);
+  if (second !== undefined) {
+    const message = `${label(second)} stands beside another way to choose a server`;
+    const help = "write one of name, description and index";
+    problems.error({ at: second, code: "conflicting_keys", message, help });
+  }
+  const variables = entriesOf(child(node, "variables")).map(
+    ([name, value]) => [name, { value: textOf(value) ?? "", position: value.position }] as const,
+  );
+  return { select: selectServer(node), variables: new Map(variables) };
+}
+
+function selectServer(node: YamlNode | undefined): ServerChoice["select"] {
+  for (const kind of ["name", "description"] as const) {
+    const written = child(node, kind);
+    const text = textOf(written) ?? "";
+    const { position } = written ?? {};
+    if (position === undefined) continue;
+    return kind === "name" ? { kind, name: text, position } : { kind, description: text, position };
+  }
+  const index = child(node, "index");
+  return index && { kind: "index", index: Number(index.value), position: index.position };
 }
 
 function compileRefs({ directory }: Scope, node: YamlNode | undefined): RefsConfig {

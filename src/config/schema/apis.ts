@@ -218,6 +218,44 @@ const refsSchema: JsonSchema = section(
   },
 );
 
+const serverSchema: JsonSchema = section(
+  {
+    description:
+      "Which server of the document the API runs on; without `url` only. At most one of `name`, `description` and `index`.",
+    "x-default": "the first",
+    examples: [{ description: "Production", variables: { region: "eu" } }],
+  },
+  [],
+  {
+    name: text({
+      description: "Its name (OpenAPI 3.2).",
+      "x-default": "—",
+      examples: ["production"],
+    }),
+    description: text({
+      description: "Its description, word for word.",
+      "x-default": "—",
+      examples: ["Production"],
+    }),
+    index: {
+      type: "integer",
+      description: "Its place in the list, from 0.",
+      minimum: 0,
+      "x-default": "—",
+      examples: [1],
+    },
+    variables: named(
+      {
+        description: "Values of the variables in its URL; one of the document's where it lists them.",
+        default: {},
+        examples: [{ region: "eu" }],
+      },
+      { minLength: 1 },
+      { type: "string" },
+    ),
+  },
+);
+
 const apiSchema: JsonSchema = section(
   { description: "One API: its document, where it runs, and which operations become tools." },
   ["spec", "credential", "tools"],
@@ -242,6 +280,17 @@ const apiSchema: JsonSchema = section(
       "x-default": "the first server of the document",
       examples: ["http://courses.internal:8080/v1"],
     }),
+    server: serverSchema,
+    allowedHosts: list(
+      {
+        description:
+          "Hosts that operations with a server of their own may be called on, with this API's credential; on any other host such an operation is an error.",
+        default: [],
+        examples: [["uploads.acme.com"]],
+      },
+      hostName,
+      { uniqueItems: true },
+    ),
     credential: credentialSchema,
     timeout: duration({
       description: "For a whole call to the API, at most 300s.",

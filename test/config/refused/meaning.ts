@@ -329,6 +329,24 @@ export const meanings: readonly Refused[] = [
     code: "invalid_url",
   },
   {
+    because: "a server is chosen in one way",
+    from: "spec: specs/other.yaml",
+    to: "spec: specs/other.yaml\n    server: {name: a, index: ¦1}",
+    code: "conflicting_keys",
+  },
+  {
+    because: "a server's index is a count",
+    from: "spec: specs/other.yaml",
+    to: "spec: specs/other.yaml\n    server: {index: ¦-1}",
+    code: "out_of_range",
+  },
+  {
+    because: "an allowed host is no URL",
+    from: "spec: specs/other.yaml",
+    to: 'spec: specs/other.yaml\n    allowedHosts: [¦"https://files.acme.com"]',
+    code: "invalid_value",
+  },
+  {
     because: "a host of references has no scheme",
     from: "spec: specs/other.yaml",
     to: 'spec: specs/other.yaml\n    refs: {allowHosts: [¦"https://acme.com"]}',
