@@ -6,6 +6,7 @@ import { anonymous } from "../auth/anonymous.ts";
 import { createGateway, inspect } from "../gateway.ts";
 import type { Snapshot } from "../snapshot.ts";
 import { maskCredential } from "../upstream/masked-credential.ts";
+import { showRequest } from "../upstream/shown-request.ts";
 import { exitCodes, printLine, UsageError, type ExitCode, type Io } from "./io.ts";
 import { readPrincipal } from "./principal.ts";
 import { createPorts, gatewayOptions, quietPorts } from "./setup.ts";
@@ -26,7 +27,7 @@ export interface CallOptions {
 
 export async function call(tool: string, options: CallOptions, io: Io): Promise<ExitCode> {
   try {
-    if (options.dryRun) return await showRequest(tool, options, io);
+    if (options.dryRun) return await dryRun(tool, options, io);
     return await callTool(tool, options, io);
   } catch (error) {
     if (error instanceof CallError || error instanceof UnknownToolError) {
@@ -43,7 +44,7 @@ export async function call(tool: string, options: CallOptions, io: Io): Promise<
 }
 
 /** The request exactly as it would be sent, secrets masked; nothing is sent. */
-async function showRequest(name: string, options: CallOptions, io: Io): Promise<ExitCode> {
+async function dryRun(name: string, options: CallOptions, io: Io): Promise<ExitCode> {
   const snapshot = await inspect(gatewayOptions(io, options.config, quietPorts));
   const principal = await pretend(snapshot, options);
   const tool = snapshot.catalog.tools.get(name);
@@ -54,16 +55,12 @@ async function showRequest(name: string, options: CallOptions, io: Io): Promise<
     { tool: name, args, principal, transport: "cli", cancel: undefined, onProgress: undefined },
     credential,
   );
-  const headers = pairUp(request.headers);
-  const url = `${origin}${request.path}`;
-  const { method, body } = request;
-  const text = typeof body === "string" ? body : body && Buffer.from(body).toString("base64");
-  if (options.json) {
-    const shown = { method, url, headers, body: text ?? null };
-    printLine(io.stdout, JSON.stringify(shown));
-  } else {
+  const shown = showRequest(origin, request);
+  if (options.json) printLine(io.stdout, JSON.stringify(shown));
+  else {
+    const { method, url, headers, body } = shown;
     const lines = Object.entries(headers).map(([header, value]) => `${header}: ${value}`);
-    const rest = text === undefined ? [] : ["", text];
+    const rest = body === null ? [] : ["", body];
     printLine(io.stdout, [`${method} ${url}`, ...lines, ...rest].join("\n"));
   }
   return exitCodes.ok;
@@ -165,10 +162,4 @@ async function readText(text: string): Promise<string> {
   } catch (cause) {
     throw new UsageError(`cannot read ${text.slice(1)}`, { cause });
   }
-}
-
-function pairUp(list: readonly string[]): Record<string, string> {
-  const pairs: Record<string, string> = {};
-  for (let i = 0; i + 1 < list.length; i += 2) pairs[list[i] ?? ""] = list[i + 1] ?? "";
-  return pairs;
 }
