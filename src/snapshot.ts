@@ -2,7 +2,7 @@ import { createAnonymous } from "./auth/anonymous.ts";
 import { createAuthenticate, type Authenticate } from "./auth/authenticate.ts";
 import { compileChallenge } from "./auth/challenge.ts";
 import type { KeySets } from "./auth/keysets.ts";
-import { compileMetadata } from "./auth/metadata.ts";
+import { compileAdvertised, compileMetadata } from "./auth/metadata.ts";
 import { ConfigError } from "./base/errors.ts";
 import type { Issue } from "./base/issue.ts";
 import type { Ports } from "./base/ports.ts";
@@ -103,14 +103,18 @@ function compileAuth(
   ports: Ports,
 ): Omit<HttpService, "edge"> {
   if (auth.mode === "none") {
-    const refuse = compileChallenge({ metadataUrl: "", scopes: [] });
+    const refuse = compileChallenge({ metadataUrl: "", scopes: [], advertise: () => [] });
     return { authenticate: createAnonymous(), refuse, metadata: new Map() };
   }
   keys.replace(auth.issuers);
   const metadata = compileMetadata(auth, endpoint, true);
   return {
     authenticate: createAuthenticate(auth, endpoint, { keys }, ports),
-    refuse: compileChallenge({ metadataUrl: metadata.url, scopes: auth.scopes }),
+    refuse: compileChallenge({
+      metadataUrl: metadata.url,
+      scopes: auth.scopes,
+      advertise: compileAdvertised(auth.issuers, endpoint.resource),
+    }),
     metadata: new Map(metadata.paths.map((path) => [path, metadata.body])),
   };
 }

@@ -5,8 +5,10 @@ import type { Authenticate } from "./authenticate.ts";
 export const anonymous: Principal = Object.freeze({
   iss: "",
   sub: "anonymous",
+  name: undefined,
   clientId: undefined,
   scopes: new Set<string>(),
+  roles: Object.freeze([]),
   claims: Object.freeze({}),
   expiresAt: Number.POSITIVE_INFINITY,
   tokenHash: "",

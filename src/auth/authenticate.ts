@@ -6,11 +6,13 @@ import type { Principal } from "../base/principal.ts";
 import { Secret } from "../base/secret.ts";
 import type { AuthConfig, EndpointConfig, IssuerConfig } from "../config/config.ts";
 import { checkTokenText, readBearer } from "./bearer.ts";
+import { compilePatterns, compileRequirements } from "./claim.ts";
 import { checkClaims, type ClaimRules } from "./claims.ts";
 import { decodeJws } from "./jws.ts";
 import type { VerificationKey } from "./key.ts";
 import type { KeySet } from "./keyset.ts";
 import type { KeySets } from "./keysets.ts";
+import { compileMapping } from "./mapping.ts";
 import { invalidToken } from "./refusal.ts";
 
 /**
@@ -20,7 +22,8 @@ import { invalidToken } from "./refusal.ts";
  * refuses one in the query string. The principal is frozen; its claims are plain frozen data.
  *
  * @throws AuthError `missing_token`: 401 without `error` (RFC 6750 §3.1); `invalid_request`: 400;
- *   `invalid_token`: 401; `insufficient_scope`: 403, a baseline scope is missing;
+ *   `invalid_token`: 401; `insufficient_scope`: 403, a baseline scope is missing; `access_denied`:
+ *   403, a claim that the issuer's `require` names is not as it must be;
  *   `temporarily_unavailable`: 503, the issuer's keys have never been read.
  * @see RFC 9068 §4 (checks), RFC 8707 §2 (audience)
  */
@@ -106,6 +109,12 @@ export function createAuthenticate(
     const running = pending.get(tokenHash);
     if (running !== undefined) return running;
     const flight = verify(token, tokenHash)
+      .catch((error: unknown) => {
+        // Why a token that looks right is refused is for the operator; the client learns the rule.
+        if (error instanceof AuthError && error.reason === "wrong_audience" && error.cause)
+          ports.log.warn("audience_hint", { hint: (error.cause as Error).message });
+        throw error;
+      })
       .then((verified) => {
         const until = Math.min(verified.principal.expiresAt, ports.now() + maxKeptMs);
         kept.set(tokenHash, verified, until);
@@ -141,13 +150,33 @@ function compileIssuer(
   { resource }: Pick<EndpointConfig, "resource">,
   keys: KeySets,
 ): Issuer {
-  const { issuer: iss, typ, clockSkewMs, allowMachine } = config;
+  const { issuer: iss, typ, tenant, exclusive, clockSkewMs, maxLifetimeMs, allowMachine } = config;
   const keySet = keys.of(iss);
   if (keySet === undefined) throw new TypeError(`no key set for ${iss}`);
-  const audience = new Set(config.audience.length > 0 ? config.audience : [resource]);
+  return {
+    iss,
+    typ,
+    tenant,
+    audience: config.audience === "none" ? undefined : acceptedAudience(config.audience, resource),
+    exclusive,
+    audienceHint: config.preset === "keycloak" ? keycloakHint : undefined,
+    clockSkewMs,
+    maxLifetimeMs,
+    mapping: compileMapping(config, resource),
+    isMachine: compilePatterns(config.machine),
+    allowMachine,
+    require: compileRequirements(config.require),
+    algorithms: new Set(config.algorithms),
+    keySet,
+  };
+}
+
+const keycloakHint = "no aud: the client's scopes have no audience mapper for this gateway";
+
+function acceptedAudience(configured: readonly string[], resource: string): ReadonlySet<string> {
+  const audience = new Set(configured.length > 0 ? configured : [resource]);
   // Clients write a resource without a path as `new URL(resource).href`, with a slash.
   if (audience.has(resource) && `${resource}/` === new URL(resource).href)
     audience.add(`${resource}/`);
-  const algorithms = new Set(config.algorithms);
-  return { iss, typ, audience, clockSkewMs, allowMachine, algorithms, keySet };
+  return audience;
 }

@@ -1,5 +1,5 @@
 import type { AuthError } from "../base/errors.ts";
-import { advertisedScopes } from "./metadata.ts";
+import type { AdvertiseScopes } from "./metadata.ts";
 import { describeReason } from "./refusal.ts";
 
 /** The whole HTTP answer to a caller who is not believed. */
@@ -13,18 +13,21 @@ export interface Refusal {
 
 const retryAfterS = "5";
 
+interface Challenged {
+  readonly metadataUrl: string;
+  readonly scopes: readonly string[];
+  readonly advertise: AdvertiseScopes;
+}
+
 /**
- * Builds the answers of one endpoint. Each 400, 401 and 403 has exactly one `Bearer` challenge
+ * Builds the answers of one endpoint. Each 400, 401 and 403 for a scope has exactly one `Bearer` challenge
  * (RFC 6750 §3, RFC 9728 §5.1), because clients read only the first. It has no `error` when no
  * credential came, and names the baseline scopes together with those that were missing, so that the
  * next token fits at once.
  *
  * @param endpoint `metadataUrl` is the endpoint's `ResourceMetadata.url`; `scopes` the baseline.
  */
-export function compileChallenge(endpoint: {
-  readonly metadataUrl: string;
-  readonly scopes: readonly string[];
-}): (error: AuthError) => Refusal {
+export function compileChallenge(endpoint: Challenged): (error: AuthError) => Refusal {
   return (error) => {
     const description = describeReason(error.reason);
     const headers: Record<string, string> = {
@@ -32,23 +35,21 @@ export function compileChallenge(endpoint: {
       "cache-control": "no-store",
     };
     if (error.code === "temporarily_unavailable") headers["retry-after"] = retryAfterS;
-    else headers["www-authenticate"] = challenge(error, description, endpoint);
+    // No token would change it, and a challenge would make clients ask for one again and again.
+    else if (error.code !== "access_denied")
+      headers["www-authenticate"] = challenge(error, description, endpoint);
     const body = JSON.stringify({ error: error.code, error_description: description });
     return { status: error.status, headers, body };
   };
 }
 
-function challenge(
-  { code, scopes }: AuthError,
-  description: string,
-  endpoint: { readonly metadataUrl: string; readonly scopes: readonly string[] },
-): string {
+function challenge({ code, scopes }: AuthError, description: string, endpoint: Challenged): string {
   const params: [string, string][] = [];
   if (code !== "missing_token") params.push(["error", code]);
   if (code === "invalid_token" || code === "invalid_request")
     params.push(["error_description", description]);
   params.push(["resource_metadata", endpoint.metadataUrl]);
-  const needed = advertisedScopes([...new Set([...endpoint.scopes, ...scopes])]);
+  const needed = endpoint.advertise([...new Set([...endpoint.scopes, ...scopes])]);
   if (needed.length > 0 && code !== "invalid_request") params.push(["scope", needed.join(" ")]);
   return `Bearer ${params.map(([name, value]) => `${name}="${quoted(value)}"`).join(", ")}`;
 }

@@ -1,4 +1,4 @@
-import type { AuthConfig, EndpointConfig } from "../config/config.ts";
+import type { AuthConfig, EndpointConfig, IssuerConfig } from "../config/config.ts";
 
 /** RFC 9728 metadata of one endpoint, ready to be served. */
 export interface ResourceMetadata {
@@ -27,7 +27,7 @@ export function compileMetadata(
     // Verbatim: clients and issuers compare it byte for byte.
     resource,
     authorization_servers: config.issuers.map(({ issuer }) => issuer),
-    scopes_supported: advertisedScopes(config.scopes),
+    scopes_supported: compileAdvertised(config.issuers, resource)(config.scopes),
     bearer_methods_supported: ["header"],
     resource_name: "Tollgate",
   });
@@ -35,7 +35,22 @@ export function compileMetadata(
   return { url: `${origin}${path}`, paths, body };
 }
 
-/** `offline_access` is between client and authorization server; clients add it by themselves. */
-export function advertisedScopes(scopes: readonly string[]): readonly string[] {
-  return scopes.filter((scope) => scope !== "offline_access");
+/** Scopes as clients must ask for them. */
+export type AdvertiseScopes = (scopes: readonly string[]) => readonly string[];
+
+/**
+ * `offline_access` is between client and authorization server; clients add it by themselves. Issuers
+ * that know scopes only in full (Entra: `<resource>/<scope>`) get them so.
+ */
+export function compileAdvertised(
+  issuers: readonly Pick<IssuerConfig, "scopes">[],
+  resource: string,
+): AdvertiseScopes {
+  const prefixes = new Set(
+    issuers.map(({ scopes }) => scopes.advertise.replaceAll("{resource}", resource)),
+  );
+  return (scopes) =>
+    scopes
+      .filter((scope) => scope !== "offline_access")
+      .flatMap((scope) => [...prefixes].map((prefix) => `${prefix}${scope}`));
 }

@@ -4,6 +4,7 @@ import { AuthError } from "../base/errors.ts";
 export type TokenReason =
   | "bad_signature"
   | "client_mismatch"
+  | "client_not_allowed"
   | "dpop_not_supported"
   | "expired"
   | "invalid_client"
@@ -18,11 +19,13 @@ export type TokenReason =
   | "not_an_access_token"
   | "not_yet_valid"
   | "sender_constrained"
+  | "shared_audience"
   | "token_too_large"
   | "unknown_issuer"
   | "unknown_key"
   | "unsupported_algorithm"
-  | "wrong_audience";
+  | "wrong_audience"
+  | "wrong_tenant";
 
 /** 401 `invalid_token`. */
 export function invalidToken(reason: TokenReason, cause?: unknown): AuthError {

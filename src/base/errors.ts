@@ -27,6 +27,7 @@ export type AuthCode =
   | "invalid_token"
   | "invalid_request"
   | "insufficient_scope"
+  | "access_denied"
   | "temporarily_unavailable";
 
 const authStatus = {
@@ -34,6 +35,7 @@ const authStatus = {
   invalid_token: 401,
   invalid_request: 400,
   insufficient_scope: 403,
+  access_denied: 403,
   temporarily_unavailable: 503,
 } as const satisfies Record<AuthCode, number>;
 

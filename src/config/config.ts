@@ -59,15 +59,48 @@ export type AuthConfig =
 export interface IssuerConfig {
   /** Compared byte for byte with `iss`. */
   readonly issuer: string;
-  /** Accepted `aud` values, byte for byte; empty: the resource URL of the endpoint. */
-  readonly audience: readonly string[];
+  readonly preset: string;
+  /** What `tid` must say; undefined: it is not looked at. */
+  readonly tenant: string | undefined;
+  /** Accepted `aud` values, byte for byte; empty: the resource URL of the endpoint; `none`: any or none. */
+  readonly audience: readonly string[] | "none";
+  /** Tokens for anybody else as well are refused. */
+  readonly exclusive: boolean;
   /** `at+jwt` demands the RFC 9068 header; `any` accepts others that are provably not ID tokens. */
   readonly typ: "at+jwt" | "any";
   readonly algorithms: readonly string[];
   /** undefined: from the issuer's metadata. */
   readonly jwksUrl: string | undefined;
   readonly clockSkewMs: number;
+  readonly maxLifetimeMs: number;
+  /** Claims that name the client; those that are there must agree. */
+  readonly clientClaims: readonly string[];
+  /** The only clients accepted; empty: all. */
+  readonly clients: readonly string[];
+  readonly scopes: ScopeClaims;
+  readonly nameClaims: readonly string[];
+  readonly roleClaims: readonly string[];
+  /** By claim; one that does not hold is 403. */
+  readonly require: ReadonlyMap<string, ClaimTest>;
+  /** Each entry by claim: a token of which all fit is a machine's. `null`: the claim is absent. */
+  readonly machine: readonly ReadonlyMap<string, ClaimValue | null>[];
   readonly allowMachine: boolean;
+}
+
+export interface ScopeClaims {
+  readonly from: readonly string[];
+  /** Taken off; `{resource}` in it and in `advertise` stands for that of the endpoint. */
+  readonly prefix: string;
+  /** Put in front of what clients are told. */
+  readonly advertise: string;
+  readonly implies: ReadonlyMap<string, readonly string[]>;
+}
+
+export type ClaimValue = string | number | boolean;
+
+export interface ClaimTest {
+  readonly kind: "any" | "all";
+  readonly values: readonly ClaimValue[];
 }
 
 export interface ClientConfig {

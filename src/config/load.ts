@@ -8,6 +8,7 @@ import { compileAuth } from "./compile/auth.ts";
 import { compileClients } from "./compile/clients.ts";
 import type { Scope } from "./compile/scope.ts";
 import type { Config } from "./config.ts";
+import { expandPresets } from "./presets.ts";
 import { parseDocument } from "./document.ts";
 import { type Env, interpolate, type Sources } from "./interpolate.ts";
 import { createProblems, type Problems } from "./problems.ts";
@@ -60,7 +61,8 @@ async function compile(
   const tree = document && readTree(document, problems);
   if (tree === undefined) return undefined;
   const corrected = correctSpelling(tree, gatewaySchema, problems);
-  const root = await interpolate(corrected, gatewaySchema, sources, problems);
+  const filled = await interpolate(corrected, gatewaySchema, sources, problems);
+  const root = expandPresets(filled);
   validateTree(root, problems);
   return compileTree({ root, directory: sources.directory, problems });
 }

@@ -59,7 +59,9 @@ function show(principal: Principal): JsonObject {
   return {
     sub: principal.sub,
     iss: principal.iss,
+    name: principal.name ?? "",
     clientId: principal.clientId ?? "",
+    roles: principal.roles,
     scopes: [...principal.scopes],
     claims: principal.claims,
   };

@@ -1,11 +1,16 @@
 import { expect, test } from "vitest";
 import { AuthError } from "../../src/base/errors.ts";
 import { compileChallenge } from "../../src/auth/challenge.ts";
-import { compileMetadata } from "../../src/auth/metadata.ts";
+import { compileAdvertised, compileMetadata } from "../../src/auth/metadata.ts";
 import { issuerConfig, oauth, resource } from "./issuer.ts";
 
 const metadataUrl = "https://mcp.acme.test/.well-known/oauth-protected-resource/mcp";
-const refuse = compileChallenge({ metadataUrl, scopes: ["mcp:tools", "offline_access"] });
+const advertise = compileAdvertised([issuerConfig("https://idp.test")], resource);
+const refuse = compileChallenge({
+  metadataUrl,
+  scopes: ["mcp:tools", "offline_access"],
+  advertise,
+});
 const from = `resource_metadata="${metadataUrl}"`;
 
 const statuses = { missing_token: 401, invalid_token: 401, insufficient_scope: 403 } as const;
@@ -74,16 +79,18 @@ test("while keys are missing the client shall wait, not log in again", () => {
 });
 
 test("without scopes the challenge has no scope", () => {
-  const { headers } = compileChallenge({ metadataUrl, scopes: [] })(
+  const { headers } = compileChallenge({ metadataUrl, scopes: [], advertise })(
     new AuthError("missing_token", "no_token"),
   );
   expect(headers["www-authenticate"]).toBe(`Bearer ${from}`);
 });
 
 test("nothing configured can break out of the header", () => {
-  const { headers } = compileChallenge({ metadataUrl, scopes: ['a"b\\c', "d\r\nX: 1"] })(
-    new AuthError("missing_token", "no_token"),
-  );
+  const { headers } = compileChallenge({
+    metadataUrl,
+    scopes: ['a"b\\c', "d\r\nX: 1"],
+    advertise,
+  })(new AuthError("missing_token", "no_token"));
   expect(headers["www-authenticate"]).toBe(`Bearer ${from}, scope="a\\"b\\\\c d??X: 1"`);
 });
 
@@ -110,5 +117,31 @@ test("a resource without a path has its metadata at the root only, and keeps its
   expect(JSON.parse(body)).toMatchObject({
     resource: "https://mcp.acme.test",
     scopes_supported: ["a"],
+  });
+});
+
+test("scopes are advertised in full where the issuer wants them so", () => {
+  const entra = issuerConfig("https://entra.test", {
+    scopes: { from: ["scp"], prefix: "", advertise: "{resource}/", implies: new Map() },
+  });
+  const config = { ...oauth(entra), scopes: ["mcp.read", "offline_access"] };
+  expect(JSON.parse(compileMetadata(config, { resource }, true).body)).toMatchObject({
+    scopes_supported: [`${resource}/mcp.read`],
+  });
+  const { headers } = compileChallenge({
+    metadataUrl,
+    scopes: ["mcp.read"],
+    advertise: compileAdvertised([entra], resource),
+  })(new AuthError("insufficient_scope", "tool_scope_missing", { scopes: ["mcp.write"] }));
+  expect(headers["www-authenticate"]).toContain(
+    `scope="${resource}/mcp.read ${resource}/mcp.write"`,
+  );
+});
+
+test("what no token would change is refused without a challenge", () => {
+  expect(refuse(new AuthError("access_denied", "claim_rule"))).toEqual({
+    status: 403,
+    headers: { "content-type": "application/json", "cache-control": "no-store" },
+    body: '{"error":"access_denied","error_description":"claim rule"}',
   });
 });

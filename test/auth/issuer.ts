@@ -119,11 +119,22 @@ export function sendJson(response: ServerResponse, value: unknown): void {
 export function issuerConfig(issuer: string, change: Partial<IssuerConfig> = {}): IssuerConfig {
   return {
     issuer,
+    preset: "generic",
+    tenant: undefined,
     audience: [],
+    exclusive: false,
     typ: "at+jwt",
     algorithms: ["ES256", "PS256", "RS256", "EdDSA", "Ed25519"],
     jwksUrl: undefined,
     clockSkewMs: 30_000,
+    maxLifetimeMs: 86_400_000,
+    clientClaims: ["client_id", "azp", "cid", "appid"],
+    clients: [],
+    scopes: { from: ["scope", "scp"], prefix: "", advertise: "", implies: new Map() },
+    nameClaims: ["name", "preferred_username", "email"],
+    roleClaims: ["roles", "groups"],
+    require: new Map(),
+    machine: [new Map([["idtyp", "app"]]), new Map([["gty", "client-credentials"]])],
     allowMachine: false,
     ...change,
   };

@@ -358,13 +358,25 @@ test("T22: further audiences are allowed", async () => {
   expect(await present(await issuer.sign({ aud: ["https://other.test", resource] }))).toBe("ok");
 });
 
-test("a trailing slash is refused, and the cause says so to the log", async () => {
-  const { issuer, authenticate } = await createGate();
+test("T22: an exclusive audience allows no further one", async () => {
+  const { issuer, present } = await createGate({ exclusive: true });
+  expect(await present(await issuer.sign({ aud: ["https://other.test", resource] }))).toBe(
+    "401 shared_audience",
+  );
+  expect(await present(await issuer.sign({ aud: [resource] }))).toBe("ok");
+});
+
+test("a trailing slash is refused, and the log says so", async () => {
+  const { issuer, authenticate, world } = await createGate();
   await expect(authenticate(bearer(await issuer.sign({ aud: `${resource}/` })))).rejects.toThrow(
     expect.objectContaining({
       cause: expect.objectContaining({ message: expect.stringContaining("trailing slash") }),
     }),
   );
+  expect(world.lines).toContainEqual({
+    event: "audience_hint",
+    fields: { hint: expect.stringContaining("trailing slash") },
+  });
 });
 
 test.each([

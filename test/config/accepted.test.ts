@@ -31,11 +31,22 @@ test("the shortest file gets every default", async () => {
       issuers: [
         {
           issuer: "https://sso.acme.com",
+          preset: "generic",
+          tenant: undefined,
           audience: [],
+          exclusive: false,
           typ: "at+jwt",
           algorithms: ["ES256", "PS256", "RS256", "EdDSA", "Ed25519"],
           jwksUrl: undefined,
           clockSkewMs: 30_000,
+          maxLifetimeMs: 86_400_000,
+          clientClaims: ["client_id", "azp", "cid", "appid"],
+          clients: [],
+          scopes: { from: ["scope", "scp"], prefix: "", advertise: "", implies: new Map() },
+          nameClaims: ["name", "preferred_username", "email"],
+          roleClaims: ["roles", "groups"],
+          require: new Map(),
+          machine: [new Map([["idtyp", "app"]]), new Map([["gty", "client-credentials"]])],
           allowMachine: false,
         },
       ],
@@ -173,11 +184,22 @@ test("on an open listener only the configured hosts are allowed", async () => {
 test("an issuer takes every key", async () => {
   const issuer = `issuers:
     - issuer: https://acme.auth0.com/
+      preset: auth0
+      tenants: [t1]
       audience: [a, b]
+      exclusive: true
       typ: any
       algorithms: [RS256]
       jwksUrl: https://acme.auth0.com/jwks?v=1
       clockSkew: 2m
+      maxLifetime: 1h
+      client: azp
+      clients: [claude]
+      scopes: {from: permissions, prefix: p/, advertise: "{resource}/", implies: {admin: [read, write]}}
+      name: upn
+      roles: [https://acme.com/roles]
+      require: {email_verified: true, groups: {any: [mcp-users, 7]}, teams: {all: [a, b]}}
+      machine: [{gty: null, sub: m2m-*}]
       allowMachine: true`;
   const { auth } = await load(
     goodWith(
@@ -192,15 +214,97 @@ test("an issuer takes every key", async () => {
     issuers: [
       {
         issuer: "https://acme.auth0.com/",
+        preset: "auth0",
+        tenant: "t1",
         audience: ["a", "b"],
+        exclusive: true,
         typ: "any",
         algorithms: ["RS256"],
         jwksUrl: "https://acme.auth0.com/jwks?v=1",
         clockSkewMs: 120_000,
+        maxLifetimeMs: 3_600_000,
+        clientClaims: ["azp"],
+        clients: ["claude"],
+        scopes: {
+          from: ["permissions"],
+          prefix: "p/",
+          advertise: "{resource}/",
+          implies: new Map([["admin", ["read", "write"]]]),
+        },
+        nameClaims: ["upn"],
+        roleClaims: ["https://acme.com/roles"],
+        require: new Map([
+          ["email_verified", { kind: "any", values: [true] }],
+          ["groups", { kind: "any", values: ["mcp-users", 7] }],
+          ["teams", { kind: "all", values: ["a", "b"] }],
+        ]),
+        machine: [
+          new Map([
+            ["gty", null],
+            ["sub", "m2m-*"],
+          ]),
+        ],
         allowMachine: true,
       },
     ],
   });
+});
+
+const entra = `issuers:
+    - issuer: https://login.microsoftonline.com/{tid}/v2.0
+      preset: entra
+      tenants: [acme, umbrella]
+      audience: guid`;
+const oneIssuer =
+  "issuers:\n    - issuer: https://sso.acme.com/realms/acme\n      audience: https://mcp.acme.com/mcp";
+
+test("an issuer of several tenants is one issuer for each", async () => {
+  const { auth } = await load(goodWith(oneIssuer, entra));
+  expect(auth).toMatchObject({
+    issuers: [
+      { issuer: "https://login.microsoftonline.com/acme/v2.0", tenant: "acme" },
+      { issuer: "https://login.microsoftonline.com/umbrella/v2.0", tenant: "umbrella" },
+    ],
+  });
+});
+
+test("with the preset of Entra the tenant is that of the issuer", async () => {
+  const one = entra.replace("{tid}", "acme").replace("      tenants: [acme, umbrella]\n", "");
+  const { auth } = await load(goodWith(oneIssuer, one));
+  expect(auth).toMatchObject({ issuers: [{ tenant: "acme" }] });
+});
+
+test("a preset fills what is not written, inside mappings too", async () => {
+  const { auth } = await load(
+    goodWith(oneIssuer, `${entra}\n      scopes: {from: scp}\n      name: upn`),
+  );
+  expect(auth).toMatchObject({
+    issuers: [
+      {
+        typ: "any",
+        algorithms: ["RS256"],
+        scopes: { from: ["scp"], advertise: "{resource}/" },
+        nameClaims: ["upn"],
+        machine: [new Map([["idtyp", "app"]])],
+      },
+      {},
+    ],
+  });
+});
+
+test("without an audience the clients are named, and a warning says what that means", async () => {
+  const cognito = `issuers:
+    - issuer: https://cognito-idp.eu-central-1.amazonaws.com/pool
+      preset: cognito
+      clients: [c1]`;
+  const { auth, warnings } = await load(goodWith(oneIssuer, cognito));
+  expect(auth).toMatchObject({ issuers: [{ audience: "none", clients: ["c1"] }] });
+  expect(warnings).toMatchObject([{ code: "audience_not_checked" }]);
+});
+
+test("an audience may be called none", async () => {
+  const { auth } = await load(goodWith("audience: https://mcp.acme.com/mcp", "audience: [none]"));
+  expect(auth).toMatchObject({ issuers: [{ audience: ["none"] }] });
 });
 
 test("stepUp can be off", async () => {

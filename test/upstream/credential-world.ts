@@ -163,8 +163,10 @@ export function person(token: string, over: Partial<Principal> = {}): Principal 
   return {
     iss: "https://sso.test",
     sub: "alice",
+    name: undefined,
     clientId: "cursor",
     scopes: new Set(["mcp:tools"]),
+    roles: [],
     claims: {},
     expiresAt: Date.now() + 3_600_000,
     tokenHash: createHash("sha256").update(token).digest("base64url"),

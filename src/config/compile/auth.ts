@@ -1,9 +1,19 @@
-import type { AuthConfig, IssuerConfig, ServerConfig } from "../config.ts";
+import type {
+  AuthConfig,
+  ClaimTest,
+  ClaimValue,
+  IssuerConfig,
+  ScopeClaims,
+  ServerConfig,
+} from "../config.ts";
 import {
   child,
+  entriesOf,
   itemsOf,
+  label,
   nameOf,
   quote,
+  scalarsOf,
   textOf,
   textsOf,
   writtenChild,
@@ -30,7 +40,7 @@ export function compileAuth(scope: Scope, server: ServerConfig): AuthConfig {
     mode: "oauth",
     scopes: textsOf(child(auth, "scopes")),
     stepUp: child(auth, "stepUp")?.value !== false,
-    issuers: items.map((item) => compileIssuer(scope, item)),
+    issuers: items.flatMap((item) => compileIssuer(scope, item)),
   };
 }
 
@@ -71,14 +81,116 @@ function checkUnique({ problems }: Scope, items: readonly YamlNode[]): void {
   }
 }
 
-function compileIssuer({ problems }: Scope, item: YamlNode): IssuerConfig {
+/** One per tenant, so that each is compared byte for byte. */
+function compileIssuer(scope: Scope, item: YamlNode): readonly IssuerConfig[] {
+  const node = child(item, "issuer");
+  const text = textOf(node) ?? "";
+  const listed = textsOf(child(item, "tenants"));
+  const rules = compileRules(scope, item);
+  checkTenants(scope, item, listed);
+  checkClients(scope, item, rules);
+  if (node !== undefined && text.includes("{tid}"))
+    return listed.map((tenant) => {
+      const place = { ...node, value: text.replaceAll("{tid}", tenant) };
+      return { ...rules, issuer: checkUrl(place, issuerRules, scope.problems) ?? "", tenant };
+    });
+  const issuer = checkUrl(node, issuerRules, scope.problems) ?? "";
+  const own = rules.preset === "entra" && issuer !== "" ? tenantOf(issuer) : undefined;
+  return [{ ...rules, issuer, tenant: listed[0] ?? own }];
+}
+
+/** `https://login.microsoftonline.com/TENANT/v2.0` */
+function tenantOf(issuer: string): string {
+  return new URL(issuer).pathname.split("/")[1] ?? "";
+}
+
+/** Names that Entra gives its endpoints for everybody; no token is of such an issuer. */
+const sharedTenants: ReadonlySet<string> = new Set(["common", "organizations", "consumers"]);
+
+function checkTenants({ problems }: Scope, item: YamlNode, listed: readonly string[]): void {
+  const node = child(item, "issuer");
+  const text = textOf(node) ?? "";
+  if (node === undefined) return;
+  const help = "write {tid} in its place and list the accepted tenants";
+  if (text.includes("{tid}") && listed.length === 0) {
+    const message = `${label(item)} needs "tenants" for the {tid} of its issuer`;
+    problems.error({ at: nameOf(node), code: "missing_key", message });
+  }
+  if (!text.includes("{tid}") && listed.length > 1) {
+    const message = `${label(item)} has one issuer and several tenants`;
+    problems.error({ at: node, code: "invalid_value", message, help });
+  }
+  const names = [...listed, ...(presetName(item) === "entra" ? text.split("/").slice(3, 4) : [])];
+  const shared = names.find((name) => sharedTenants.has(name));
+  if (shared !== undefined) {
+    const message = `"${shared}" is no tenant: no token is issued by it`;
+    problems.error({ at: node, code: "invalid_value", message, help });
+  }
+}
+
+function presetName(item: YamlNode): string {
+  return textOf(child(item, "preset")) ?? "generic";
+}
+
+/** Without an audience any token of the issuer would do; naming the clients is what is left. */
+function checkClients({ problems }: Scope, item: YamlNode, rules: Rules): void {
+  if (rules.audience !== "none") return;
+  const at = nameOf(child(item, "audience") ?? item);
+  if (rules.clients.length === 0) {
+    const message = `${label(item)} needs "clients": with audience none every client's tokens would do`;
+    problems.error({ at, code: "missing_key", message });
+    return;
+  }
+  const message = `${label(item)} accepts tokens that are not bound to this gateway`;
+  const help = "set audience to what the issuer can put into aud, if it can";
+  problems.warn({ at, code: "audience_not_checked", message, help });
+}
+
+type Rules = Omit<IssuerConfig, "issuer" | "tenant">;
+
+function compileRules({ problems }: Scope, item: YamlNode): Rules {
+  const audience = child(item, "audience");
+  const lifetime = { min: "1m", max: "168h" };
   return {
-    issuer: checkUrl(child(item, "issuer"), issuerRules, problems) ?? "",
-    audience: textsOf(child(item, "audience")),
+    preset: presetName(item),
+    audience: textOf(audience) === "none" ? "none" : textsOf(audience),
+    exclusive: child(item, "exclusive")?.value === true,
     typ: textOf(child(item, "typ")) === "any" ? "any" : "at+jwt",
     algorithms: textsOf(child(item, "algorithms")),
     jwksUrl: checkUrl(child(item, "jwksUrl"), endpointRules, problems),
     clockSkewMs: durationOf(child(item, "clockSkew"), { min: "0s", max: "120s" }, problems),
+    maxLifetimeMs: durationOf(child(item, "maxLifetime"), lifetime, problems),
+    clientClaims: textsOf(child(item, "client")),
+    clients: textsOf(child(item, "clients")),
+    scopes: compileScopes(child(item, "scopes")),
+    nameClaims: textsOf(child(item, "name")),
+    roleClaims: textsOf(child(item, "roles")),
+    require: new Map(
+      entriesOf(child(item, "require")).map(([claim, node]) => [claim, compileTest(node)]),
+    ),
+    machine: itemsOf(child(item, "machine")).map(
+      (rule) => new Map(entriesOf(rule).map(([claim, { value }]) => [claim, value as ClaimValue])),
+    ),
     allowMachine: child(item, "allowMachine")?.value === true,
+  };
+}
+
+function compileScopes(node: YamlNode | undefined): ScopeClaims {
+  return {
+    from: textsOf(child(node, "from")),
+    prefix: textOf(child(node, "prefix")) ?? "",
+    advertise: textOf(child(node, "advertise")) ?? "",
+    implies: new Map(
+      entriesOf(child(node, "implies")).map(([scope, list]) => [scope, textsOf(list)]),
+    ),
+  };
+}
+
+function compileTest(node: YamlNode): ClaimTest {
+  const all = child(node, "all");
+  const values = scalarsOf(node.kind === "mapping" ? (child(node, "any") ?? all) : node);
+  return {
+    kind: all === undefined ? "any" : "all",
+    values: values.map(({ value }) => value as ClaimValue),
   };
 }

@@ -1,6 +1,91 @@
 import type { JsonSchema } from "../../base/json.ts";
-import { choice, flag, list, named, oneOrMany, section, text } from "./shape.ts";
-import { duration, idNames, scopeToken } from "./units.ts";
+import { presetNames } from "../presets.ts";
+import { choice, exactlyOne, flag, list, named, oneOrMany, section, text } from "./shape.ts";
+import { claimName, duration, idNames, scopeToken } from "./units.ts";
+
+const claimScopes: JsonSchema = section(
+  {
+    description: "How its tokens say what their holder may do.",
+    default: {},
+    examples: [{ from: ["scp", "roles"], advertise: "api://tollgate/" }],
+  },
+  [],
+  {
+    from: oneOrMany(
+      {
+        description:
+          "Claims that hold scopes: a text that is split on spaces, a list, or a mapping by its keys; `scope` is a text only. A name may lead into mappings with dots.",
+        default: ["scope", "scp"],
+        examples: ["permissions", ["scope", "realm_access.roles"]],
+      },
+      claimName,
+    ),
+    prefix: {
+      type: "string",
+      description:
+        "Taken off the front of scopes that have it; `{resource}` stands for the URL of the endpoint.",
+      default: "",
+      examples: ["https://mcp.acme.com/mcp/"],
+    },
+    advertise: {
+      type: "string",
+      description:
+        "Put in front of scopes in challenges and the protected-resource metadata, for issuers that want them in full; `{resource}` as above.",
+      default: "",
+      examples: ["api://tollgate/"],
+    },
+    implies: named(
+      {
+        description: "Scopes that include others, however many steps away.",
+        default: {},
+        examples: [{ admin: ["courses:read", "courses:write"] }],
+      },
+      scopeToken,
+      list(
+        { description: "The scopes that are included.", examples: [["courses:read"]] },
+        scopeToken,
+        { minItems: 1, uniqueItems: true },
+      ),
+    ),
+  },
+);
+
+const claimValue: JsonSchema = {
+  type: ["string", "boolean", "integer"],
+  description: "The claim is this value, or a list that has it.",
+};
+
+const claimTest: JsonSchema = {
+  description: "What one claim must say.",
+  anyOf: [
+    claimValue,
+    section(
+      { description: "More than one value." },
+      [],
+      {
+        any: list(
+          {
+            description: "At least one of these is the claim, or in its list.",
+            "x-default": "—",
+            examples: [["mcp-users", "mcp-admins"]],
+          },
+          claimValue,
+          { minItems: 1, uniqueItems: true },
+        ),
+        all: list(
+          {
+            description: "All of these are in the claim's list.",
+            "x-default": "—",
+            examples: [["staff", "trained"]],
+          },
+          claimValue,
+          { minItems: 1, uniqueItems: true },
+        ),
+      },
+      exactlyOne(["any", "all"]),
+    ),
+  ],
+};
 
 const issuerSchema: JsonSchema = section(
   { description: "One authorization server whose access tokens are accepted." },
@@ -8,17 +93,42 @@ const issuerSchema: JsonSchema = section(
   {
     issuer: text({
       description:
-        "Compared byte for byte with the token's `iss`. https, or http on a loopback host; a path is allowed.",
+        "Compared byte for byte with the token's `iss`. https, or http on a loopback host; a path is allowed. `{tid}` in it stands for each of `tenants`.",
       examples: ["https://sso.acme.com/realms/acme", "http://localhost:4000"],
     }),
+    preset: choice(
+      {
+        description:
+          "The product, for defaults of the other keys that fit its tokens; `tollgate config show` prints them.",
+        default: "generic",
+        examples: ["keycloak"],
+      },
+      presetNames,
+    ),
+    tenants: list(
+      {
+        description:
+          "Tenants whose tokens are accepted: `tid` must be one of them, and the one of the token's `iss`. Needed with `{tid}` in `issuer`.",
+        "x-default": "with `preset: entra` the first part of the issuer's path; else `tid` is not looked at",
+        examples: [["72f988bf-86f1-41af-91ab-2d7cd011db47"]],
+      },
+      { type: "string", pattern: "^[0-9A-Za-z._-]{1,128}$", patternErrorMessage: "must be the id of one tenant" },
+      { minItems: 1, uniqueItems: true },
+    ),
     audience: oneOrMany(
       {
-        description: "Accepted `aud` values, compared byte for byte.",
+        description:
+          "Accepted `aud` values, compared byte for byte. The bare word `none`: `aud` is not looked at, because the product never sets it; then `clients` is required.",
         "x-default": "the resource URL of the endpoint",
         examples: ["https://mcp.acme.com/mcp", ["https://mcp.acme.com/mcp", "tollgate"]],
       },
       { type: "string", minLength: 1 },
     ),
+    exclusive: flag({
+      description: "Refuse tokens that are for anybody else as well.",
+      default: false,
+      examples: [true],
+    }),
     typ: choice(
       {
         description:
@@ -62,6 +172,67 @@ const issuerSchema: JsonSchema = section(
       default: "30s",
       examples: ["60s"],
     }),
+    maxLifetime: duration({
+      description: "Longest time from `iat` to `exp`, 1m to 168h.",
+      default: "24h",
+      examples: ["1h"],
+    }),
+    client: oneOrMany(
+      {
+        description: "Claims that name the OAuth client. Those that are there must agree.",
+        default: ["client_id", "azp", "cid", "appid"],
+        examples: ["azp"],
+      },
+      claimName,
+    ),
+    clients: list(
+      {
+        description: "The only clients whose tokens are accepted.",
+        "x-default": "every client",
+        examples: [["claude", "cursor"]],
+      },
+      { type: "string", minLength: 1 },
+      { minItems: 1, uniqueItems: true },
+    ),
+    scopes: claimScopes,
+    name: oneOrMany(
+      {
+        description: "Claims for `principal.name`: the first that is a text.",
+        default: ["name", "preferred_username", "email"],
+        examples: ["upn"],
+      },
+      claimName,
+    ),
+    roles: oneOrMany(
+      {
+        description: "Claims for `principal.roles`, read like scopes.",
+        default: ["roles", "groups"],
+        examples: ["resource_access.tollgate.roles"],
+      },
+      claimName,
+    ),
+    require: named(
+      {
+        description:
+          "Further claims that a token must have; without them its holder gets 403. A name may lead into mappings with dots.",
+        default: {},
+        examples: [{ email_verified: true, groups: { any: ["mcp-users"] } }],
+      },
+      claimName,
+      claimTest,
+    ),
+    machine: list(
+      {
+        description:
+          "What makes a token one of a client alone, besides `sub` being the client: one entry of which all claims fit. `*` at the end of a text stands for anything, nothing (`null`) for a claim that is absent.",
+        default: [{ idtyp: "app" }, { gty: "client-credentials" }],
+        examples: [[{ preferred_username: "service-account-*" }]],
+      },
+      named({ description: "Claims and what they say.", minProperties: 1 }, claimName, {
+        type: ["string", "boolean", "integer", "null"],
+        description: "The value, a text with `*` at its end, or nothing.",
+      }),
+    ),
     allowMachine: flag({
       description: "Accept tokens that speak for a client alone and not for a person.",
       default: false,

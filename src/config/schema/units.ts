@@ -47,6 +47,12 @@ export const scopeToken: JsonSchema = {
   ...pattern("^[!#-\\[\\]-~]+$", "must be one OAuth scope: no spaces, quotes or backslashes"),
 };
 
+/** A member of a token's payload, or a way into it. */
+export const claimName: JsonSchema = {
+  type: "string",
+  ...pattern("^[!-~]{1,256}$", "must be the name of a claim: printable, without spaces"),
+};
+
 export const hostName: JsonSchema = {
   type: "string",
   ...pattern(

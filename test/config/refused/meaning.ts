@@ -2,6 +2,42 @@ import type { Refused } from "./case.ts";
 
 export const meanings: readonly Refused[] = [
   {
+    because: "{tid} stands for tenants",
+    from: "- issuer: https://sso.acme.com/realms/acme",
+    to: "- ¦issuer: https://sso.acme.com/realms/{tid}",
+    code: "missing_key",
+  },
+  {
+    because: "one issuer has one tenant",
+    from: "- issuer: https://sso.acme.com/realms/acme",
+    to: "- tenants: [a, b]\n      issuer: ¦https://sso.acme.com/realms/acme",
+    code: "invalid_value",
+  },
+  {
+    because: "nobody's tenant is common",
+    from: "- issuer: https://sso.acme.com/realms/acme",
+    to: "- preset: entra\n      issuer: ¦https://login.microsoftonline.com/common/v2.0",
+    code: "invalid_value",
+  },
+  {
+    because: "without an audience the clients must be named",
+    from: "audience: https://mcp.acme.com/mcp",
+    to: "¦audience: none",
+    code: "missing_key",
+  },
+  {
+    because: "a claim has one kind of test",
+    from: "audience: https://mcp.acme.com/mcp",
+    to: "require: {groups: {any: [a], ¦all: [b]}}",
+    code: "exactly_one",
+  },
+  {
+    because: "a token lives at most a week",
+    from: "audience: https://mcp.acme.com/mcp",
+    to: "maxLifetime: ¦169h",
+    code: "out_of_range",
+  },
+  {
     because: "http is for loopback",
     from: "url: https://mcp.acme.com",
     to: "url: ¦http://mcp.acme.com",
