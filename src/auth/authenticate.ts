@@ -165,7 +165,7 @@ function compileIssuer(
     mapping: compileMapping(config, resource),
     isMachine: compilePatterns(config.machine),
     allowMachine,
-    require: compileRequirements(config.require),
+    isEntitled: compileRequirements(config.require),
     algorithms: new Set(config.algorithms),
     keySet,
   };

@@ -21,7 +21,8 @@ export interface ClaimRules {
   readonly mapping: Mapping;
   readonly isMachine: ClaimRule;
   readonly allowMachine: boolean;
-  readonly require: ClaimRule;
+  /** Further claims, whose absence is no fault of the token but of its holder. */
+  readonly isEntitled: ClaimRule;
 }
 
 /** What a token says once its signature and every rule hold. */
@@ -56,7 +57,7 @@ export function checkClaims(jws: Jws, rules: ClaimRules, nowMs: number): Subject
   const scopes = rules.mapping.scopes(claims);
   // Bound to a key or certificate (RFC 7800) that nobody asks for here: stolen, it would be as good.
   if (claims["cnf"] !== undefined) throw invalidToken("sender_constrained");
-  if (!rules.require(claims)) throw new AuthError("access_denied", "claim_rule");
+  if (!rules.isEntitled(claims)) throw new AuthError("access_denied", "claim_rule");
   const { name, roles } = rules.mapping;
   return {
     sub,

@@ -2,6 +2,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import { ConfigError } from "../base/errors.ts";
 import type { TailOptions } from "./audit.ts";
 import type { CallOptions } from "./call.ts";
+import type { ShowOptions } from "./config.ts";
 import { findingFormats, formatFindings, type FindingFormat } from "./findings.ts";
 import { readServerInfo } from "./info.ts";
 import { exitCodes, printLine, UsageError, type ExitCode, type Io } from "./io.ts";
@@ -130,6 +131,14 @@ function addCall(program: Command, io: Io, done: Done): void {
 }
 
 function addRest(program: Command, io: Io, done: Done): void {
+  const config = program.command("config").description("look at the configuration");
+  command(config, "show", "what gateway.yaml means: defaults and presets filled in", io)
+    .option("--origin", "say where each value is from", false)
+    .option("--json", "print JSON", false)
+    .action(async (options: ShowOptions) => {
+      const { printConfig } = await import("./config.ts");
+      done(await printConfig(options, io));
+    });
   const audit = program.command("audit").description("look at the audit log");
   command(audit, "tail", "the last records", io)
     .option("-n, --lines <count>", "how many", readCount, 20)

@@ -11,6 +11,7 @@ import type { Config } from "./config.ts";
 import { expandPresets } from "./presets.ts";
 import { parseDocument } from "./document.ts";
 import { type Env, interpolate, type Sources } from "./interpolate.ts";
+import type { YamlNode } from "./node.ts";
 import { createProblems, type Problems } from "./problems.ts";
 import { gatewaySchema } from "./schema/gateway.ts";
 import { correctSpelling } from "./spelling.ts";
@@ -29,28 +30,39 @@ const maxFileBytes = 2 * 1024 * 1024;
  *   came from a variable or a file.
  */
 export async function loadConfig(file: string, env: Env): Promise<Config> {
+  return (await readConfig(file, env)).config;
+}
+
+/** The same, with the tree that it was made of. @throws ConfigError */
+export async function readConfig(
+  file: string,
+  env: Env,
+): Promise<{ readonly config: Config; readonly root: YamlNode }> {
   const problems = createProblems();
   const absolute = resolve(file);
   const sources: Sources = { env, directory: dirname(absolute), files: new Map() };
-  const config = await compile(file, sources, problems);
+  const root = await readRoot(file, sources, problems);
+  const meaning = root && compileTree({ root, directory: sources.directory, problems });
   const errors = problems.errors();
-  if (config === undefined || errors.length > 0)
+  if (root === undefined || meaning === undefined || errors.length > 0)
     throw new ConfigError([...errors, ...problems.warnings()]);
-  return {
-    ...config,
+  const config = {
+    ...meaning,
     file: absolute,
     files: [absolute, ...sources.files.keys()],
     warnings: problems.warnings(),
   };
+  return { config, root };
 }
 
 type Meaning = Omit<Config, "file" | "files" | "warnings">;
 
-async function compile(
+/** gateway.yaml with everything filled in, checked against the schema. */
+async function readRoot(
   file: string,
   sources: Sources,
   problems: Problems,
-): Promise<Meaning | undefined> {
+): Promise<YamlNode | undefined> {
   const read = await readTextFile(resolve(file), maxFileBytes);
   if (!read.ok) {
     const message = `cannot read ${file}: ${read.reason}`;
@@ -64,7 +76,7 @@ async function compile(
   const filled = await interpolate(corrected, gatewaySchema, sources, problems);
   const root = expandPresets(filled);
   validateTree(root, problems);
-  return compileTree({ root, directory: sources.directory, problems });
+  return root;
 }
 
 function compileTree(scope: Scope): Meaning {
