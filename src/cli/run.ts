@@ -7,7 +7,7 @@ import { findingFormats, formatFindings, type FindingFormat } from "./findings.t
 import { readServerInfo } from "./info.ts";
 import { exitCodes, printLine, UsageError, type ExitCode, type Io } from "./io.ts";
 import type { ServeOptions } from "./serve.ts";
-import type { ToolsOptions } from "./tools.ts";
+import type { ListOptions, ToolsOptions } from "./tools.ts";
 
 /**
  * Runs one command line, without the program's name. A verb is loaded when it is called: help and
@@ -100,8 +100,9 @@ function addTools(program: Command, io: Io, done: Done): void {
   const as = "show what this caller is shown: 'sub=alice,scope=courses:read'";
   command(tools, "list", "name, operation, scopes and size of every tool", io)
     .option("--json", "the entries of tools/list", false)
+    .option("--tokens", "the largest first, and what all of them cost a model", false)
     .option("--as <who>", as)
-    .action(async (options: ToolsOptions) => {
+    .action(async (options: ListOptions) => {
       const { listTools } = await import("./tools.ts");
       done(await listTools(options, io));
     });

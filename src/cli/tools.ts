@@ -2,6 +2,7 @@ import { formatPosition } from "../base/issue.ts";
 import { nearest } from "../base/nearest.ts";
 import { inspect } from "../gateway.ts";
 import type { Snapshot } from "../snapshot.ts";
+import { estimateTokens } from "../tools/tokens.ts";
 import type { Place, Tool } from "../tools/tool.ts";
 import { exitCodes, formatTable, printLine, type ExitCode, type Io } from "./io.ts";
 import { readPrincipal } from "./principal.ts";
@@ -14,26 +15,33 @@ export interface ToolsOptions {
   readonly as: string | undefined;
 }
 
-export async function listTools(options: ToolsOptions, io: Io): Promise<ExitCode> {
+export interface ListOptions extends ToolsOptions {
+  /** The largest first, and the sum. */
+  readonly tokens: boolean;
+}
+
+export async function listTools(options: ListOptions, io: Io): Promise<ExitCode> {
   const snapshot = await inspect(gatewayOptions(io, options.config, quietPorts));
   const tools = visibleTools(snapshot, options.as);
   if (options.json) {
     printLine(io.stdout, `[${tools.map(({ entry }) => entry).join(",")}]`);
     return exitCodes.ok;
   }
-  const rows = tools.map((tool) => [
+  const shown = options.tokens
+    ? tools.toSorted((a, b) => estimateTokens(b) - estimateTokens(a))
+    : tools;
+  const rows = shown.map((tool) => [
     tool.name,
     `${tool.operation.method} ${tool.operation.path}`,
     tool.scopes.join(" ") || "-",
     String(estimateTokens(tool)),
   ]);
+  if (options.tokens) {
+    const sum = tools.reduce((tokens, tool) => tokens + estimateTokens(tool), 0);
+    rows.push([`${tools.length} tools`, "", "", String(sum)]);
+  }
   printLine(io.stdout, formatTable([["NAME", "OPERATION", "SCOPES", "TOKENS"], ...rows]));
   return exitCodes.ok;
-}
-
-/** What the entry costs in a model's context, at about four bytes a token. */
-function estimateTokens({ entry }: Tool): number {
-  return Math.ceil(Buffer.byteLength(entry) / 4);
 }
 
 function visibleTools({ catalog, config, mcp }: Snapshot, as: string | undefined): Tool[] {

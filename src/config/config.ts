@@ -152,6 +152,10 @@ export interface ApiConfig {
   readonly deepObjectArrays: "repeat" | "brackets" | "indices";
   /** undefined: none is followed. Hosts have their port unless it is the default one. */
   readonly redirects: { readonly allowedHosts: readonly string[] } | undefined;
+  /** The id stands before tool names that no rule gives. */
+  readonly prefix: boolean;
+  /** Deprecated operations are no tools, unless a rule names one. */
+  readonly skipDeprecated: boolean;
   /** Ordered; the first rule that matches an operation decides. */
   readonly rules: readonly RuleConfig[];
   readonly position: Position;
@@ -235,6 +239,9 @@ export interface RuleConfig {
   readonly allowGetBody: boolean;
   /** By the argument's name before renaming. */
   readonly args: ReadonlyMap<string, ArgConfig>;
+  /** Every property of the body is an argument of its own. */
+  readonly flattenBody: boolean;
+  readonly annotations: AnnotationsConfig;
   readonly response: ResponseConfig;
   readonly position: Position;
 }
@@ -253,6 +260,14 @@ export interface ResponseConfig {
   readonly maxTokens: number;
 }
 
+/** undefined: what the method says. */
+interface AnnotationsConfig {
+  readonly readOnly: boolean | undefined;
+  readonly destructive: boolean | undefined;
+  readonly idempotent: boolean | undefined;
+  readonly openWorld: boolean | undefined;
+}
+
 export interface ArgConfig {
   /** Where the value comes from: the model, the verified token (hidden), or a constant (hidden). */
   readonly source:
@@ -263,6 +278,8 @@ export interface ArgConfig {
   readonly description: string | undefined;
   /** Sent when the model gives nothing; undefined: nothing is sent. */
   readonly default: JsonValue | undefined;
+  /** What follows `Mcp-Param-` in the header that repeats the argument; undefined: none. */
+  readonly header: string | undefined;
   readonly position: Position;
 }
 

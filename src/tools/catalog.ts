@@ -1,16 +1,18 @@
 import { createHash } from "node:crypto";
 import type { Issue } from "../base/issue.ts";
 import type { JsonSchema } from "../base/json.ts";
-import type { ApiConfig, CredentialConfig } from "../config/config.ts";
+import type { ApiConfig, CredentialConfig, RuleConfig } from "../config/config.ts";
 import type { ApiDocument, Operation } from "../openapi/operation.ts";
 import { createChecker } from "./check.ts";
 import { checkedSchema } from "./checked-schema.ts";
 import { describeTool } from "./entry.ts";
+import { fitSchema, maxSchemaBytes, maxSubschemas, suspectLength } from "./fit.ts";
 import { inputSchema } from "./input-schema.ts";
 import { layOut, type Layout } from "./layout.ts";
 import { distinctToolName, toolName } from "./name.ts";
 import { selectOperations, type Selected } from "./rule.ts";
 import { keepServable } from "./servable.ts";
+import { warnOfCost } from "./tokens.ts";
 import type { ArgIssue, Tool } from "./tool.ts";
 
 /** Every tool of a gateway. Immutable; the order is that of the names. */
@@ -36,12 +38,15 @@ export function compileCatalog(
   const drafts = apis.flatMap(({ config, document }) => {
     const selection = selectOperations(keepServable(document), config.rules);
     issues.push(...selection.issues);
-    return selection.selected.map(({ operation, rule }) => ({
-      operation: withoutCredential(operation, config.credential),
-      rule,
-      api: config.id,
-      document,
-    }));
+    return selection.selected
+      .filter(({ operation, rule }) => isWanted(operation, rule, config))
+      .map(({ operation, rule }) => ({
+        operation: withoutCredential(operation, config.credential),
+        rule,
+        api: config.id,
+        prefix: config.prefix ? `${config.id}_` : "",
+        document,
+      }));
   });
   const names = nameTools(drafts, issues);
   const tools: Tool[] = [];
@@ -50,7 +55,10 @@ export function compileCatalog(
     if (name === undefined) continue;
     const layout = layOut(operation, rule, document.schemas);
     issues.push(...layout.issues, ...operation.warnings);
-    const schema = inputSchema(layout, document.schemas);
+    const described = describe(name, { operation, rule }, inputSchema(layout, document.schemas));
+    if (described.issue !== undefined) issues.push(described.issue);
+    if (described.entry === undefined) continue;
+    const { schema, entry } = described;
     tools.push({
       name,
       api,
@@ -61,11 +69,51 @@ export function compileCatalog(
       scopes: rule.scopes,
       when: rule.when,
       response: rule.response,
-      entry: JSON.stringify(describeTool(name, operation, rule, schema)),
+      entry,
+      headers: layout.headers,
       validate: compileValidate(schema, layout, check),
     });
   }
+  const [first] = apis;
+  if (first !== undefined) issues.push(...warnOfCost(tools, first.config.position));
   return { catalog: createCatalog(tools), issues };
+}
+
+/** A rule that names an operation means it, deprecated or not. */
+function isWanted(operation: Operation, rule: RuleConfig, { skipDeprecated }: ApiConfig): boolean {
+  return !(skipDeprecated && operation.deprecated && rule.select.kind === "match");
+}
+
+interface Described {
+  readonly schema: JsonSchema;
+  /** undefined: no client would take the tool. */
+  readonly entry: string | undefined;
+  readonly issue: Issue | undefined;
+}
+
+function describe(name: string, { operation, rule }: Selected, schema: JsonSchema): Described {
+  const entry = JSON.stringify(describeTool(name, operation, rule, schema));
+  if (entry.length < suspectLength) return { schema, entry, issue: undefined };
+  const fitted = fitSchema(schema);
+  if (fitted !== undefined && fitted.lost === undefined) return { schema, entry, issue: undefined };
+  const what = `the arguments of ${operation.method} ${operation.path} take more than ${maxSchemaBytes} bytes or ${maxSubschemas} schemas to describe`;
+  const issue: Issue = {
+    severity: fitted === undefined && rule.select.kind === "operation" ? "error" : "warning",
+    code: "tool_too_large",
+    message:
+      fitted === undefined
+        ? `${what}; there is no tool for it`
+        : `${what}; ${fitted.lost} are left out and not checked`,
+    position: rule.position,
+    help: "hide arguments with args",
+  };
+  return fitted === undefined
+    ? { schema, entry: undefined, issue }
+    : {
+        schema: fitted.schema,
+        entry: JSON.stringify(describeTool(name, operation, rule, fitted.schema)),
+        issue,
+      };
 }
 
 function createCatalog(unordered: readonly Tool[]): Catalog {
@@ -93,10 +141,7 @@ function createCatalog(unordered: readonly Tool[]): Catalog {
 }
 
 /** By rule, else from the operation; a name that is taken gets a mark of its operation's own. */
-function nameTools(
-  drafts: readonly (Selected & { readonly api: string })[],
-  issues: Issue[],
-): (string | undefined)[] {
+function nameTools(drafts: readonly Draft[], issues: Issue[]): (string | undefined)[] {
   const owners = new Map<string, { readonly api: string; readonly explicit: boolean }>();
   const names: (string | undefined)[] = drafts.map(() => undefined);
   const order = [...drafts.keys()].toSorted((a, b) => compareDrafts(drafts[a], drafts[b]));
@@ -105,7 +150,7 @@ function nameTools(
     if (draft === undefined) continue;
     const { operation, rule, api } = draft;
     const explicit = rule.name !== undefined;
-    let name = rule.name ?? toolName(operation);
+    let name = rule.name ?? toolName(operation, draft.prefix);
     const owner = owners.get(name.toLowerCase());
     if (owner !== undefined && !explicit && (owner.api === api || owner.explicit)) {
       name = distinctToolName(name, operation);
@@ -126,7 +171,7 @@ function nameTools(
   return names;
 }
 
-type Draft = Selected & { readonly api: string };
+type Draft = Selected & { readonly api: string; readonly prefix: string };
 
 /** Names that the operator wrote are given first; then by method and path, never by position. */
 function compareDrafts(a: Draft | undefined, b: Draft | undefined): number {

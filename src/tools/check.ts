@@ -22,12 +22,21 @@ export type Check = (args: JsonObject) => readonly ArgIssue[];
 export function createChecker(): (schema: JsonSchema, textual: ReadonlySet<string>) => Check {
   const first = createAjv(false);
   const all = createAjv(true);
+  const compileFirst = (schema: JsonSchema): ReturnType<Ajv2020["compile"]> => {
+    try {
+      return first.compile(schema);
+    } catch (error) {
+      // It nests one level per property, more than the stack holds for thousands of them.
+      if (!(error instanceof RangeError)) throw error;
+      return all.compile(schema);
+    }
+  };
   return (schema, textual) => {
     let validate: ReturnType<Ajv2020["compile"]> | undefined;
     let collect: ReturnType<Ajv2020["compile"]> | undefined;
     const allowed = isJsonObject(schema["properties"]) ? Object.keys(schema["properties"]) : [];
     return (args) => {
-      validate ??= first.compile(schema);
+      validate ??= compileFirst(schema);
       if (validate(args)) return [];
       // Text in place of a number is common and harmless where everything becomes text anyway.
       const read = textual.size === 0 ? args : readScalars(args, schema, textual);

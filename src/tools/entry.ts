@@ -18,7 +18,7 @@ export function describeTool(
     ...(title === "" ? {} : { title }),
     description: rule.description ?? describeOperation(operation),
     inputSchema,
-    annotations: annotate(operation.method),
+    annotations: annotate(operation.method, rule.annotations),
   };
 }
 
@@ -39,23 +39,17 @@ function shorten(text: string): string {
     : `${head.replace(/[\ud800-\udbff]$/, "")}…`;
 }
 
-/** Hints from the method's defined semantics (RFC 9110 §9.2); a rule cannot weaken what they say. */
-function annotate(method: string): JsonObject {
-  switch (method) {
-    case "GET":
-    case "HEAD":
-    case "OPTIONS":
-    case "QUERY":
-      return { readOnlyHint: true, idempotentHint: true, openWorldHint: true };
-    case "PUT":
-    case "DELETE":
-      return {
-        readOnlyHint: false,
-        destructiveHint: true,
-        idempotentHint: true,
-        openWorldHint: true,
-      };
-    default:
-      return { readOnlyHint: false, destructiveHint: true, openWorldHint: true };
-  }
+/** Hints from the method's defined semantics (RFC 9110 §9.2), where the rule says nothing else. */
+function annotate(
+  method: string,
+  { readOnly, destructive, idempotent, openWorld }: RuleConfig["annotations"],
+): JsonObject {
+  const isSafe = readOnly ?? /^(?:GET|HEAD|OPTIONS|QUERY)$/.test(method);
+  const isIdempotent = idempotent ?? (isSafe || method === "PUT" || method === "DELETE");
+  return {
+    readOnlyHint: isSafe,
+    ...(isSafe ? {} : { destructiveHint: destructive ?? true }),
+    ...(isIdempotent || idempotent !== undefined ? { idempotentHint: isIdempotent } : {}),
+    openWorldHint: openWorld ?? true,
+  };
 }

@@ -3,8 +3,9 @@ import { isJsonObject, type JsonObject, type JsonSchema, type JsonValue } from "
 import { nearest } from "../base/nearest.ts";
 import type { ArgConfig, RuleConfig } from "../config/config.ts";
 import type { Body, Operation, Parameter, SchemaPool } from "../openapi/operation.ts";
+import { flattenBody, type Field } from "./flatten.ts";
 import { argumentName } from "./name.ts";
-import type { Place } from "./tool.ts";
+import type { ParamHeader, Place } from "./tool.ts";
 
 /** Where every value of a request comes from and goes to, and what the model sees of it. */
 export interface Layout {
@@ -14,6 +15,7 @@ export interface Layout {
   readonly required: readonly string[];
   /** Names of body properties that the gateway fills in; the model may not send them. */
   readonly hiddenProperties: readonly string[];
+  readonly headers: readonly ParamHeader[];
   readonly issues: readonly Issue[];
 }
 
@@ -23,32 +25,41 @@ interface Slot {
 }
 
 /**
- * Parameters at the top level under legal names, the body as one argument. Depends only on this
- * operation and its rule, so that an unrelated change of the document moves nothing.
+ * Parameters at the top level under legal names, the body as one argument or, where the rule says
+ * so, its properties beside them. Depends only on this operation and its rule, so that an unrelated
+ * change of the document moves nothing.
  */
 export function layOut(operation: Operation, rule: RuleConfig, schemas: SchemaPool): Layout {
-  const slots = nameParameters(operation.parameters);
-  const body = operation.bodies[0];
-  const bodyName = nameBody(slots);
-  const bodySchema = body && resolveRoot(body.schema, schemas);
-  const claims = claimArguments(rule, slots, { name: bodyName, schema: bodySchema });
   const { position } = rule;
   const draft: Draft = {
     places: [],
     properties: {},
     required: [],
-    issues: [...claims.issues],
+    issues: [],
+    headers: [],
     position,
+    schemas,
   };
+  const body = operation.bodies[0];
+  const bodySchema = body && resolveRoot(body.schema, schemas);
+  const fields =
+    body && bodySchema && rule.flattenBody
+      ? takeApart(operation, { body, schema: bodySchema }, draft)
+      : undefined;
+  const slots = nameParameters(operation.parameters, new Set(fields?.map(({ name }) => name)));
+  const bodyName = nameBody(slots);
+  const claims = claimArguments(rule, slots, { name: bodyName, schema: bodySchema, fields });
+  draft.issues.push(...claims.issues);
   for (const slot of slots) addParameter(draft, slot, claims.parameters.get(slot.name));
   const hiddenProperties: string[] = [];
-  if (body) {
+  if (body && fields) addFields(draft, { body, fields, required: operation.bodyRequired }, claims);
+  else if (body) {
     for (const [name, arg] of claims.properties) {
       draft.places.push({
         key: `${bodyName}.${name}`,
         source: arg.source,
         default: arg.default,
-        target: { kind: "property", body, name },
+        target: { kind: "property", body, name, own: false },
       });
       if (arg.source.kind !== "model") hiddenProperties.push(name);
     }
@@ -60,8 +71,56 @@ export function layOut(operation: Operation, rule: RuleConfig, schemas: SchemaPo
       schema: shapeBody(body.schema, bodySchema, claims.properties),
     });
   }
-  const { places, properties, required, issues } = draft;
-  return { places, properties, required, issues, hiddenProperties };
+  const { places, properties, required, issues, headers } = draft;
+  return { places, properties, required, issues, headers, hiddenProperties };
+}
+
+function takeApart(
+  { method, path }: Operation,
+  { body, schema }: { readonly body: Body; readonly schema: JsonObject },
+  draft: Draft,
+): readonly Field[] | undefined {
+  const flat = flattenBody(schema, body.mediaType);
+  if ("fields" in flat) return flat.fields;
+  draft.issues.push({
+    severity: "error",
+    code: "body_not_flat",
+    message: `the body of ${method} ${path} cannot be taken apart into arguments: ${flat.fault}`,
+    position: draft.position,
+    help: "flattenBody: false for this operation",
+  });
+  return undefined;
+}
+
+/** Null stays null and absent stays absent: a merge-patch means different things by them. */
+function addFields(
+  draft: Draft,
+  body: { readonly body: Body; readonly fields: readonly Field[]; readonly required: boolean },
+  claims: Claims,
+): void {
+  const target = { kind: "body" as const, body: body.body };
+  // A body that must be there is, even when no property is given.
+  if (body.required)
+    draft.places.push({
+      key: "body:",
+      source: { kind: "value", value: {} },
+      default: undefined,
+      target,
+    });
+  for (const { name, property, schema, required } of body.fields) {
+    const arg = claims.properties.get(property);
+    const source = arg?.source ?? { kind: "model" as const };
+    const key = arg?.name ?? name;
+    draft.places.push({
+      key: source.kind === "model" ? key : `body:${property}`,
+      source,
+      default: arg?.default,
+      target: { kind: "property", body: body.body, name: property, own: true },
+    });
+    if (source.kind !== "model" || !claimName(draft, key, arg)) continue;
+    draft.properties[key] = mirror(draft, key, describeProperty(schema, arg), arg);
+    if (body.required && required && arg?.default === undefined) draft.required.push(key);
+  }
 }
 
 function nameBody(slots: readonly Slot[]): string {
@@ -79,6 +138,8 @@ interface Draft {
   readonly properties: Record<string, JsonSchema>;
   readonly required: string[];
   readonly issues: Issue[];
+  readonly headers: ParamHeader[];
+  readonly schemas: SchemaPool;
 }
 
 function addParameter(draft: Draft, { name, parameter }: Slot, arg: ArgConfig | undefined): void {
@@ -92,7 +153,7 @@ function addParameter(draft: Draft, { name, parameter }: Slot, arg: ArgConfig | 
   });
   if (source.kind !== "model") return;
   if (!claimName(draft, key, arg)) return;
-  draft.properties[key] = describeParameter(parameter, arg);
+  draft.properties[key] = mirror(draft, key, describeParameter(parameter, arg), arg);
   const hasDefault = arg?.default !== undefined || "default" in parameter.schema;
   if (parameter.in === "path" ? arg?.default === undefined : parameter.required && !hasDefault) {
     draft.required.push(key);
@@ -124,6 +185,41 @@ function addBody(draft: Draft, { name, body, required, arg, schema }: BodySlot):
   if (required && arg?.default === undefined) draft.required.push(key);
 }
 
+const mirrored = new Set<JsonValue | undefined>(["string", "boolean", "integer"]);
+
+/**
+ * The schema with `x-mcp-header`, where the rule wants one. Clients drop a tool that breaks the rules
+ * for it (MCP 2026-07-28, "Custom headers from tool parameters"), so breaking one is an error here.
+ */
+function mirror(
+  draft: Draft,
+  argument: string,
+  schema: JsonSchema,
+  arg: ArgConfig | undefined,
+): JsonSchema {
+  if (arg?.header === undefined) return schema;
+  const { $ref: _ref, ...beside } = schema;
+  // Clients look for the keyword without following references.
+  const own = { ...resolveRoot(schema, draft.schemas), ...beside };
+  const header = `mcp-param-${arg.header.toLowerCase()}`;
+  const fault = mirrored.has(own["type"])
+    ? draft.headers.some((other) => other.header === header) && "another argument has it"
+    : "only a text, an integer or a boolean can be a header";
+  if (fault !== false) draft.issues.push(refuseHeader(argument, arg, fault));
+  draft.headers.push({ argument, header });
+  return { ...own, "x-mcp-header": arg.header };
+}
+
+function refuseHeader(argument: string, arg: ArgConfig, reason: string): Issue {
+  return {
+    severity: "error",
+    code: "bad_header",
+    message: `${JSON.stringify(argument)} cannot be the header ${JSON.stringify(arg.header)}: ${reason}`,
+    position: arg.position,
+    help: undefined,
+  };
+}
+
 function claimName(draft: Draft, key: string, arg: ArgConfig | undefined): boolean {
   if (!Object.hasOwn(draft.properties, key)) return true;
   draft.issues.push({
@@ -151,10 +247,9 @@ function describeParameter(parameter: Parameter, arg: ArgConfig | undefined): Js
 
 /**
  * Legal and distinct: a path parameter keeps its bare name, another of the same name gets its place
- * as suffix, then a number.
+ * as suffix, then a number. So does any whose name a property of a taken apart body has.
  */
-function nameParameters(parameters: readonly Parameter[]): Slot[] {
-  const taken = new Set<string>();
+function nameParameters(parameters: readonly Parameter[], taken: Set<string>): Slot[] {
   const inPathFirst = parameters.toSorted(
     (a, b) => Number(b.in === "path") - Number(a.in === "path"),
   );
@@ -180,7 +275,11 @@ interface Claims {
 function claimArguments(
   rule: RuleConfig,
   slots: readonly Slot[],
-  body: { readonly name: string; readonly schema: JsonObject | undefined },
+  body: {
+    readonly name: string;
+    readonly schema: JsonObject | undefined;
+    readonly fields: readonly Field[] | undefined;
+  },
 ): Claims {
   const parameters = new Map<string, ArgConfig>();
   const properties = new Map<string, ArgConfig>();
@@ -189,39 +288,59 @@ function claimArguments(
   const known =
     body.schema && isJsonObject(body.schema["properties"]) ? body.schema["properties"] : {};
   for (const [key, arg] of rule.args) {
-    const wired = slots.filter((slot) => slot.parameter.name === key);
-    const slot =
-      slots.find(({ name }) => name === key) ?? (wired.length === 1 ? wired[0] : undefined);
+    const field = body.fields?.find(({ name, property }) => name === key || property === key);
+    const slot = findSlot(slots, key, field === undefined);
     const property = key.startsWith(`${body.name}.`) ? key.slice(body.name.length + 1) : key;
     if (slot) parameters.set(slot.name, arg);
-    else if (body.schema && key === body.name) whole = arg;
-    else if (Object.hasOwn(known, property)) {
+    else if (field) properties.set(field.property, arg);
+    else if (body.fields === undefined && body.schema && key === body.name) {
+      whole = arg;
+      if (arg.header !== undefined) issues.push(refuseHeader(key, arg, "it is the whole body"));
+    } else if (Object.hasOwn(known, property)) {
       properties.set(property, arg);
-      if (arg.name !== undefined) issues.push(refuseRename(key, arg));
+      issues.push(...refuseOwn(key, arg));
     } else {
-      const names = [...slots.map(({ name }) => name), ...Object.keys(known)];
-      const suggestion = nearest(key, names);
-      issues.push({
-        severity: "error",
-        code: "unknown_argument",
-        message: `${JSON.stringify(key)} is no parameter or body property of this operation`,
-        position: arg.position,
-        help:
-          suggestion === undefined ? listOf(names) : `did you mean ${JSON.stringify(suggestion)}?`,
-      });
+      issues.push(
+        refuseUnknown(key, arg, [...slots.map(({ name }) => name), ...Object.keys(known)]),
+      );
     }
   }
   return { parameters, properties, body: whole, issues };
 }
 
-function refuseRename(key: string, arg: ArgConfig): Issue {
+/** By argument name, or by wire name where only one parameter has it and no property either. */
+function findSlot(slots: readonly Slot[], key: string, byWireName: boolean): Slot | undefined {
+  const named = slots.find(({ name }) => name === key);
+  if (named !== undefined || !byWireName) return named;
+  const wired = slots.filter((slot) => slot.parameter.name === key);
+  return wired.length === 1 ? wired[0] : undefined;
+}
+
+function refuseUnknown(key: string, arg: ArgConfig, names: readonly string[]): Issue {
+  const suggestion = nearest(key, names);
   return {
     severity: "error",
-    code: "not_renamable",
-    message: `${JSON.stringify(key)} is a property of the body and keeps its name`,
+    code: "unknown_argument",
+    message: `${JSON.stringify(key)} is no parameter or body property of this operation`,
     position: arg.position,
-    help: undefined,
+    help: suggestion === undefined ? listOf(names) : `did you mean ${JSON.stringify(suggestion)}?`,
   };
+}
+
+/** What only an argument of its own can have. */
+function refuseOwn(key: string, arg: ArgConfig): readonly Issue[] {
+  const issues: Issue[] = [];
+  if (arg.header !== undefined) issues.push(refuseHeader(key, arg, "it is inside the body"));
+  if (arg.name !== undefined) {
+    issues.push({
+      severity: "error",
+      code: "not_renamable",
+      message: `${JSON.stringify(key)} is a property of the body and keeps its name`,
+      position: arg.position,
+      help: "flattenBody: true makes it an argument of its own",
+    });
+  }
+  return issues;
 }
 
 function listOf(names: readonly string[]): string {

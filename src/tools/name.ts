@@ -8,17 +8,21 @@ const maxArgumentName = 64;
  * A tool name every client accepts, `^[a-zA-Z_][a-zA-Z0-9_-]{0,63}$`, from the operationId or, when
  * there is none, from method and path. It depends on nothing but its operation.
  */
-export function toolName(operation: {
-  readonly id: string | undefined;
-  readonly method: string;
-  readonly path: string;
-}): string {
+export function toolName(
+  operation: {
+    readonly id: string | undefined;
+    readonly method: string;
+    readonly path: string;
+  },
+  prefix = "",
+): string {
   const spelled = spellPath(operation.method, operation.path);
   const fromId = plain(operation.id ?? "", illegalInTool);
   const source = fromId === "" ? spelled : (operation.id ?? spelled);
   // A method of symbols only, with such a path, has no words at all.
   const words = fromId || plain(spelled, illegalInTool) || `tool_${hash(source)}`;
-  const name = /^[0-9-]/.test(words) ? `_${words}` : words;
+  const whole = `${prefix}${words}`;
+  const name = /^[0-9-]/.test(whole) ? `_${whole}` : whole;
   return name.length <= maxToolName ? name : cut(name, maxToolName, source);
 }
 

@@ -18,10 +18,19 @@ export interface Tool {
   readonly scopes: readonly string[];
   readonly when: { readonly expression: string; readonly position: Position } | undefined;
   readonly response: ResponseConfig;
+  /** Arguments that clients of 2026-07-28 repeat as headers. */
+  readonly headers: readonly ParamHeader[];
   /** The exact `tools/list` entry as JSON text. */
   readonly entry: string;
   /** Findings about the model's arguments, in argument names; empty when they are fine. */
   readonly validate: (args: JsonObject) => readonly ArgIssue[];
+}
+
+/** An argument that a client repeats as a header (MCP 2026-07-28, `x-mcp-header`). */
+export interface ParamHeader {
+  readonly argument: string;
+  /** Lower case, e.g. `mcp-param-region`. */
+  readonly header: string;
 }
 
 /** One finding about an argument, e.g. `filter.limit` expected integer, got "ten". */
@@ -46,6 +55,14 @@ export interface Place {
   readonly target:
     | { readonly kind: "parameter"; readonly parameter: Parameter }
     | { readonly kind: "body"; readonly body: Body }
-    /** One property of a JSON, form or multipart object body. */
-    | { readonly kind: "property"; readonly body: Body; readonly name: string };
+    /**
+     * One property of a JSON, form or multipart object body; `own` when the model gives it as an
+     * argument of its own instead of inside the body's.
+     */
+    | {
+        readonly kind: "property";
+        readonly body: Body;
+        readonly name: string;
+        readonly own: boolean;
+      };
 }

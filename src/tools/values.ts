@@ -30,7 +30,7 @@ export function collectValues(
 }
 
 function valueOf(place: Place, args: JsonObject): JsonValue | undefined {
-  if (place.target.kind === "property") return place.default;
+  if (place.target.kind === "property" && !place.target.own) return place.default;
   return Object.hasOwn(args, place.key) ? args[place.key] : place.default;
 }
 

@@ -95,9 +95,10 @@ function compileWhole(
   places: readonly Place[],
   deepLists: DeepLists,
 ): ReturnType<typeof compileBody> | undefined {
-  for (const { key, target } of places) {
-    // A place of one property is called `body.name`.
-    if (target.kind === "body") return compileBody(key, target.body, deepLists);
+  for (const { key, source, target } of places) {
+    if (target.kind === "body" || (target.kind === "property" && target.own))
+      return compileBody(source.kind === "model" ? key : "body", target.body, deepLists);
+    // Another place of one property is called `body.name`.
     if (target.kind === "property")
       return compileBody(key.slice(0, -target.name.length - 1), target.body, deepLists);
   }

@@ -67,6 +67,8 @@ test("the shortest file gets every default", async () => {
         timeoutMs: 10_000,
         deepObjectArrays: "repeat",
         redirects: undefined,
+        prefix: false,
+        skipDeprecated: false,
         rules: [
           {
             select: { kind: "match", tags: ["a"], methods: [], paths: [] },
@@ -78,6 +80,13 @@ test("the shortest file gets every default", async () => {
             when: undefined,
             mediaType: undefined,
             allowGetBody: false,
+            flattenBody: false,
+            annotations: {
+              readOnly: undefined,
+              destructive: undefined,
+              idempotent: undefined,
+              openWorld: undefined,
+            },
             args: new Map(),
             response: {
               select: undefined,
@@ -583,3 +592,19 @@ function revealed(holder: object | undefined): string | undefined {
       return (value as { reveal(): string }).reveal();
   return undefined;
 }
+
+test("a rule says for itself what its api says for all", async () => {
+  const config = await load(
+    minimal.replace(
+      "credential: none, tools: [{match: {tags: [a]}}]",
+      "credential: none, prefix: true, skipDeprecated: true, flattenBody: true, tools: [{match: {tags: [a]}}, {match: {tags: [b]}, flattenBody: false, annotations: {readOnly: true}, args: {x: {header: Region}}}]",
+    ),
+  );
+  const [api] = config.apis;
+  expect(api).toMatchObject({ prefix: true, skipDeprecated: true });
+  expect(api?.rules).toMatchObject([
+    { flattenBody: true, annotations: { readOnly: undefined } },
+    { flattenBody: false, annotations: { readOnly: true } },
+  ]);
+  expect(api?.rules[1]?.args.get("x")).toMatchObject({ header: "Region" });
+});

@@ -45,6 +45,7 @@ describe.each(suites)("$file", ({ groups }) => {
       required: ["value"],
       hiddenProperties: [],
       issues: [],
+      headers: [],
     };
     const converted = inputSchema(layout, api.schemas);
     const client = new Ajv2020({ strict: false, logger: false }).compile(converted);

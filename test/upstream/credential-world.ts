@@ -145,6 +145,8 @@ export function apiConfig(credential: CredentialConfig, id = "courses"): ApiConf
     deepObjectArrays: "repeat",
     redirects: undefined,
     timeoutMs: 1000,
+    prefix: false,
+    skipDeprecated: false,
     rules: [],
     position,
   };

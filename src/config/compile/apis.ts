@@ -39,7 +39,11 @@ export function compileApis(
       deepObjectArrays: (textOf(child(node, "deepObjectArrays")) ??
         "repeat") as ApiConfig["deepObjectArrays"],
       redirects: compileRedirects(child(node, "redirects")),
-      rules: itemsOf(child(node, "tools")).map((rule) => compileRule(scope, rule)),
+      prefix: child(node, "prefix")?.value === true,
+      skipDeprecated: child(node, "skipDeprecated")?.value === true,
+      rules: itemsOf(child(node, "tools")).map((rule) =>
+        compileRule(scope, rule, { flattenBody: child(node, "flattenBody")?.value === true }),
+      ),
       position: nameOf(node),
     };
   });

@@ -11,6 +11,7 @@ export function compileArgument(scope: Scope, node: YamlNode): ArgConfig {
     name: textOf(child(node, "name")),
     description: textOf(child(node, "description")),
     default: child(node, "default")?.value,
+    header: textOf(child(node, "header")),
     position: nameOf(node),
   };
 }
@@ -24,9 +25,9 @@ function compileSource(node: YamlNode): ArgConfig["source"] {
   return { kind: "principal", path: from.split(".").slice(1) };
 }
 
-/** A hidden argument has no name, default or description, and one source. */
+/** A hidden argument has no name, default, description or header, and one source. */
 function refuseModelKeys({ problems }: Scope, node: YamlNode, source: string): void {
-  for (const key of ["from", "name", "default", "description"]) {
+  for (const key of ["from", "name", "default", "description", "header"]) {
     const extra = writtenChild(node, key);
     if (extra === undefined || key === source) continue;
     const message = `${label(extra)} has no meaning beside "${source}": the model does not supply it`;

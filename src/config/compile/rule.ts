@@ -18,7 +18,12 @@ import { compileArgument } from "./argument.ts";
 import { compileResponse } from "./response.ts";
 import type { Scope } from "./scope.ts";
 
-export function compileRule(scope: Scope, node: YamlNode): RuleConfig {
+/** @param api What the rule does not say itself. */
+export function compileRule(
+  scope: Scope,
+  node: YamlNode,
+  api: Pick<RuleConfig, "flattenBody">,
+): RuleConfig {
   const expose = child(node, "expose")?.value !== false;
   if (!expose) refuseShaping(scope, node);
   const when = child(node, "when");
@@ -35,14 +40,29 @@ export function compileRule(scope: Scope, node: YamlNode): RuleConfig {
     args: new Map(
       entriesOf(child(node, "args")).map(([name, arg]) => [name, compileArgument(scope, arg)]),
     ),
+    flattenBody: flagOf(child(node, "flattenBody")) ?? api.flattenBody,
+    annotations: compileAnnotations(child(node, "annotations")),
     response: compileResponse(child(node, "response")),
     position: node.position,
   };
 }
 
+function flagOf(node: YamlNode | undefined): boolean | undefined {
+  return typeof node?.value === "boolean" ? node.value : undefined;
+}
+
+function compileAnnotations(node: YamlNode | undefined): RuleConfig["annotations"] {
+  return {
+    readOnly: flagOf(child(node, "readOnly")),
+    destructive: flagOf(child(node, "destructive")),
+    idempotent: flagOf(child(node, "idempotent")),
+    openWorld: flagOf(child(node, "openWorld")),
+  };
+}
+
 function refuseShaping({ problems }: Scope, node: YamlNode): void {
   const shaping = ["name", "title", "description", "scopes", "when", "mediaType", "allowGetBody"];
-  for (const key of [...shaping, "args", "response"]) {
+  for (const key of [...shaping, "flattenBody", "annotations", "args", "response"]) {
     const written = writtenChild(node, key);
     if (written === undefined) continue;
     const message = `${label(written)} has no meaning with expose: false: there is no tool to shape`;

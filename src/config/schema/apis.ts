@@ -11,6 +11,7 @@ import {
   idNames,
   principalPath,
   scopeToken,
+  token,
   toolName,
 } from "./units.ts";
 
@@ -65,8 +66,42 @@ const argumentSchema: JsonSchema = section(
       "x-default": "that of the document",
       examples: ["How many courses to return"],
     }),
+    header: text(
+      {
+        description:
+          "Clients of 2026-07-28 repeat the argument as header `Mcp-Param-…` with this name, so that proxies can route by it. For a text, an integer or a boolean that is not personal.",
+        "x-default": "no header",
+        examples: ["Region"],
+      },
+      token,
+    ),
   },
 );
+
+const annotationsSchema: JsonSchema = section(
+  {
+    description: "Hints about the tool that the method alone would tell otherwise.",
+    default: {},
+    examples: [{ destructive: false }],
+  },
+  [],
+  Object.fromEntries(
+    [
+      ["readOnly", "It changes nothing.", "true for GET, HEAD, OPTIONS and QUERY"],
+      ["destructive", "It may change or remove what exists.", "true unless readOnly"],
+      ["idempotent", "Again with the same arguments changes nothing more.", "by the method"],
+      ["openWorld", "It reaches beyond a closed set of things.", "true"],
+    ].map(([key = "", description = "", byDefault = ""]) => [
+      key,
+      { type: "boolean", description, "x-default": byDefault, examples: [false] },
+    ]),
+  ),
+);
+
+const flattenBody = {
+  description:
+    "Every property of the body becomes an argument of its own, instead of one argument `body`. For bodies that are plain objects.",
+} as const;
 
 const matchSchema: JsonSchema = section(
   {
@@ -162,6 +197,13 @@ const ruleSchema: JsonSchema = section(
       default: false,
       examples: [true],
     }),
+    flattenBody: {
+      type: "boolean",
+      ...flattenBody,
+      "x-default": "that of the api",
+      examples: [true],
+    },
+    annotations: annotationsSchema,
     args: named(
       {
         description: "Shapes arguments, by their name before renaming.",
@@ -327,6 +369,18 @@ const apiSchema: JsonSchema = section(
         ),
       },
     ),
+    prefix: flag({
+      description:
+        "Puts the api's id before tool names that no rule gives, as `courses_search`: names of several APIs then cannot meet.",
+      default: false,
+      examples: [true],
+    }),
+    flattenBody: flag({ ...flattenBody, default: false, examples: [true] }),
+    skipDeprecated: flag({
+      description: "Makes no tools of deprecated operations, unless a rule names one.",
+      default: false,
+      examples: [true],
+    }),
     tools: list(
       {
         description:
