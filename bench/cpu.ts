@@ -18,10 +18,13 @@ function childrenOf(pid: number): readonly number[] {
   });
 }
 
-/** Resident memory of one process, in bytes. */
+/** Resident memory of a process and its child processes, in bytes. */
 export function rssOf(pid: number): number {
-  const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/status`))?.[1];
-  return Number(kilobytes) * 1024;
+  let kilobytes = 0;
+  for (const one of [pid, ...childrenOf(pid)]) {
+    kilobytes += Number(/^VmRSS:\s+(\d+) kB$/m.exec(read(`/proc/${one}/status`))?.[1] ?? 0);
+  }
+  return kilobytes * 1024;
 }
 
 /** A thread that ended while we looked counts no more. */

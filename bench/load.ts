@@ -5,10 +5,15 @@ export interface LoadPlan {
   readonly connections: number;
   /** Requests in all. */
   readonly count: number;
-  /** The bytes of request number `index`, head and body. */
-  readonly request: (index: number) => string;
+  /** The bytes of request number `index`, head and body, on connection number `connection`. */
+  readonly request: (index: number, connection: number) => string;
   /** What every answer's body must hold: an error that is fast is no result. */
   readonly expect: string;
+  /**
+   * Number of the first request, which is its JSON-RPC id. Given where a server keeps sessions: then
+   * every answer must hold the id of its own request, so that one that went astray is seen.
+   */
+  readonly firstId?: number;
 }
 
 export interface LoadResult {
@@ -17,25 +22,29 @@ export interface LoadResult {
   readonly wallMs: number;
 }
 
+/** A server that is silent for so long hangs. */
+export const silenceMs = 20_000;
+
 /**
  * Sends a fixed number of requests over kept connections, one at a time on each. Written on bare
  * sockets, because a client that costs as much as the server under test would leave it waiting.
  *
- * @throws Error at the first answer that is not 200 or lacks `expect`.
+ * @throws Error at the first answer that is not 200 or is not the one expected, and at silence.
  */
 export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
   const latencies = new Float64Array(plan.count);
   const state = { sent: 0, done: 0 };
   const startedAt = performance.now();
   await Promise.all(
-    Array.from({ length: Math.min(plan.connections, plan.count) }, () =>
-      runConnection(plan, state, latencies),
+    Array.from({ length: Math.min(plan.connections, plan.count) }, (_, connection) =>
+      runConnection(connection, plan, state, latencies),
     ),
   );
   return { latencies, wallMs: performance.now() - startedAt };
 }
 
 function runConnection(
+  connection: number,
   plan: LoadPlan,
   state: { sent: number; done: number },
   latencies: Float64Array,
@@ -44,6 +53,7 @@ function runConnection(
     const socket: Socket = connect(plan.port, "127.0.0.1");
     socket.setNoDelay(true);
     let sentAt = 0;
+    let index = 0;
     let received: Buffer[] = [];
     let size = 0;
     let answer: Answer | undefined;
@@ -53,17 +63,18 @@ function runConnection(
         resolve();
         return;
       }
-      const index = state.sent++;
+      index = (plan.firstId ?? 0) + state.sent++;
       received = [];
       size = 0;
       answer = undefined;
       sentAt = performance.now();
-      socket.write(plan.request(index));
+      socket.write(plan.request(index, connection));
     };
     const fail = (error: Error): void => {
       socket.destroy();
       reject(error);
     };
+    socket.setTimeout(silenceMs, () => fail(new Error(`no answer in ${silenceMs} ms`)));
     socket.on("connect", next);
     socket.on("error", fail);
     socket.on("close", () => reject(new Error("the server closed a connection that was in use")));
@@ -71,9 +82,9 @@ function runConnection(
       received.push(chunk);
       size += chunk.length;
       answer ??= readHead(received);
-      if (answer === undefined || !isWhole(chunk, size, answer)) return;
+      if (answer === undefined || !isWhole(received, size, answer)) return;
       const body = Buffer.concat(received, size).toString("latin1", answer.bodyAt);
-      if (answer.status !== 200 || !body.includes(plan.expect)) {
+      if (answer.status !== 200 || !isExpected(body, index, plan)) {
         fail(new Error(`got ${answer.status}: ${body.slice(0, 500)}`));
         return;
       }
@@ -103,8 +114,13 @@ function readHead(received: readonly Buffer[]): Answer | undefined {
   };
 }
 
-function isWhole(last: Buffer, size: number, { bodyAt, length }: Answer): boolean {
+export function isExpected(body: string, id: number, { expect, firstId }: LoadPlan): boolean {
+  if (!body.includes(expect)) return false;
+  return firstId === undefined || body.includes(`"id":${id},`) || body.includes(`"id":${id}}`);
+}
+
+function isWhole(received: readonly Buffer[], size: number, { bodyAt, length }: Answer): boolean {
   if (length !== undefined) return size >= bodyAt + length;
-  // The last chunk of a chunked body is short and comes in one piece on loopback.
-  return last.subarray(-5).toString("latin1") === "0\r\n\r\n";
+  const tail = Buffer.concat(received.slice(-2)).subarray(-5);
+  return tail.toString("latin1") === "0\r\n\r\n";
 }

@@ -1,7 +1,8 @@
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { createServer, type AddressInfo } from "node:net";
+import { connect, createServer, type AddressInfo } from "node:net";
 import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 
 export interface Started {
   readonly pid: number;
@@ -35,29 +36,71 @@ export function pinSelf(core: number): void {
     execFileSync("taskset", ["-acp", String(core), String(process.pid)], { stdio: "ignore" });
 }
 
-export async function start({ args, env = {}, core, isReady }: Command): Promise<Started> {
+export async function start(command: Command): Promise<Started> {
+  const child = launch(command);
+  const line = await readyLine(child, command.isReady);
+  return { pid: idOf(child), line, close: () => end(child) };
+}
+
+/** How long a server may take until it accepts connections. */
+const listenMs = 30_000;
+
+/** For a server whose output says nothing reliable: it is ready once something listens on `port`. */
+export async function startOnPort(
+  command: Omit<Command, "isReady"> & { readonly port: number },
+): Promise<Omit<Started, "line">> {
+  const child = launch(command);
+  const gone = new AbortController();
+  const failed = readyLine(child, () => false).finally(() => gone.abort());
+  const deadline = AbortSignal.any([gone.signal, AbortSignal.timeout(listenMs)]);
+  try {
+    await Promise.race([failed, untilListening(command.port, deadline)]);
+  } catch (error) {
+    await end(child);
+    throw error;
+  }
+  failed.catch(() => {});
+  return { pid: idOf(child), close: () => end(child) };
+}
+
+async function untilListening(port: number, deadline: AbortSignal): Promise<void> {
+  while (!(await listens(port))) {
+    if (deadline.aborted) throw new Error(`nothing listens after ${listenMs} ms`);
+    await sleep(5);
+  }
+}
+
+function listens(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
+    socket.once("connect", () => socket.destroy());
+  });
+}
+
+function launch({ args, env = {}, core }: Omit<Command, "isReady">): ChildProcess {
   const command = hasTaskset
     ? ["taskset", "-c", String(core), process.execPath]
     : [process.execPath];
   const [program = "", ...before] = command;
-  const child = spawn(program, [...before, ...args], {
+  return spawn(program, [...before, ...args], {
     env: { PATH: process.env["PATH"], ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  const line = await readyLine(child, isReady);
-  if (child.pid === undefined) throw new TypeError("a started process has an id");
-  return {
-    pid: child.pid,
-    line,
-    async close() {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      const ended = once(child, "exit");
-      child.kill("SIGTERM");
-      const force = setTimeout(() => child.kill("SIGKILL"), 5_000);
-      await ended;
-      clearTimeout(force);
-    },
-  };
+}
+
+function idOf({ pid }: ChildProcess): number {
+  if (pid === undefined) throw new TypeError("a started process has an id");
+  return pid;
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, "exit");
+  child.kill("SIGTERM");
+  const force = setTimeout(() => child.kill("SIGKILL"), 5_000);
+  await ended;
+  clearTimeout(force);
 }
 
 function readyLine(child: ChildProcess, isReady: (line: string) => boolean): Promise<string> {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort, start, type Started } from "./process.ts";
 
-const serverCore = 0;
+export const serverCore = 0;
 export const clientCore = 1;
 
 /** One server under test and how it is called. */
@@ -36,8 +36,8 @@ export async function startUpstream(audience: string, tokens = 1): Promise<Upstr
   return { url: `http://127.0.0.1:${said.port}`, tokens: said.tokens, close: started.close };
 }
 
-export async function startFloor(upstream: Upstream): Promise<Target> {
-  const port = await freePort();
+export async function startFloor(upstream: Upstream, wanted?: number): Promise<Target> {
+  const port = wanted ?? (await freePort());
   const started = await start({
     args: [join(here, "floor.js"), upstream.url, String(port)],
     core: serverCore,
@@ -90,6 +90,8 @@ export interface CallForm {
   readonly token?: string;
   readonly name?: string;
   readonly args?: object;
+  /** Further header lines. */
+  readonly headers?: readonly string[];
   /** A member that the hot lane leaves to the SDK: valid, and unusual. */
   readonly unusual?: boolean;
 }
@@ -101,7 +103,7 @@ export function legacyCall(form: CallForm): Requests {
   const { name = "get_item", args = { id: 7 }, unusual = false } = form;
   const more = unusual ? ',"unusual":true' : "";
   const tail = `,"method":"tools/call","params":{"name":"${name}","arguments":${JSON.stringify(args)}${more}}}`;
-  const head = headOf(form, []);
+  const head = headOf(form, form.headers ?? []);
   return (index) => withBody(head, `{"jsonrpc":"2.0","id":${index}${tail}`);
 }
 
@@ -130,6 +132,12 @@ function headOf({ port, token }: CallForm, more: readonly string[]): string {
     ...more,
     "",
   ].join("\r\n");
+}
+
+/** Opens the stream of a session, on which some servers send their replies. */
+export function openStream(port: number, headers: readonly string[]): string {
+  const accept = "accept: text/event-stream";
+  return ["GET /mcp HTTP/1.1", `host: 127.0.0.1:${port}`, accept, ...headers, "", ""].join("\r\n");
 }
 
 /** Bodies are ASCII: characters are bytes. */
