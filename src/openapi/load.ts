@@ -17,6 +17,7 @@ import { createSchemas } from "./schema/pool.ts";
 import { readSecuritySchemes } from "./security.ts";
 import { documentServers } from "./server.ts";
 import { readFileSource, type Source } from "./source.ts";
+import { withSubtypes } from "./subtypes.ts";
 import { cleanText } from "./text.ts";
 import { detectVersion } from "./version.ts";
 
@@ -80,9 +81,10 @@ export function reachOf(source: DocumentSource, resolver: LookupFunction): Reach
 }
 
 function compileDocument(bundle: Bundle, files: readonly string[]): ApiDocument {
-  const { source, survey, failures } = bundle;
-  const { issues: warnings, warn } = createWarnings(source);
-  const { version, dialect } = detectVersion(source, warn);
+  const { survey, failures } = bundle;
+  const { issues: warnings, warn } = createWarnings(bundle.source);
+  const { version, dialect } = detectVersion(bundle.source, warn);
+  const source = { ...bundle.source, root: withSubtypes(bundle.source.root, dialect) };
   warnings.push(...bundle.issues);
   const root: Node = { value: source.root, at: [] };
   const references = createReferences(root, survey, failures);

@@ -88,6 +88,21 @@ test("S55: an alias bomb is refused", async () => {
   expect(error.issues).toMatchObject([{ code: "bad_alias" }]);
 });
 
+test.each([
+  ["50 MB of YAML", `openapi: 3.1.0\nx: ${"a".repeat(50_000_000)}`, "spec_too_large"],
+  ["50 MB of JSON", `{"openapi": "3.1.0", "x": "${"a".repeat(50_000_000)}"}`, "spec_too_large"],
+  ["10,000 levels of JSON", `{"x":${"[".repeat(10_000)}${"]".repeat(10_000)}}`, "too_deep"],
+  ["10,000 levels of objects", `${'{"a":'.repeat(10_000)}1${"}".repeat(10_000)}`, "too_deep"],
+  ["10,000 levels of YAML", `x:\n  ${"- ".repeat(10_000)}x`, "too_deep"],
+])("%s are refused in a second and with little memory", async (_, text, code) => {
+  const file = await writeSpec(text);
+  const [before, memory] = [performance.now(), process.memoryUsage().rss];
+  const error = await refusal(loadDocument({ file, position: named }));
+  expect(error.issues).toMatchObject([{ code, position: { line: expect.any(Number) as number } }]);
+  expect(performance.now() - before).toBeLessThan(1000);
+  expect(process.memoryUsage().rss - memory).toBeLessThan(64 * 1024 * 1024);
+});
+
 test("a chain of aliases is as deep as what it stands for", async () => {
   const lines = ["openapi: 3.1.0", "a0: &a0 [x]"];
   for (let i = 1; i < 300; i++) lines.push(`a${i}: &a${i} [*a${i - 1}]`);

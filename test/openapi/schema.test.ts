@@ -211,6 +211,77 @@ test("a child of a discriminated parent names the parent without its choice", as
 });
 
 test.each([
+  ["3.0.3", "components/schemas", { propertyName: "kind", mapping: { puppy: "Puppy" } }, "puppy"],
+  ["3.1.0", "components/schemas", { propertyName: "kind" }, "Puppy"],
+  ["2.0", "definitions", "kind", "Puppy"],
+])("%s: a discriminated parent is the choice of its known subtypes", async (...row) => {
+  const [version, at, discriminator, puppy] = row;
+  const ref = (name: string): object => ({ $ref: `#/${at}/${name}` });
+  const named = (name: string): object => ({
+    type: "object",
+    required: [name],
+    properties: { [name]: { type: "string" } },
+  });
+  const schemas = {
+    Pet: { discriminator, required: ["kind"], properties: { kind: { type: "string" } } },
+    Cat: { allOf: [ref("Pet"), named("lives")] },
+    Dog: { allOf: [ref("Pet"), named("bark")] },
+    Puppy: { allOf: [ref("Dog"), named("age")] },
+    Other: { allOf: [named("x")] },
+  };
+  const holder = version === "2.0" ? { definitions: schemas } : { components: { schemas } };
+  const head = version === "2.0" ? { swagger: version } : { openapi: version };
+  const api = await loadText(JSON.stringify({ ...head, paths: {}, ...holder }), "api.json");
+  expect(api.schemas.get("Pet")?.["oneOf"]).toMatchObject([
+    { $ref: "#/$defs/Cat", properties: { kind: { const: "Cat" } }, required: ["kind"] },
+    { $ref: "#/$defs/Dog", properties: { kind: { const: "Dog" } } },
+    { $ref: "#/$defs/Puppy", properties: { kind: { const: puppy } } },
+  ]);
+  const valid = validator(api, "Pet");
+  expect(valid({ kind: "Cat", lives: "9" })).toBe(true);
+  expect(valid({ kind: puppy, bark: "b", age: "1" })).toBe(true);
+  expect(valid({ kind: "Cat", bark: "b" })).toBe(false);
+  expect(valid({ kind: "Other", x: "1" })).toBe(false);
+  // A subtype alone is the subtype, whatever its parent offers.
+  expect(validator(api, "Cat")({ kind: "Cat", lives: "9" })).toBe(true);
+  expect(api.warnings).toEqual([]);
+});
+
+test("3.2: defaultMapping lets the property be absent", async () => {
+  const { api } = await convertComponent(
+    {
+      oneOf: ["Cat", "Dog"].map((name) => ({ $ref: `#/components/schemas/${name}` })),
+      discriminator: { propertyName: "kind", defaultMapping: "Dog" },
+    },
+    {
+      version: "3.2.0",
+      others: {
+        Cat: { type: "object", required: ["kind"], properties: { kind: { type: "string" } } },
+        Dog: { type: "object" },
+      },
+    },
+  );
+  const valid = validator(api, "S");
+  expect(valid({})).toBe(true);
+  expect(valid({ kind: "Cat" })).toBe(true);
+});
+
+test.each([
+  "https://json-schema.org/draft/2020-12/schema",
+  "https://spec.openapis.org/oas/3.1/dialect/base",
+  "http://json-schema.org/draft-07/schema#",
+  "http://json-schema.org/draft-04/schema#",
+  "urn:odd",
+])("jsonSchemaDialect %s", async (uri) => {
+  const text = `openapi: 3.1.0\ninfo: {title: T, version: 1.5}\njsonSchemaDialect: '${uri}'\npaths: {/a: {get: {}}}`;
+  const { operations, skipped } = await loadText(text);
+  const codes = skipped.map(({ issue }) => issue.code);
+  expect([operations.length, codes]).toEqual(
+    uri === "urn:odd" ? [0, ["unknown_dialect"]] : [1, []],
+  );
+});
+
+test.each([
   ["itself", { S: { $ref: "#/components/schemas/S" } }],
   ["a pair", { S: { $ref: "#/components/schemas/B" }, B: { $ref: "#/components/schemas/S" } }],
   ["itself by allOf", { S: { allOf: [{ $ref: "#/components/schemas/S" }] } }],

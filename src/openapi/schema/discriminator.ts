@@ -9,7 +9,11 @@ import type { Conversion, Draft } from "./conversion.ts";
  */
 export function discriminate(out: Draft, node: Node, { references }: Conversion): void {
   const discriminator = child(node, "discriminator");
-  const property = discriminator && child(discriminator, "propertyName")?.value;
+  // 2.0 writes the property's name alone.
+  const property =
+    typeof discriminator?.value === "string"
+      ? discriminator.value
+      : discriminator && child(discriminator, "propertyName")?.value;
   if (discriminator === undefined || typeof property !== "string") return;
   // 3.2: without the property the default applies, so the property is not required.
   const required = child(discriminator, "defaultMapping") === undefined;
