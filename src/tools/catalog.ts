@@ -11,6 +11,7 @@ import { inputSchema } from "./input-schema.ts";
 import { layOut, type Layout } from "./layout.ts";
 import { distinctToolName, toolName } from "./name.ts";
 import { selectOperations, type Selected } from "./rule.ts";
+import { checkSecurity } from "./security.ts";
 import { keepServable } from "./servable.ts";
 import { warnOfCost } from "./tokens.ts";
 import type { ArgIssue, Tool } from "./tool.ts";
@@ -38,15 +39,18 @@ export function compileCatalog(
   const drafts = apis.flatMap(({ config, document }) => {
     const selection = selectOperations(keepServable(document), config.rules);
     issues.push(...selection.issues);
-    return selection.selected
-      .filter(({ operation, rule }) => isWanted(operation, rule, config))
-      .map(({ operation, rule }) => ({
-        operation: withoutCredential(operation, config.credential),
-        rule,
-        api: config.id,
-        prefix: config.prefix ? `${config.id}_` : "",
-        document,
-      }));
+    const wanted = selection.selected.filter(({ operation, rule }) =>
+      isWanted(operation, rule, config),
+    );
+    const operations = wanted.map(({ operation }) => operation);
+    issues.push(...checkSecurity(config, document, operations));
+    return wanted.map(({ operation, rule }) => ({
+      operation: withoutCredential(operation, config.credential),
+      rule,
+      api: config.id,
+      prefix: config.prefix ? `${config.id}_` : "",
+      document,
+    }));
   });
   const names = nameTools(drafts, issues);
   const tools: Tool[] = [];
