@@ -34,6 +34,7 @@ export async function startApi(description: string): Promise<Running> {
     ["GET /documents/notice", sendNotice],
     ["GET /bundles/sampler", sendSampler],
     ["GET /faults/permanent", send(409, "application/problem+json", JSON.stringify(problem))],
+    ["GET /branches", send(200, "text/plain", "Harbour, Market, Mill")],
     ["POST /jobs", runJob],
     ["POST /approvals", awaitApproval],
     ["GET /journal", send(200, "application/x-ndjson", journal.map(toLine).join(""))],
@@ -41,7 +42,8 @@ export async function startApi(description: string): Promise<Running> {
     ["POST /contacts", (response, body) => send(200, "application/json", body)(response, body)],
   ]);
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const answer = answers.get(`${request.method} ${request.url}`);
+    const path = request.url?.split("?", 1)[0] ?? "";
+    const answer = answers.get(`${request.method} ${path}`);
     const body = Buffer.concat(await request.toArray()).toString();
     // The gateway has no credential for this API, so this could only be its caller's.
     const served =

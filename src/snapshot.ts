@@ -124,6 +124,11 @@ function compileMcp(catalog: Catalog, permit: Permit, road: Road): McpService {
     callTool: road.callTool,
     listTools: (principal) => catalog.listFor((tool) => permit(tool, principal).kind !== "hidden"),
     missingScopes: road.missingScopes,
+    hasParamHeaders: [...catalog.tools.values()].some(({ headers }) => headers.length > 0),
+    paramHeaders(name, principal) {
+      const tool = catalog.tools.get(name);
+      return tool && permit(tool, principal).kind !== "hidden" ? tool.headers : [];
+    },
   };
 }
 

@@ -5,8 +5,14 @@ import { AuthError } from "../base/errors.ts";
 import { isJsonObject, type JsonValue } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 import type { Principal } from "../base/principal.ts";
-import { acceptRequest } from "./envelope.ts";
+import { acceptRequest, type HotRequest } from "./envelope.ts";
 import { createHotLane } from "./hot-lane.ts";
+import {
+  findDisagreement,
+  readModernCall,
+  refuseDisagreement,
+  type Disagreement,
+} from "./param-headers.ts";
 import { createServer } from "./server.ts";
 import type { McpService, ServerInfo } from "./service.ts";
 
@@ -49,6 +55,11 @@ export function createMcpEndpoint(
     async post({ request, response, body, principal }) {
       const now = service();
       const hot = accept(request.headers, body);
+      const disagreement = compareHeaders({ request, body, principal }, hot, now);
+      if (disagreement !== undefined) {
+        refuseDisagreement(disagreement, response);
+        return;
+      }
       if (hot) {
         await hotLane(hot, principal, now, response);
         return;
@@ -66,6 +77,20 @@ export function createMcpEndpoint(
     toolsChanged: () => handler.notify.toolsChanged(),
     close: () => handler.close(),
   };
+}
+
+/** Before scopes and arguments are looked at, on both lanes, because the SDK leaves it to us. */
+function compareHeaders(
+  { request, body, principal }: Omit<McpExchange, "response">,
+  hot: HotRequest | undefined,
+  service: McpService,
+): Disagreement | undefined {
+  if (!service.hasParamHeaders) return undefined;
+  const { headers } = request;
+  if (hot?.era === "legacy" || hot?.method === "tools/list") return undefined;
+  const call = hot ?? readModernCall(headers, body);
+  if (call === undefined) return undefined;
+  return findDisagreement(service.paramHeaders(call.name, principal), call, headers);
 }
 
 type SdkRequest = Parameters<ReturnType<typeof toNodeHandler>>[0];

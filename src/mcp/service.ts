@@ -1,11 +1,16 @@
 import type { Principal } from "../base/principal.ts";
 import type { CallTool } from "../call/call.ts";
+import type { ParamHeader } from "../tools/tool.ts";
 
 /** What both lanes serve: one snapshot of the gateway. A request keeps the one it started with. */
 export interface McpService {
   readonly callTool: CallTool;
   /** The `tools` array that this caller may see, as JSON bytes; the same bytes for the same set. */
   readonly listTools: (principal: Principal) => Uint8Array;
+  /** False for most gateways, whose requests are then not looked at for these headers. */
+  readonly hasParamHeaders: boolean;
+  /** Arguments that this caller must repeat as headers; none for a tool that is not shown to them. */
+  readonly paramHeaders: (tool: string, principal: Principal) => readonly ParamHeader[];
   /** Every scope the tool needs when this caller lacks one; undefined otherwise. */
   readonly missingScopes: (tool: string, principal: Principal) => readonly string[] | undefined;
 }
