@@ -38,8 +38,22 @@ export interface Snapshot {
   readonly http: HttpService;
   /** Every file it was made from. */
   readonly files: readonly string[];
+  /** What became of each document. */
+  readonly documents: readonly DocumentReport[];
   /** Findings that did not keep it from being made. */
   readonly warnings: readonly Issue[];
+}
+
+export interface DocumentReport {
+  readonly api: string;
+  /** Path or URL. */
+  readonly source: string;
+  /** Of OpenAPI, as written. */
+  readonly version: string;
+  readonly converted: number;
+  /** Operations left out; those that a rule selects have a finding. */
+  readonly skipped: number;
+  readonly tools: number;
 }
 
 /** What outlives a reload; owned by the gateway. */
@@ -86,8 +100,15 @@ export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports):
     mcp: compileMcp(catalog, permit, road),
     http: { ...http, authenticate, edge: compileEdge(config.server) },
     files: [...config.files, ...[...documents.values()].flatMap(({ files }) => files)],
+    documents: [...documents].map(([api, document]) => reportOn(api, document, catalog)),
     warnings: issues,
   };
+}
+
+function reportOn(api: string, document: ApiDocument, catalog: Catalog): DocumentReport {
+  const { source, version, operations, skipped } = document;
+  const tools = [...catalog.tools.values()].filter((tool) => tool.api === api).length;
+  return { api, source, version, converted: operations.length, skipped: skipped.length, tools };
 }
 
 function policyOf({ auth }: Config): Parameters<typeof compilePermit>[1] {

@@ -37,7 +37,8 @@ function shorten(issue: Issue): Issue {
   return { ...issue, position: { ...position, file: nearPath(position.file) } };
 }
 
-function nearPath(file: string): string {
+/** As seen from here; a URL stays one. */
+export function nearPath(file: string): string {
   if (/^https?:/.test(file)) return file;
   const near = relative(process.cwd(), file);
   return near.startsWith("..") || near === "" ? file : near;

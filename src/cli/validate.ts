@@ -2,8 +2,8 @@ import { ConfigError } from "../base/errors.ts";
 import type { Issue } from "../base/issue.ts";
 import { documentSource, inspect } from "../gateway.ts";
 import { lintDocument } from "../openapi/lint.ts";
-import type { Snapshot } from "../snapshot.ts";
-import { formatFindings, type FindingFormat } from "./findings.ts";
+import type { DocumentReport, Snapshot } from "../snapshot.ts";
+import { formatFindings, nearPath, type FindingFormat } from "./findings.ts";
 import { exitCodes, printLine, type ExitCode, type Io } from "./io.ts";
 import { gatewayOptions, quietPorts } from "./setup.ts";
 
@@ -26,11 +26,18 @@ export async function validate(
   if (issues.length > 0 || options.format !== "pretty") {
     printLine(stream, formatFindings(issues, options.format).trimEnd());
   }
+  for (const document of snapshot?.documents ?? []) printLine(io.stderr, describe(document));
   const warnings = issues.length - errors;
   const verdict =
     errors > 0 ? `${errors} errors` : `ok: ${snapshot?.catalog.tools.size ?? 0} tools`;
   printLine(io.stderr, `${options.config}: ${verdict}, ${warnings} warnings`);
   return errors > 0 ? exitCodes.badConfiguration : exitCodes.ok;
+}
+
+/** `courses: specs/courses.yaml (OpenAPI 3.1.0): 12 of 14 operations converted, 2 skipped, 8 tools` */
+function describe({ api, source, version, converted, skipped, tools }: DocumentReport): string {
+  const all = converted + skipped;
+  return `${api}: ${nearPath(source)} (OpenAPI ${version}): ${converted} of ${all} operations converted, ${skipped} skipped, ${tools} tools`;
 }
 
 /** Validators compile when first used; here that must happen before anybody depends on it. */

@@ -23,6 +23,22 @@ test("what is fine is 0, with nothing on standard output", async () => {
   expect(at.api.requests).toEqual([]);
 });
 
+test("each document is told: what was converted, and what was left out and why", async () => {
+  const at = await site();
+  await at.edit("shop.yaml", (text) =>
+    text.replace("paths:\n", "paths:\n  /broken:\n    get: {parameters: [{in: query}]}\n"),
+  );
+  const { code, stderr } = await at.run(["validate"]);
+  expect(code).toBe(0);
+  const [, converted, all] =
+    /^\w+: shop\.yaml \(OpenAPI 3\.\d\.\d\): (\d+) of (\d+) operations converted, 1 skipped, 3 tools$/m.exec(
+      stderr,
+    ) ?? [];
+  expect(Number(converted)).toBeGreaterThanOrEqual(3);
+  expect(Number(all)).toBe(Number(converted) + 1);
+  expect(stderr).toMatch(/^shop\.yaml:\d+:\d+ {2}warning {2}bad_parameter/m);
+});
+
 test("pretty shows every finding with its place, the line and what was meant", async () => {
   const at = await brokenSite();
   const { code, stdout, stderr } = await at.run(["validate"]);
