@@ -255,7 +255,8 @@ function nameParameters(parameters: readonly Parameter[], taken: Set<string>): S
   );
   const names = new Map<Parameter, string>();
   for (const parameter of inPathFirst) {
-    const bare = argumentName(parameter.name);
+    // The whole query has no name on the wire.
+    const bare = parameter.in === "querystring" ? "query" : argumentName(parameter.name);
     let name = taken.has(bare) ? argumentName(`${bare}_${parameter.in}`) : bare;
     for (let n = 2; taken.has(name); n++) name = argumentName(`${bare}_${parameter.in}_${n}`);
     taken.add(name);

@@ -41,14 +41,20 @@ test("3.2: itemSchema makes a list, a media type may be a reference, defaultMapp
       "/a: {post: {requestBody: {content: {application/jsonl: {$ref: '#/components/mediaTypes/L'}}}}}",
       `mediaTypes: {L: {itemSchema: {$ref: '#/components/schemas/P'}}}
 schemas:
-  P: {oneOf: [{$ref: '#/components/schemas/C'}], discriminator: {propertyName: k, defaultMapping: C}}
+  P:
+    oneOf: [{$ref: '#/components/schemas/B'}, {$ref: '#/components/schemas/C'}]
+    discriminator: {propertyName: k, defaultMapping: C}
+  B: {type: object}
   C: {type: object}`,
       "3.2.0",
     ),
   );
   expect(only(api).bodies[0]?.schema).toEqual({ type: "array", items: { $ref: "#/$defs/P" } });
   expect(api.schemas.get("P")).toEqual({
-    oneOf: [{ $ref: "#/$defs/C", properties: { k: { const: "C" } } }],
+    oneOf: [
+      { $ref: "#/$defs/B", properties: { k: { const: "B" } } },
+      { $ref: "#/$defs/C", properties: { k: { not: { enum: ["B"] } } } },
+    ],
   });
 });
 

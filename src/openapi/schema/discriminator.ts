@@ -15,8 +15,9 @@ export function discriminate(out: Draft, node: Node, { references }: Conversion)
       ? discriminator.value
       : discriminator && child(discriminator, "propertyName")?.value;
   if (discriminator === undefined || typeof property !== "string") return;
-  // 3.2: without the property the default applies, so the property is not required.
-  const required = child(discriminator, "defaultMapping") === undefined;
+  // 3.2: without the property, or with a value of no other branch, the default branch applies.
+  const fallback = child(discriminator, "defaultMapping");
+  const required = fallback === undefined;
   for (const keyword of ["oneOf", "anyOf"]) {
     const branches = child(node, keyword);
     const converted = out[keyword];
@@ -25,28 +26,41 @@ export function discriminate(out: Draft, node: Node, { references }: Conversion)
     out[keyword] = converted.map((schema: JsonValue, i) => {
       const branch = written[i]?.[1];
       if (branch === undefined || !isJsonObject(schema)) return schema;
+      if (isPinned(branch, property, references)) return schema;
+      const isDefault = (other: Node): boolean =>
+        fallback !== undefined && leadsTo(fallback, other, references);
+      if (isDefault(branch)) {
+        const others = written.filter(([, other]) => !isDefault(other));
+        const taken = others.flatMap(([, other]) => valuesFor(other, discriminator, references));
+        return taken.length === 0 ? schema : restrict(schema, property, { not: { enum: taken } });
+      }
       const values = valuesFor(branch, discriminator, references);
-      if (values.length === 0 || isPinned(branch, property, references)) return schema;
+      if (values.length === 0) return schema;
       return pin(schema, property, { values, required });
     });
   }
 }
 
-/** Mapping values that lead to the branch; a mapping value is a reference or a component's name. */
+/** Mapping values that lead to the branch, else the name of its component. */
 function valuesFor(branch: Node, discriminator: Node, references: References): readonly string[] {
-  const ref = refOf(branch);
-  const name = ref?.split("/").at(-1);
-  if (ref === undefined || name === undefined) return [];
+  const name = refOf(branch)?.split("/").at(-1);
+  if (name === undefined) return [];
   const mapped = children(child(discriminator, "mapping"))
-    .filter(([, target]) => {
-      if (target.value === ref || target.value === name) return true;
-      if (typeof target.value !== "string" || !isReference(target.value)) return false;
-      const a = references.resolve(target.value, target.at);
-      const b = references.resolve(ref, branch.at);
-      return !isFailure(a) && !isFailure(b) && a.value === b.value;
-    })
+    .filter(([, target]) => leadsTo(target, branch, references))
     .map(([value]) => value);
   return mapped.length > 0 ? mapped : [name];
+}
+
+/** A mapping's target is a reference or a component's name. */
+function leadsTo(target: Node, branch: Node, references: References): boolean {
+  const ref = refOf(branch);
+  const { value } = target;
+  if (ref === undefined || typeof value !== "string") return false;
+  if (value === ref || value === ref.split("/").at(-1)) return true;
+  if (!isReference(value)) return false;
+  const a = references.resolve(value, target.at);
+  const b = references.resolve(ref, branch.at);
+  return !isFailure(a) && !isFailure(b) && a.value === b.value;
 }
 
 /** As opposed to the name of a component, which may hold dots (OAS 3.1 §4.8.25.3). */
@@ -72,11 +86,14 @@ function pin(
 ): JsonObject {
   const choice: JsonObject =
     values.length === 1 ? { const: values[0] as string } : { enum: values };
-  const beside = isJsonObject(schema["properties"]) ? schema["properties"] : {};
   const demanded = Array.isArray(schema["required"]) ? (schema["required"] as string[]) : [];
   return {
-    ...schema,
-    properties: { ...beside, [property]: choice },
+    ...restrict(schema, property, choice),
     ...(required ? { required: [...new Set([...demanded, property])] } : {}),
   };
+}
+
+function restrict(schema: JsonObject, property: string, to: JsonObject): JsonObject {
+  const beside = isJsonObject(schema["properties"]) ? schema["properties"] : {};
+  return { ...schema, properties: { ...beside, [property]: to } };
 }
