@@ -57,7 +57,7 @@ export interface DocumentReport {
 }
 
 /** What outlives a reload; owned by the gateway. */
-export interface Lasting extends Omit<CredentialDeps, "clients"> {
+export interface Lasting extends Omit<CredentialDeps, "clients" | "offeredScopes"> {
   readonly keys: KeySets;
   readonly upstreams: Upstreams;
   readonly audit: Audit;
@@ -167,10 +167,11 @@ function compileRoutes(
 ): RoadParts["routes"] {
   const plans = new Map<Tool, () => Route>();
   const routes = new Map<Tool, Route>();
+  const offeredScopes = offeredScopesOf(config);
   for (const api of config.apis) {
     const tools = [...catalog.tools.values()].filter((tool) => tool.api === api.id);
     const credential = collect(issues, () =>
-      createCredential(api, { ...lasting, clients: config.clients }, ports),
+      createCredential(api, { ...lasting, clients: config.clients, offeredScopes }, ports),
     );
     if (credential === undefined) continue;
     const servers = documents.get(api.id)?.servers ?? noServers;
@@ -187,7 +188,7 @@ function compileRoutes(
       }
       plans.set(tool, () => ({
         enter,
-        credential,
+        credential: credential(tool),
         limits,
         origin: base.origin,
         build: compileRequest(tool, {
@@ -210,6 +211,13 @@ function compileRoutes(
       return route;
     },
   };
+}
+
+/** Every scope that a challenge or the metadata may name. */
+function offeredScopesOf({ auth, apis }: Config): ReadonlySet<string> {
+  const baseline = auth.mode === "oauth" ? auth.scopes : [];
+  const rules = apis.flatMap((api) => api.rules.flatMap(({ scopes }) => scopes));
+  return new Set([...baseline, ...rules]);
 }
 
 function compileSend(

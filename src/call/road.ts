@@ -218,8 +218,12 @@ async function exchange(
   const second = await credential.get(principal, cancel);
   const again = await route.send(build(second), limits, watch);
   seen.status = again.status;
-  if (again.status === 401) credential.invalidate(principal, second);
-  return again;
+  if (again.status !== 401) return again;
+  credential.invalidate(principal, second);
+  throw new CallError(
+    "upstream_unauthorized",
+    "The API refused the gateway's credential, and a fresh one as well. Trying again does not help now.",
+  );
 }
 
 /** For further pages: the deadline is that of the whole call, and only the first reports progress. */
@@ -243,6 +247,11 @@ function describeFailure(call: Call, { code, cause }: CallError): JsonObject {
   return { tool: call.tool.slice(0, 128), code, ...known };
 }
 
-function refuse(error: CallError): Reply {
-  return { content: [{ type: "text", text: error.message }], structured: undefined, isError: true };
+function refuse({ message, retryAfterMs }: CallError): Reply {
+  return {
+    content: [{ type: "text", text: message }],
+    structured: undefined,
+    isError: true,
+    ...(retryAfterMs === undefined ? {} : { retryAfter: Math.ceil(retryAfterMs / 1000) }),
+  };
 }

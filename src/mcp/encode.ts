@@ -15,13 +15,18 @@ export function createEncoder(era: Era, info: ServerInfo): Encoder {
   const meta = `"_meta":{"io.modelcontextprotocol/serverInfo":${JSON.stringify(info)}}`;
   const before = modern ? '"resultType":"complete",' : "";
   const after = modern ? `,${meta}` : "";
+  const afterCall = ({ retryAfter }: Reply): string => {
+    if (retryAfter === undefined) return after;
+    const told = `"retryAfter":${retryAfter}`;
+    return modern ? `,${meta.slice(0, -1)},${told}}` : `,"_meta":{${told}}`;
+  };
   const caching = modern ? `,"ttlMs":${listTtlMs},"cacheScope":"private"` : "";
   return {
     call(id, reply) {
       const content = `"content":${JSON.stringify(reply.content)}`;
       const structured = encodeStructured(reply, era);
       const error = reply.isError ? ',"isError":true' : "";
-      return encodeResult(id, `{${before}${content}${structured}${error}${after}}`);
+      return encodeResult(id, `{${before}${content}${structured}${error}${afterCall(reply)}}`);
     },
     list: (id, tools) => [
       `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":{${before}"tools":`,

@@ -89,13 +89,14 @@ function describeRefusal(error: AuthError): string {
 }
 
 function toResult(reply: Reply): CallToolResult {
-  const { content, structured, isError } = reply;
+  const { content, structured, isError, retryAfter } = reply;
   return {
     content: content as CallToolResult["content"],
     ...(structured === undefined
       ? {}
       : { structuredContent: JSON.parse(structured.json) as JsonObject }),
     ...(isError ? { isError } : {}),
+    ...(retryAfter === undefined ? {} : { _meta: { retryAfter } }),
   };
 }
 

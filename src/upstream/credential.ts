@@ -3,6 +3,7 @@ import type { Ports } from "../base/ports.ts";
 import type { ApiConfig, ClientConfig } from "../config/config.ts";
 import type { ClientKeys } from "./client-auth.ts";
 import { createClientCredentials } from "./client-credentials.ts";
+import type { Tool } from "../tools/tool.ts";
 import type { Credential } from "./credential-parts.ts";
 import { createExchange } from "./exchange.ts";
 import type { IssuerMetadata } from "./issuer-metadata.ts";
@@ -17,41 +18,55 @@ export interface CredentialDeps {
   readonly clients: ReadonlyMap<string, ClientConfig>;
   /** Key pairs made at start, for those clients whose `private_key_jwt` names no key. */
   readonly clientKeys: ClientKeys;
+  /** Scopes of callers' tokens that the gateway names to clients. */
+  readonly offeredScopes: ReadonlySet<string>;
   /** Both outlive a reload. */
   readonly tokens: TokenCache;
   readonly metadata: IssuerMetadata;
 }
+
+/** The credential of one API, made once for each tool. */
+export type ApiCredential = (tool: Pick<Tool, "scopes">) => Credential;
 
 /**
  * Compiles an API's `credential`; asks nobody before the first call.
  *
  * @throws ConfigError `unknown_client`, `invalid_client_key` or `invalid_credential`.
  */
-export function createCredential(api: ApiConfig, deps: CredentialDeps, ports: Ports): Credential {
+export function createCredential(
+  api: ApiConfig,
+  deps: CredentialDeps,
+  ports: Ports,
+): ApiCredential {
   const { credential } = api;
   switch (credential.kind) {
     case "none":
-      return noCredential;
-    case "static":
-      return createStatic(api, credential);
-    case "exchange":
-      return createExchange(
-        api.id,
-        credential,
-        tokenDeps(api, credential.client, deps, ports),
-        ports,
-      );
-    case "clientCredentials":
-      return createClientCredentials(
-        api.id,
-        credential,
-        tokenDeps(api, credential.client, deps, ports),
-        ports,
-      );
+      return () => noCredential;
+    case "static": {
+      const made = createStatic(api, credential);
+      return () => made;
+    }
+    case "exchange": {
+      const shared = tokenDeps(api, credential.client, deps, ports);
+      return ({ scopes: needed }) => {
+        const inbound = { offered: deps.offeredScopes, needed };
+        return createExchange(api.id, credential, { ...shared, inbound }, ports);
+      };
+    }
+    case "clientCredentials": {
+      const shared = tokenDeps(api, credential.client, deps, ports);
+      const made = createClientCredentials(api.id, credential, shared, ports);
+      return () => made;
+    }
   }
 }
 
-function tokenDeps(api: ApiConfig, name: string, deps: CredentialDeps, ports: Ports): TokenDeps {
+function tokenDeps(
+  api: ApiConfig,
+  name: string,
+  deps: CredentialDeps,
+  ports: Ports,
+): Omit<TokenDeps, "inbound"> {
   const client = deps.clients.get(name);
   if (client === undefined) {
     throw new ConfigError([

@@ -1,9 +1,11 @@
 import { AuthError, CallError } from "../base/errors.ts";
+import { isJsonObject, type JsonValue } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 import type { Principal } from "../base/principal.ts";
 import type { CredentialConfig } from "../config/config.ts";
 import type { Credential } from "./credential-parts.ts";
 import { type Grant, toGrant } from "./grant.ts";
+import { readJwtClaims } from "./jwt-claims.ts";
 import { type TokenDeps, tokenKey, unlessCancelled } from "./token-cache.ts";
 import { targetParameters, type TokenReply } from "./token-endpoint.ts";
 import { explainFailure, TokenFailure } from "./token-failure.ts";
@@ -12,6 +14,8 @@ const grantType = "urn:ietf:params:oauth:grant-type:token-exchange";
 const accessTokenType = "urn:ietf:params:oauth:token-type:access_token";
 /** How long a person is not sent to log in a second time, when the first did not help. */
 const toldMs = 10 * 60_000;
+/** Of `act` in `act` (RFC 8693 §4.1): a longer chain is a loop. */
+const maxActors = 5;
 
 export type ExchangeConfig = Extract<CredentialConfig, { kind: "exchange" }>;
 
@@ -24,7 +28,6 @@ export function createExchange(
 ): Credential {
   const { client, requestToken, tokens } = deps;
   const { now } = ports;
-  const asked = new Set(config.scope);
   const targets = targetParameters(config);
   // The hash has a fixed length, so with the subject token's hash behind it the key stays unambiguous.
   const prefix = tokenKey([
@@ -51,7 +54,7 @@ export function createExchange(
       ["requested_token_type", accessTokenType],
       ...targets,
     ]);
-    refuseUnasked(reply, subjectToken, asked);
+    refuseUnasked(reply, { ...config, subjectToken });
     tokens.told.delete(personOf(principal));
     return toGrant(reply, requestedAt, principal.expiresAt);
   }
@@ -62,6 +65,12 @@ export function createExchange(
       throw new CallError(
         "credential_unavailable",
         `The API ${api} needs a token of the signed-in person, but this gateway runs without login (auth mode none).`,
+      );
+    }
+    if (actorsOf(principal.claims["act"]) > maxActors) {
+      throw new CallError(
+        "not_permitted",
+        `This login was handed on by more than ${maxActors} services, so none is asked for the API ${api}.`,
       );
     }
     try {
@@ -76,8 +85,21 @@ export function createExchange(
       if (!(error instanceof TokenFailure)) throw error;
       if (error.code === "invalid_grant" && mayLogIn(principal, error))
         throw new AuthError("invalid_token", "exchange_refused", { cause: error });
+      const missing = error.code === "invalid_scope" ? missingScopes(principal) : [];
+      if (missing.length > 0) {
+        const scopes = [...deps.inbound.needed, ...missing];
+        throw new AuthError("insufficient_scope", "exchange_scope_missing", {
+          cause: error,
+          scopes,
+        });
+      }
       throw explainFailure(api, error);
     }
+  }
+
+  /** What a step-up could bring: asked for here, offered to callers, and not on this one's token. */
+  function missingScopes({ scopes }: Principal): readonly string[] {
+    return config.scope.filter((scope) => deps.inbound.offered.has(scope) && !scopes.has(scope));
   }
 
   /** Everyone who waited for one request hears the same; after that, only another error is left. */
@@ -97,12 +119,33 @@ export function createExchange(
   };
 }
 
+function actorsOf(act: JsonValue | undefined): number {
+  let count = 0;
+  for (let actor = act; isJsonObject(actor); actor = actor["act"]) count += 1;
+  return count;
+}
+
 /** An answer that is not what was asked for is a fault of the server or an attack, never a token. */
-function refuseUnasked(reply: TokenReply, subjectToken: string, asked: ReadonlySet<string>): void {
-  if (reply.accessToken === subjectToken) throw new TokenFailure("exchange_echo");
+function refuseUnasked(
+  reply: TokenReply,
+  asked: Pick<ExchangeConfig, "audience" | "resource" | "scope"> & {
+    readonly subjectToken: string;
+  },
+): void {
+  if (reply.accessToken === asked.subjectToken) throw new TokenFailure("exchange_echo");
   if (reply.issuedTokenType !== undefined && reply.issuedTokenType !== accessTokenType)
     throw new TokenFailure("wrong_issued_token_type");
   // Without a scope in the request the server's own default is what was asked for.
-  if (asked.size > 0 && reply.scope?.some((scope) => !asked.has(scope)))
+  if (asked.scope.length > 0 && reply.scope?.some((scope) => !asked.scope.includes(scope)))
     throw new TokenFailure("scope_widened");
+  if (isForOthers(reply.accessToken, [...asked.audience, ...asked.resource]))
+    throw new TokenFailure("wrong_audience");
+}
+
+/** Only a JWT that names its audience can tell; the signature is the API's to check. */
+function isForOthers(token: string, targets: readonly string[]): boolean {
+  const aud = readJwtClaims(token)?.["aud"];
+  if (aud === undefined || targets.length === 0) return false;
+  const named: readonly JsonValue[] = Array.isArray(aud) ? aud : [aud];
+  return !named.some((value) => typeof value === "string" && targets.includes(value));
 }

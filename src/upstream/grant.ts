@@ -1,4 +1,4 @@
-import { isJsonObject } from "../base/json.ts";
+import { readJwtClaims } from "./jwt-claims.ts";
 import type { CredentialParts } from "./request.ts";
 import type { TokenReply } from "./token-endpoint.ts";
 
@@ -36,15 +36,7 @@ function tokenEnd({ accessToken, expiresInMs }: TokenReply, requestedAt: number)
   return end === Infinity ? requestedAt + unknownLifetimeMs : end - marginMs;
 }
 
-/** `exp` of a token that happens to be a JWT. Not verified: only the API it is for can do that. */
 function jwtExpiry(token: string): number {
-  const [, payload, signature, more] = token.split(".");
-  if (payload === undefined || signature === undefined || more !== undefined) return Infinity;
-  try {
-    const claims: unknown = JSON.parse(Buffer.from(payload, "base64url").toString("utf8"));
-    const exp = isJsonObject(claims) ? claims["exp"] : undefined;
-    return typeof exp === "number" ? exp * 1000 : Infinity;
-  } catch {
-    return Infinity;
-  }
+  const exp = readJwtClaims(token)?.["exp"];
+  return typeof exp === "number" ? exp * 1000 : Infinity;
 }

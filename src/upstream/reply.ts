@@ -6,6 +6,8 @@ export interface Reply {
   readonly content: readonly ContentBlock[];
   readonly structured: StructuredValue | undefined;
   readonly isError: boolean;
+  /** Seconds after which trying again may help; absent when nothing says so. */
+  readonly retryAfter?: number;
 }
 
 /** `json` is proven, compact JSON text, so that it can be spliced into a message as it is. */

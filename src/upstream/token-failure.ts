@@ -42,6 +42,7 @@ export type TokenFailureCode =
   | "wrong_issued_token_type"
   | "wrong_token_type"
   | "scope_widened"
+  | "wrong_audience"
   | "unsafe_token"
   | "issuer_mismatch"
   | "no_metadata"
@@ -79,6 +80,7 @@ const meanings: Record<TokenFailureCode, Meaning> = {
   wrong_issued_token_type: misfit,
   wrong_token_type: misfit,
   scope_widened: misfit,
+  wrong_audience: misfit,
   unsafe_token: misfit,
   // metadata and transport
   issuer_mismatch: broken,

@@ -181,7 +181,12 @@ export function person(token: string, over: Partial<Principal> = {}): Principal 
 export function createRoom(
   clients: readonly ClientConfig[],
   ports: Ports,
-  options: { readonly clientKeys?: ClientKeys; readonly fetch?: typeof fetch } = {},
+  options: {
+    readonly clientKeys?: ClientKeys;
+    readonly fetch?: typeof fetch;
+    readonly offeredScopes?: readonly string[];
+    readonly toolScopes?: readonly string[];
+  } = {},
 ): (credential: CredentialConfig, id?: string) => Credential {
   const send = options.fetch ?? fetch;
   const deps = {
@@ -190,8 +195,10 @@ export function createRoom(
     clientKeys: options.clientKeys ?? new Map(),
     tokens: createTokenCache(ports),
     metadata: createIssuerMetadata(send, ports),
+    offeredScopes: new Set(options.offeredScopes),
   };
-  return (credential, id) => createCredential(apiConfig(credential, id), deps, ports);
+  return (credential, id) =>
+    createCredential(apiConfig(credential, id), deps, ports)({ scopes: options.toolScopes ?? [] });
 }
 
 export function secretAuth(

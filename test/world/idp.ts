@@ -1,7 +1,14 @@
-import { createServer } from "node:http";
+import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { answerJson } from "./api.ts";
+
+interface TokenAnswer {
+  readonly status: number;
+  /** Text is sent as it is. */
+  readonly body: object | string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
 
 /** An identity provider: keys for access tokens, and RFC 8693 for the gateway. */
 export interface TestIdp {
@@ -13,7 +20,7 @@ export interface TestIdp {
   /** An access token for `audience`; scope defaults to `mcp:tools`. `typ` is that of its header. */
   readonly token: (claims?: Readonly<Record<string, unknown>>, typ?: string) => Promise<string>;
   /** Answer of the token endpoint; the default gives `inner-1`, `inner-2`, … for 300 s. */
-  exchange: (form: URLSearchParams) => { readonly status: number; readonly body: object };
+  exchange: (form: URLSearchParams) => TokenAnswer | Promise<TokenAnswer>;
   readonly close: () => void;
 }
 
@@ -22,6 +29,11 @@ export async function startIdp(audience: string): Promise<TestIdp> {
   const jwk = { ...(await exportJWK(publicKey)), kid: "k1", alg: "ES256", use: "sig" };
   const tokenRequests: URLSearchParams[] = [];
   const issued: string[] = [];
+  const answerToken = async (form: URLSearchParams, response: ServerResponse): Promise<void> => {
+    const { status, body, headers } = await idp.exchange(form);
+    response.writeHead(status, { "content-type": "application/json", ...headers });
+    response.end(typeof body === "string" ? body : JSON.stringify(body));
+  };
   const server = createServer((request, response) => {
     if (request.url === "/jwks") answerJson(response, { keys: [jwk] });
     else if (request.url === "/token") {
@@ -30,8 +42,7 @@ export async function startIdp(audience: string): Promise<TestIdp> {
       request.on("end", () => {
         const form = new URLSearchParams(text);
         tokenRequests.push(form);
-        const { status, body } = idp.exchange(form);
-        answerJson(response, body, status);
+        void answerToken(form, response);
       });
     } else if (request.url === "/.well-known/oauth-authorization-server") {
       const endpoints = { jwks_uri: `${idp.url}/jwks`, token_endpoint: `${idp.url}/token` };

@@ -15,6 +15,8 @@ export interface WorldOptions {
   readonly tools?: string;
   /** YAML of `credential`; the default is an exchange. */
   readonly credential?: string;
+  /** YAML of more members of `auth.clients`. */
+  readonly clients?: string;
   readonly auth?: "oauth" | "none";
   /** More YAML at the top level, and under `auth`, `apis.api` and `server`. */
   readonly extra?: {
@@ -150,10 +152,7 @@ function gatewayYaml(
   const oauth = (options.auth ?? "oauth") === "oauth";
   const exchange = "exchange: {client: gateway, audience: api}";
   const credential = options.credential ?? (oauth ? exchange : "none");
-  const auth = oauth
-    ? `{mode: oauth, scopes: [mcp:tools], issuers: [{issuer: "${idp.url}"}], ${options.extra?.auth ?? ""}
-  clients: {gateway: {issuer: "${idp.url}", id: gw, auth: client_secret_basic, secret: "\${CLIENT_SECRET}"}}}`
-    : "{mode: none}";
+  const auth = oauth ? authYaml(options, idp) : "{mode: none}";
   return `version: 1
 server: {url: "${origin}", ${options.extra?.server ?? ""}}
 auth: ${auth}
@@ -169,6 +168,14 @@ ${indent(tools, 6)}
 audit: {sinks: [{file: {dir: audit}}]}
 ${options.extra?.top ?? ""}
 `;
+}
+
+function authYaml(
+  { clients = "", extra }: Pick<WorldOptions, "clients" | "extra">,
+  { url }: TestIdp,
+): string {
+  return `{mode: oauth, scopes: [mcp:tools], issuers: [{issuer: "${url}"}], ${extra?.auth ?? ""}
+  clients: {gateway: {issuer: "${url}", id: gw, auth: client_secret_basic, secret: "\${CLIENT_SECRET}"}, ${clients}}}`;
 }
 
 function indent(text: string, by: number): string {
