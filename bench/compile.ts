@@ -138,6 +138,8 @@ async function writeGateway(directory: string, name: string, spec: string): Prom
         spec,
         url: "http://127.0.0.1:9",
         credential: "none",
+        // One operation of GitHub's uploads there.
+        allowedHosts: ["uploads.github.com"],
         tools: [{ match: { paths: ["/**"] } }],
       },
     },
