@@ -143,7 +143,11 @@ function compileAuth(
 function compileMcp(catalog: Catalog, permit: Permit, road: Road): McpService {
   return {
     callTool: road.callTool,
-    listTools: (principal) => catalog.listFor((tool) => permit(tool, principal).kind !== "hidden"),
+    listTools: (principal, era) =>
+      catalog.listFor(
+        (tool) => permit(tool, principal).kind !== "hidden",
+        era === "modern" ? "entry" : "legacyEntry",
+      ),
     missingScopes: road.missingScopes,
     hasParamHeaders: [...catalog.tools.values()].some(({ headers }) => headers.length > 0),
     paramHeaders(name, principal) {

@@ -48,7 +48,7 @@ function visibleTools({ catalog, config, mcp }: Snapshot, as: string | undefined
   const tools = [...catalog.tools.values()];
   if (as === undefined) return tools;
   const baseline = config.auth.mode === "oauth" ? config.auth.scopes : [];
-  const list = Buffer.from(mcp.listTools(readPrincipal(as, baseline))).toString();
+  const list = Buffer.from(mcp.listTools(readPrincipal(as, baseline), "modern")).toString();
   const names = new Set((JSON.parse(list) as { readonly name: string }[]).map(({ name }) => name));
   return tools.filter(({ name }) => names.has(name));
 }

@@ -254,6 +254,8 @@ export interface ResponseConfig {
   readonly fields: readonly string[];
   /** Names of response headers to tell, as written. */
   readonly headers: readonly string[];
+  /** What the tool promises about its answer. */
+  readonly schema: "none" | "permissive" | "strict";
   /** Pages that one call may fetch and join. */
   readonly maxPages: number;
   /** Of the text of all blocks, at four characters each. */

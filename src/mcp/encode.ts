@@ -1,5 +1,5 @@
 import type { Progress } from "../upstream/event-stream.ts";
-import type { Reply } from "../upstream/reply.ts";
+import type { Reply, StructuredValue } from "../upstream/reply.ts";
 import { listTtlMs, type Era, type ServerInfo } from "./service.ts";
 
 /** Writes messages by joining text around what is already JSON. */
@@ -36,11 +36,15 @@ export function createEncoder(era: Era, info: ServerInfo): Encoder {
   };
 }
 
-/** Clients of the 2025 era need an object. */
 function encodeStructured({ structured }: Reply, era: Era): string {
-  if (structured === undefined) return "";
-  const wrap = era === "legacy" && !structured.isObject;
-  return `,"structuredContent":${wrap ? `{"result":${structured.json}}` : structured.json}`;
+  return structured === undefined
+    ? ""
+    : `,"structuredContent":${projectStructured(structured, era)}`;
+}
+
+/** Clients of the 2025 era need an object. */
+export function projectStructured({ json, isObject }: StructuredValue, era: Era): string {
+  return era === "legacy" && !isObject ? `{"result":${json}}` : json;
 }
 
 function encodeResult(id: string | number, result: string): string {

@@ -29,7 +29,7 @@ export function createHotLane(info: ServerInfo, ports: Ports): HotLane {
     const encoder = encoders[request.era];
     const { id } = request;
     if (request.method === "tools/list") {
-      sendPieces(response, encoder.list(id, service.listTools(principal)));
+      sendPieces(response, encoder.list(id, service.listTools(principal, request.era)));
       return;
     }
     const { era, progressToken, name, args } = request;

@@ -13,7 +13,8 @@ import type { Ports } from "../base/ports.ts";
 import type { Principal } from "../base/principal.ts";
 import type { Call } from "../call/call.ts";
 import type { Reply } from "../upstream/reply.ts";
-import { listTtlMs, type McpService, type ServerInfo } from "./service.ts";
+import { projectStructured } from "./encode.ts";
+import { listTtlMs, type Era, type McpService, type ServerInfo } from "./service.ts";
 
 export interface ServerParts {
   readonly info: ServerInfo;
@@ -45,7 +46,7 @@ export function createServer(
   server.setRequestHandler("tools/list", (request, context) =>
     guarded(ports, async () => {
       if (request.params?.cursor !== undefined) throw invalidParams("Invalid cursor");
-      const list = parts.service().listTools(await parts.principal(context));
+      const list = parts.service().listTools(await parts.principal(context), era);
       return { tools: JSON.parse(Buffer.from(list).toString()) as [] };
     }),
   );
@@ -60,7 +61,7 @@ export function createServer(
         cancel: listChanged ? fromAbortSignal(context.mcpReq.signal) : undefined,
         onProgress: reportProgress(meta?.progressToken, context),
       };
-      const result = await callTool(parts, call, context);
+      const result = await callTool(parts, call, { era, context });
       return server.projectCallToolResult(result, undefined);
     }),
   );
@@ -70,11 +71,11 @@ export function createServer(
 async function callTool(
   parts: ServerParts,
   call: Omit<Call, "principal">,
-  context: ServerContext,
+  { era, context }: { readonly era: Era; readonly context: ServerContext },
 ): Promise<CallToolResult> {
   try {
     const principal = await parts.principal(context);
-    return toResult(await parts.service().callTool({ ...call, principal }));
+    return toResult(await parts.service().callTool({ ...call, principal }), era);
   } catch (error) {
     if (!(error instanceof AuthError)) throw error;
     // No HTTP status can say it here: the model tells its user.
@@ -88,13 +89,13 @@ function describeRefusal(error: AuthError): string {
   return `This tool needs a login with the scopes ${error.scopes.join(" ")}.`;
 }
 
-function toResult(reply: Reply): CallToolResult {
+function toResult(reply: Reply, era: Era): CallToolResult {
   const { content, structured, isError, retryAfter } = reply;
   return {
     content: content as CallToolResult["content"],
     ...(structured === undefined
       ? {}
-      : { structuredContent: JSON.parse(structured.json) as JsonObject }),
+      : { structuredContent: JSON.parse(projectStructured(structured, era)) as JsonObject }),
     ...(isError ? { isError } : {}),
     ...(retryAfter === undefined ? {} : { _meta: { retryAfter } }),
   };

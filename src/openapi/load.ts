@@ -13,7 +13,7 @@ import { applyOverlays, type Overlaid } from "./overlay.ts";
 import { readOperations } from "./paths.ts";
 import { createReach, type ReachConfig, readMain } from "./reach.ts";
 import { createReferences } from "./reference.ts";
-import { createSchemas } from "./schema/pool.ts";
+import { createSchemas, type Schemas } from "./schema/pool.ts";
 import { readSecuritySchemes } from "./security.ts";
 import { documentServers } from "./server.ts";
 import { readFileSource, type Source } from "./source.ts";
@@ -88,7 +88,12 @@ function compileDocument(bundle: Bundle, files: readonly string[]): ApiDocument 
   warnings.push(...bundle.issues);
   const root: Node = { value: source.root, at: [] };
   const references = createReferences(root, survey, failures);
-  const schemas = createSchemas({ source, dialect, references, survey }, warn);
+  const around = { source, dialect, references, survey };
+  const schemas = createSchemas({ ...around, hides: "readOnly" }, warn);
+  let answers: Schemas | undefined;
+  const answerSchemas = (): Schemas =>
+    // What is wrong with a schema was said about the requests, or does not concern them.
+    (answers ??= createSchemas({ ...around, hides: "writeOnly" }, () => {}));
   const securitySchemes = readSecuritySchemes(root, { dialect, references, warn });
   const baseAt: Model["baseAt"] = (at) => {
     const base = survey.baseAt(at);
@@ -100,6 +105,7 @@ function compileDocument(bundle: Bundle, files: readonly string[]): ApiDocument 
     dialect,
     references,
     schemas,
+    answerSchemas,
     securitySchemes,
     servers,
     baseAt,

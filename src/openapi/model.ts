@@ -13,6 +13,8 @@ export interface Model {
   readonly dialect: Dialect;
   readonly references: References;
   readonly schemas: Schemas;
+  /** The same schemas as an answer has them; made when first asked for. */
+  readonly answerSchemas: () => Schemas;
   readonly securitySchemes: ReadonlyMap<string, SecurityScheme>;
   readonly servers: Servers;
   /** URL of the document that a place belongs to; undefined for a file. */

@@ -57,6 +57,8 @@ export interface Operation {
   readonly bodies: readonly Body[];
   readonly bodyRequired: boolean;
   readonly responses: readonly ResponseInfo[];
+  /** Converted when asked for; undefined: no success is declared as JSON with a schema. */
+  readonly answer: () => Answer | undefined;
   /** Alternatives of scheme names with the scopes each asks for; `[]` = no security. */
   readonly security: readonly ReadonlyMap<string, readonly string[]>[];
   /** Effective servers: of the operation, else of its path item, else of the document. */
@@ -155,6 +157,12 @@ export interface FieldEncoding {
   readonly headers: readonly (readonly [name: string, value: string])[];
   /** Its value, or each item of it, is a file as in a binary body. */
   readonly isFile: boolean;
+}
+
+/** The JSON of a success: its schema, and those it refers to. */
+export interface Answer {
+  readonly schema: JsonSchema;
+  readonly schemas: SchemaPool;
 }
 
 export interface ResponseInfo {

@@ -6,7 +6,7 @@ import { child, children, isTrue, type Node, textOf, textsOf } from "./node.ts";
 import type { Operation, Servers, SkippedOperation } from "./operation.ts";
 import { effectiveParameters, readParameters, withoutCredentials } from "./parameter.ts";
 import { parsePathKey } from "./path.ts";
-import { readResponses } from "./response.ts";
+import { readAnswer, readResponses } from "./response.ts";
 import { effectiveSecurity } from "./security.ts";
 import { ownServers } from "./server.ts";
 import type { Source } from "./source.ts";
@@ -131,6 +131,7 @@ function readOperation(spot: Spot, model: Model, source: Source): Operation {
     parameters: withoutCredentials(parameters, schemeNames, reading),
     ...bodiesOf(method, requestBody, reading),
     responses: readResponses(node, reading),
+    answer: () => readAnswer(node, reading),
     security,
     servers: serversOf(node, item, reading),
     position: source.positionOf(node.at),

@@ -1,7 +1,8 @@
-import { mediaTypeOf } from "./media.ts";
+import { kindOf, mediaTypeOf } from "./media.ts";
 import type { Reading } from "./model.ts";
 import { child, children, type Node, textOf, textsOf } from "./node.ts";
-import type { ResponseInfo } from "./operation.ts";
+import { Unconvertible } from "./finding.ts";
+import type { Answer, ResponseInfo } from "./operation.ts";
 import { isFailure } from "./reference.ts";
 import { cleanText } from "./text.ts";
 
@@ -33,4 +34,44 @@ function mediaTypes(response: Node, operation: Node, reading: Reading): readonly
   if (child(response, "schema") === undefined) return [];
   const produces = child(operation, "produces") ?? child(reading.root, "produces");
   return textsOf(produces).map(mediaTypeOf);
+}
+
+/** Of the lowest 2xx that is declared as JSON, else of 2XX; of `default` only without any of them. */
+export function readAnswer(operation: Node, reading: Reading): Answer | undefined {
+  const responses = new Map<string, Node>();
+  for (const [key, written] of children(child(operation, "responses"))) {
+    const node = reading.references.follow(written);
+    if (!isFailure(node)) responses.set(key.toUpperCase(), node);
+  }
+  const successes = [...responses.keys()].filter((key) => /^2\d\d$|^2XX$/.test(key)).toSorted();
+  const fallback = successes.length === 0 ? ["DEFAULT"] : [];
+  for (const key of [...successes, ...fallback]) {
+    const response = responses.get(key);
+    const node = response && jsonSchemaOf(response, operation, reading);
+    if (node === undefined) continue;
+    const { inline, pool } = reading.answerSchemas();
+    try {
+      return { schema: inline(node, () => {}), schemas: pool };
+    } catch (error) {
+      if (error instanceof Unconvertible) return undefined;
+      throw error;
+    }
+  }
+  return undefined;
+}
+
+function jsonSchemaOf(response: Node, operation: Node, reading: Reading): Node | undefined {
+  if (reading.dialect.name === "2.0") {
+    const isJson = mediaTypes(response, operation, reading).some(isJsonType);
+    return isJson ? child(response, "schema") : undefined;
+  }
+  for (const [contentType, written] of children(child(response, "content"))) {
+    const media = reading.references.follow(written);
+    if (isJsonType(mediaTypeOf(contentType)) && !isFailure(media)) return child(media, "schema");
+  }
+  return undefined;
+}
+
+function isJsonType(mediaType: string): boolean {
+  return kindOf(mediaType).kind === "json" && !mediaType.includes("*");
 }

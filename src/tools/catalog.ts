@@ -10,6 +10,7 @@ import { fitSchema, maxSchemaBytes, maxSubschemas, suspectLength } from "./fit.t
 import { inputSchema } from "./input-schema.ts";
 import { layOut, type Layout } from "./layout.ts";
 import { distinctToolName, toolName } from "./name.ts";
+import { outputOf } from "./output.ts";
 import { selectOperations, type Selected } from "./rule.ts";
 import { checkSecurity } from "./security.ts";
 import { keepServable } from "./servable.ts";
@@ -22,7 +23,10 @@ export interface Catalog {
   /** Changes when something that a client can see changes, or who can see it. */
   readonly digest: string;
   /** The `tools` array of `tools/list` as JSON bytes, for the tools that `isVisible` accepts. */
-  readonly listFor: (isVisible: (tool: Tool) => boolean) => Uint8Array;
+  readonly listFor: (
+    isVisible: (tool: Tool) => boolean,
+    entry: "entry" | "legacyEntry",
+  ) => Uint8Array;
 }
 
 /** Lists are kept per visible set: a gateway has few kinds of callers. */
@@ -62,18 +66,23 @@ export function compileCatalog(
     const described = describe(name, { operation, rule }, inputSchema(layout, document.schemas));
     if (described.issue !== undefined) issues.push(described.issue);
     if (described.entry === undefined) continue;
-    const { schema, entry } = described;
+    const { schema } = described;
+    const output = outputOf(operation, rule, check);
+    // The way to its answer holds the whole document, which nobody needs once tools are made.
+    const { answer: _answer, ...served } = operation;
     tools.push({
       name,
       api,
-      operation,
+      operation: served,
       inputSchema: schema,
       places: layout.places,
       position: rule.position,
       scopes: rule.scopes,
       when: rule.when,
       response: rule.response,
-      entry,
+      output,
+      entry: withOutput(described.entry, output?.schema),
+      legacyEntry: withOutput(described.entry, output?.legacySchema),
       headers: layout.headers,
       validate: compileValidate(schema, layout, check),
     });
@@ -120,6 +129,11 @@ function describe(name: string, { operation, rule }: Selected, schema: JsonSchem
       };
 }
 
+function withOutput(entry: string, schema: JsonSchema | undefined): string {
+  if (schema === undefined) return entry;
+  return `${entry.slice(0, -1)},"outputSchema":${JSON.stringify(schema)}}`;
+}
+
 function createCatalog(unordered: readonly Tool[]): Catalog {
   const tools = unordered.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const lists = new Map<string, Uint8Array>();
@@ -130,13 +144,14 @@ function createCatalog(unordered: readonly Tool[]): Catalog {
   return {
     tools: new Map(tools.map((tool) => [tool.name, tool])),
     digest: digest.digest("hex").slice(0, 16),
-    listFor(isVisible) {
+    listFor(isVisible, entry) {
       const visible = tools.filter(isVisible);
       // No name holds a comma or a star, so no two sets share a key: not even all and none.
-      const key = visible.length === tools.length ? "*" : visible.map(({ name }) => name).join(",");
+      const set = visible.length === tools.length ? "*" : visible.map(({ name }) => name).join(",");
+      const key = `${entry} ${set}`;
       const known = lists.get(key);
       if (known) return known;
-      const list = Buffer.from(`[${visible.map(({ entry }) => entry).join(",")}]`);
+      const list = Buffer.from(`[${visible.map((tool) => tool[entry]).join(",")}]`);
       if (lists.size >= maxLists) lists.clear();
       lists.set(key, list);
       return list;

@@ -20,7 +20,7 @@ export function inputSchema(layout: Layout, schemas: SchemaPool): JsonSchema {
 }
 
 /** In the order of their names, so that the same operation always has the same bytes. */
-function reachable(roots: readonly JsonSchema[], schemas: SchemaPool): JsonObject {
+export function reachable(roots: readonly JsonSchema[], schemas: SchemaPool): JsonObject {
   const found = new Map<string, JsonSchema>();
   const pending: JsonValue[] = [...roots];
   for (let value = pending.pop(); value !== undefined; value = pending.pop()) {

@@ -1,13 +1,14 @@
 import type { Position } from "../base/issue.ts";
 import type { JsonObject, JsonSchema, JsonValue } from "../base/json.ts";
 import type { ResponseConfig } from "../config/config.ts";
+import type { Output } from "./output.ts";
 import type { Body, Operation, Parameter } from "../openapi/operation.ts";
 
 /** One MCP tool: an operation as a rule of gateway.yaml shapes it. Immutable. */
 export interface Tool {
   readonly name: string;
   readonly api: string;
-  readonly operation: Operation;
+  readonly operation: Omit<Operation, "answer">;
   /** Root is a plain object with `additionalProperties: false`; property names are argument names. */
   readonly inputSchema: JsonSchema;
   /** Where every value goes on the wire; nothing is derived from names at call time. */
@@ -20,8 +21,12 @@ export interface Tool {
   readonly response: ResponseConfig;
   /** Arguments that clients of 2026-07-28 repeat as headers. */
   readonly headers: readonly ParamHeader[];
+  /** undefined: nothing is promised about the answer. */
+  readonly output: Output | undefined;
   /** The exact `tools/list` entry as JSON text. */
   readonly entry: string;
+  /** The same for clients of the 2025 era. */
+  readonly legacyEntry: string;
   /** Findings about the model's arguments, in argument names; empty when they are fine. */
   readonly validate: (args: JsonObject) => readonly ArgIssue[];
 }

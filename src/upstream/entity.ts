@@ -31,8 +31,8 @@ export interface EntityLimits {
 export interface Meaning {
   readonly content: readonly ContentBlock[];
   readonly structured: StructuredValue | undefined;
-  /** Parses a body that is one JSON text. */
-  readonly parse?: JsonText["parse"];
+  /** All of it, when it is JSON. */
+  readonly json?: JsonText;
 }
 
 /** Where one text goes: into a block of its own, or into a resource with an address. */
@@ -45,7 +45,7 @@ interface Scope {
 }
 
 /** Readers in clients walk JSON recursively; what is nested deeper is sent as text only. */
-const maxJsonDepth = 200;
+export const maxJsonDepth = 200;
 const maxLevel = 3;
 
 /** @returns No content for a body that holds nothing but white space. */
@@ -140,11 +140,11 @@ function jsonMeaning(scope: Scope, json: JsonText, total?: number): Meaning {
   const { maxTextChars: maxChars, hint } = scope.limits;
   if (json.text.length > maxChars || total !== undefined) {
     const text = cutJson(json, { maxChars, total, hint });
-    return { content: [block(scope, text)], structured: undefined, parse: json.parse };
+    return { content: [block(scope, text)], structured: undefined, json };
   }
   const structured =
     json.depth > maxJsonDepth ? undefined : { json: json.text, isObject: json.kind === "object" };
-  return { content: [block(scope, json.text)], structured, parse: json.parse };
+  return { content: [block(scope, json.text)], structured, json };
 }
 
 function block(scope: Scope, text: string): ContentBlock {

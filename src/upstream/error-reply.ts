@@ -1,4 +1,5 @@
 import { STATUS_CODES } from "node:http";
+import type { ArgIssue } from "../tools/tool.ts";
 import { compileArgumentPath, type ArgumentPath } from "./argument-path.ts";
 import { decodeJson, decodeText } from "./charset.ts";
 import { textBlock } from "./content-block.ts";
@@ -62,6 +63,17 @@ export function wrongType(shape: ReplyShape, status: number, got: string): Reply
 export function unfit(shape: ReplyShape, status: number): Reply {
   const why = "the answer has another form than this tool was made for";
   return textReply(`${headOf(shape, status)}: ${why}`, true);
+}
+
+/** A success that is not what the tool's output schema says. */
+export function brokenPromise(
+  shape: ReplyShape,
+  status: number,
+  issues: readonly ArgIssue[],
+): Reply {
+  const lines = issues.map(({ path, message }) => `- ${path}: ${message}`);
+  const head = `${headOf(shape, status)}: the answer is not what the API declares`;
+  return textReply([head, ...lines].join("\n"), true);
 }
 
 function headOf({ method, path }: ReplyShape, status: number): string {

@@ -6,7 +6,7 @@ import type { Operation, Server, Servers } from "../openapi/operation.ts";
 import { type BaseUrl, readBaseUrl } from "./base-url.ts";
 
 /** @returns One finding when the operation cannot, or must not, be called. */
-export type Locate = (operation: Operation) => BaseUrl | Issue;
+export type Locate = (operation: Omit<Operation, "answer">) => BaseUrl | Issue;
 
 /**
  * Where the operations of an API are, decided at load: `url` of the api, else the document's server

@@ -1,14 +1,21 @@
-import type { JsonValue } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 import type { ResponseConfig } from "../config/config.ts";
+import type { Output } from "../tools/output.ts";
 import type { Values } from "../tools/values.ts";
 import { textBlock } from "./content-block.ts";
-import { readEntity, readReshaped, typeOf, type EntityLimits } from "./entity.ts";
-import { compileErrorReply, describeStatus, unfit, wrongType } from "./error-reply.ts";
+import { maxJsonDepth, readEntity, readReshaped, typeOf, type EntityLimits } from "./entity.ts";
+import {
+  brokenPromise,
+  compileErrorReply,
+  describeStatus,
+  unfit,
+  wrongType,
+} from "./error-reply.ts";
+import type { JsonText } from "./json-text.ts";
 import type { WireResponse } from "./message.ts";
 import type { Next } from "./paging.ts";
 import { toLine } from "./plain-text.ts";
-import type { Reply } from "./reply.ts";
+import type { Reply, StructuredValue } from "./reply.ts";
 import type { ReplyShape } from "./reply-shape.ts";
 import type { Reshape } from "./reshape.ts";
 import { compileTrailer } from "./trailer.ts";
@@ -59,9 +66,10 @@ export function compileReply(
   }
   return (response, values, joined) => {
     if (!isSuccess(response)) return mapError(response);
-    const { reply, parse } = mapSuccess(response);
+    const { reply, json } = mapSuccess(response);
     if (reply.isError) return reply;
-    const lines = trailer({ headers: response.headers, parse }, values, joined);
+    const page = { headers: response.headers, parse: () => json?.parse() };
+    const lines = trailer(page, values, joined);
     if (lines.length === 0) return reply;
     return { ...reply, content: [...reply.content, textBlock(lines.join("\n"))] };
   };
@@ -73,11 +81,9 @@ function isSuccess({ status }: WireResponse): boolean {
 
 interface Success {
   readonly reply: Reply;
-  /** Of the JSON of the answer. */
-  readonly parse: () => JsonValue | undefined;
+  /** The answer, when it is JSON. */
+  readonly json: JsonText | undefined;
 }
-
-const noJson = (): undefined => undefined;
 
 type MapSuccess = (response: WireResponse) => Success;
 
@@ -85,11 +91,41 @@ function compileSuccess(shape: ReplyShape, limits: EntityLimits): MapSuccess {
   const { reshape } = shape;
   const map =
     reshape === undefined ? compileWhole(shape, limits) : compileReshaped(shape, reshape, limits);
-  return (response) => {
+  const read: MapSuccess = (response) => {
     const { status, body } = response;
     if (body.length === 0 || status === 204 || status === 205) return empty(response);
     return map(response);
   };
+  return shape.output === undefined ? read : compilePromised(shape, shape.output, read);
+}
+
+/** What a tool promises its clients check: every success has structured content that keeps it. */
+function compilePromised(shape: ReplyShape, output: Output, read: MapSuccess): MapSuccess {
+  const { validate, wraps } = output;
+  return (response) => {
+    const success = read(response);
+    const { reply, json } = success;
+    if (reply.isError) return success;
+    const readable = json !== undefined && json.depth <= maxJsonDepth ? json : undefined;
+    if (validate === undefined) {
+      return { ...success, reply: { ...reply, structured: anyStructured(readable, wraps) } };
+    }
+    const got = response.body.length === 0 ? "an empty body" : typeOf(response).essence;
+    if (readable === undefined)
+      return { reply: wrongType(shape, response.status, got), json: undefined };
+    const issues = validate(readable.parse() ?? null);
+    if (issues.length > 0)
+      return { reply: brokenPromise(shape, response.status, issues), json: undefined };
+    const structured = { json: readable.text, isObject: !wraps };
+    return { ...success, reply: { ...reply, structured } };
+  };
+}
+
+/** An object where one is promised, whatever came. */
+function anyStructured(json: JsonText | undefined, wraps: boolean): StructuredValue {
+  if (wraps) return { json: json?.text ?? "null", isObject: false };
+  if (json === undefined) return { json: "{}", isObject: true };
+  return { json: json.kind === "object" ? json.text : `{"result":${json.text}}`, isObject: true };
 }
 
 function compileWhole(shape: ReplyShape, limits: EntityLimits): MapSuccess {
@@ -97,10 +133,10 @@ function compileWhole(shape: ReplyShape, limits: EntityLimits): MapSuccess {
     const { status } = response;
     const type = typeOf(response);
     if (shape.expectsJson && type.family === "html")
-      return { reply: wrongType(shape, status, type.essence), parse: noJson };
-    const { content, structured, parse = noJson } = readEntity(response, type, limits);
+      return { reply: wrongType(shape, status, type.essence), json: undefined };
+    const { content, structured, json } = readEntity(response, type, limits);
     if (content.length === 0) return empty(response);
-    return { reply: { content, structured, isError: false }, parse };
+    return { reply: { content, structured, isError: false }, json };
   };
 }
 
@@ -112,17 +148,17 @@ function compileReshaped(shape: ReplyShape, reshape: Reshape, limits: EntityLimi
     try {
       const meaning = readReshaped(response, type, limits, reshape);
       if (meaning === undefined)
-        return { reply: wrongType(shape, status, type.essence), parse: noJson };
-      const { content, structured, parse = noJson } = meaning;
-      return { reply: { content, structured, isError: false }, parse };
+        return { reply: wrongType(shape, status, type.essence), json: undefined };
+      const { content, structured, json } = meaning;
+      return { reply: { content, structured, isError: false }, json };
     } catch {
-      return { reply: unfit(shape, status), parse: noJson };
+      return { reply: unfit(shape, status), json: undefined };
     }
   };
 }
 
 function empty({ status, headers }: WireResponse): Success {
-  return { reply: emptyReply(status, headers), parse: noJson };
+  return { reply: emptyReply(status, headers), json: undefined };
 }
 
 function emptyReply(status: number, headers: ReadonlyMap<string, string>): Reply {

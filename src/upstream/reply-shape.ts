@@ -1,4 +1,5 @@
 import type { ResponseInfo } from "../openapi/operation.ts";
+import type { Output } from "../tools/output.ts";
 import type { Tool } from "../tools/tool.ts";
 import { parseMediaType } from "./media-type.ts";
 import { compilePaging, type FindNext } from "./paging.ts";
@@ -17,6 +18,8 @@ export interface ReplyShape {
   readonly reshape: Reshape | undefined;
   /** Names of response headers to tell after a success, as the rule spells them. */
   readonly headers: readonly string[];
+  /** undefined: the tool promises nothing about its answers. */
+  readonly output: Output | undefined;
   /** undefined: no argument of the tool leads to another page. */
   readonly findNext: FindNext | undefined;
   /** Argument names in the order of the values of a request. */
@@ -38,7 +41,9 @@ export interface ArgumentNames {
  *
  * @throws ConfigError when `select` of the tool's rule cannot be used.
  */
-export function replyShapeOf(tool: Pick<Tool, "operation" | "places" | "response">): ReplyShape {
+export function replyShapeOf(
+  tool: Pick<Tool, "operation" | "places" | "response" | "output">,
+): ReplyShape {
   const parameters = new Map<string, string>();
   const properties = new Map<string, string>();
   let body: string | undefined;
@@ -56,6 +61,7 @@ export function replyShapeOf(tool: Pick<Tool, "operation" | "places" | "response
     names: { parameters, properties, body },
     reshape: compileReshape(tool.response),
     headers: tool.response.headers,
+    output: tool.output,
     findNext: compilePaging(tool.places),
     argumentOf: tool.places.map(({ key }) => key),
   };

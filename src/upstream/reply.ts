@@ -10,7 +10,10 @@ export interface Reply {
   readonly retryAfter?: number;
 }
 
-/** `json` is proven, compact JSON text, so that it can be spliced into a message as it is. */
+/**
+ * `json` is proven, compact JSON text, so that it can be spliced into a message as it is. Not an
+ * object counts also what a tool declares to be anything else.
+ */
 export interface StructuredValue {
   readonly json: string;
   readonly isObject: boolean;

@@ -92,6 +92,7 @@ test("the shortest file gets every default", async () => {
               select: undefined,
               fields: [],
               headers: [],
+              schema: "none",
               maxPages: 1,
               maxTokens: 25_000,
             },

@@ -21,6 +21,7 @@ const shape: ReplyShape = {
   },
   reshape: undefined,
   headers: [],
+  output: undefined,
   findNext: undefined,
   argumentOf: [],
 };

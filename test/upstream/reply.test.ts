@@ -258,10 +258,11 @@ test("the shape of a tool holds the names of what the model supplies", () => {
     select: undefined,
     fields: [],
     headers: ["ETag"],
+    schema: "none" as const,
     maxPages: 1,
     maxTokens: 25_000,
   };
-  expect(replyShapeOf({ operation, places, response })).toEqual({
+  expect(replyShapeOf({ operation, places, response, output: undefined })).toEqual({
     method: "PUT",
     path: "/a/{b}",
     expectsJson: true,
@@ -272,6 +273,7 @@ test("the shape of a tool holds the names of what the model supplies", () => {
     },
     reshape: undefined,
     headers: ["ETag"],
+    output: undefined,
     findNext: undefined,
     argumentOf: ["customer", "hidden", "note", "body"],
   });

@@ -42,7 +42,7 @@ export function compileRule(
     ),
     flattenBody: flagOf(child(node, "flattenBody")) ?? api.flattenBody,
     annotations: compileAnnotations(child(node, "annotations")),
-    response: compileResponse(child(node, "response")),
+    response: compileResponse(scope, child(node, "response")),
     position: node.position,
   };
 }

@@ -1,5 +1,5 @@
 import type { JsonSchema } from "../../base/json.ts";
-import { list, section, text } from "./shape.ts";
+import { choice, list, section, text } from "./shape.ts";
 import { fieldPath, token } from "./units.ts";
 
 export const responseSchema: JsonSchema = section(
@@ -35,6 +35,15 @@ export const responseSchema: JsonSchema = section(
       },
       { type: "string", ...token },
       { uniqueItems: true },
+    ),
+    schema: choice(
+      {
+        description:
+          "What the tool promises about its answer (`outputSchema`): `none`; `permissive`, the names and descriptions of the declared schema, which every answer fits; `strict`, the declared schema, and an answer that does not fit is an error.",
+        default: "none",
+        examples: ["permissive"],
+      },
+      ["none", "permissive", "strict"],
     ),
     maxPages: {
       type: "integer",

@@ -2,6 +2,7 @@ import type { JsonValue } from "../../base/json.ts";
 import type { Finding, Warn } from "../finding.ts";
 import type { Node, Pointer } from "../node.ts";
 import type { References } from "../reference.ts";
+import type { Hides } from "./read-only.ts";
 import type { Survey } from "../survey.ts";
 import type { Dialect } from "../version.ts";
 
@@ -10,6 +11,7 @@ export interface Conversion {
   readonly dialect: Dialect;
   readonly references: References;
   readonly survey: Survey;
+  readonly hides: Hides;
   /** The pool name of the schema at `at`; `base` names it without its own oneOf and anyOf. */
   readonly nameOf: (at: Pointer, base: boolean) => string;
   readonly warn: Warn;
@@ -38,8 +40,8 @@ export interface Scope {
   readonly inAllOf: boolean;
   /** The schema being converted; see `References.resolve`. */
   readonly own: Pointer;
-  /** Property names that are read-only somewhere in the chain, so that nobody requires them. */
-  readonly readOnly: ReadonlySet<string>;
+  /** Property names that are hidden somewhere in the chain, so that nobody requires them. */
+  readonly hidden: ReadonlySet<string>;
 }
 
 /** What every step of a conversion is given. */

@@ -6,7 +6,7 @@ import type { Around, Conversion, Draft, Scope } from "./conversion.ts";
 import { discriminate } from "./discriminator.ts";
 import { type Applicator, applicators, plainKeywords } from "./keyword.ts";
 import { allowNull } from "./nullable.ts";
-import { isReadOnly, readOnlyNames } from "./read-only.ts";
+import { hiddenNames, isHidden } from "./read-only.ts";
 import { checkDialect, pointTo } from "./refer.ts";
 import { examplesOf, fitEnum, fitPattern, fitType } from "./value.ts";
 
@@ -14,7 +14,7 @@ const maxSchemaDepth = 64;
 
 /** One schema of any version as JSON Schema 2020-12 whose references are all `#/$defs/NAME`. */
 export function convertSchema(node: Node, conversion: Conversion, base = false): JsonSchema {
-  const scope = { depth: 0, chain: [], inAllOf: false, own: node.at, readOnly: new Set<string>() };
+  const scope = { depth: 0, chain: [], inAllOf: false, own: node.at, hidden: new Set<string>() };
   const root =
     base && isJsonObject(node.value) ? { ...node, value: withoutChoice(node.value) } : node;
   const schema = convert(root, conversion, startChain(root, conversion, scope));
@@ -28,8 +28,8 @@ function withoutChoice(value: JsonObject): JsonObject {
 
 /** A new instance begins here: a property's value, an item, the root. */
 function startChain(node: Node, conversion: Conversion, scope: Scope): Scope {
-  const readOnly = readOnlyNames(node, conversion.references);
-  return { ...scope, chain: [], inAllOf: false, readOnly };
+  const hidden = hiddenNames(node, conversion.references, conversion.hides);
+  return { ...scope, chain: [], inAllOf: false, hidden };
 }
 
 /** @returns A schema object, or a boolean schema for the keyword around it to deal with. */
@@ -88,7 +88,7 @@ function convertKeywords(node: Node, conversion: Conversion, scope: Scope): Json
   fitProperties(out, node, { conversion, scope });
   fitArrays(out, node, { conversion, scope });
   fitDependencies(out, node, { conversion, scope });
-  hideReadOnly(out, scope);
+  hideRequired(out, scope);
   fitBounds(out, node);
   fitEnum(values);
   if (conversion.dialect.nullable !== undefined && isTrue(node, conversion.dialect.nullable))
@@ -174,7 +174,7 @@ function fitProperties(out: Draft, node: Node, { conversion, scope }: Around): v
   if (!isJsonObject(properties.value)) return dropKeyword(conversion, properties);
   const kept: [string, JsonValue][] = [];
   for (const [name, property] of children(properties)) {
-    if (property.value === false || isReadOnly(property, conversion.references)) continue;
+    if (property.value === false || isHidden(property, conversion.references, conversion.hides)) continue;
     if (isTrue(property, "readOnly")) {
       const message = `"${escapeText(name, 64)}" is both readOnly and writeOnly; it is kept`;
       warn(conversion, property, "read_and_write_only", message);
@@ -185,10 +185,10 @@ function fitProperties(out: Draft, node: Node, { conversion, scope }: Around): v
   out["properties"] = Object.fromEntries(kept);
 }
 
-function hideReadOnly(out: Draft, { readOnly }: Scope): void {
+function hideRequired(out: Draft, { hidden }: Scope): void {
   const required = out["required"];
   if (!Array.isArray(required)) return;
-  const kept = required.filter((name) => !readOnly.has(String(name)));
+  const kept = required.filter((name) => !hidden.has(String(name)));
   if (kept.length > 0) out["required"] = kept;
   else delete out["required"];
 }

@@ -13,6 +13,7 @@ import { openClosedParts } from "./closed.ts";
 import type { Conversion } from "./conversion.ts";
 import { convertSchema } from "./convert.ts";
 import { createCycleGuard } from "./cycle.ts";
+import type { Hides } from "./read-only.ts";
 import { isKnownDialect } from "./refer.ts";
 
 /** Of one named schema or one operation's own: what exceeds it accepts anything. */
@@ -29,6 +30,7 @@ interface Model {
   readonly dialect: Dialect;
   readonly references: References;
   readonly survey: Survey;
+  readonly hides: Hides;
 }
 
 interface Entry {
@@ -46,7 +48,7 @@ interface Entry {
  * @param warn Told about named schemas when they are converted, once each.
  */
 export function createSchemas(model: Model, warn: Warn): Schemas {
-  const { source, dialect, references, survey } = model;
+  const { source, dialect, references, survey, hides } = model;
   const document: Node = { value: source.root, at: [] };
   const entries = new Map<string, Entry>();
   const names = new Map<string, string>();
@@ -89,7 +91,7 @@ export function createSchemas(model: Model, warn: Warn): Schemas {
       dialect.schemas.every((key, i) => node.at[i] === key) &&
       !base;
     const keepAnchors = isComponent || !names.has(formatPointer(node.at));
-    const around = { dialect, references, survey, nameOf, leavesCycle, keepAnchors };
+    const around = { dialect, references, survey, hides, nameOf, leavesCycle, keepAnchors };
     return convertSchema(node, { ...around, ...outcome, budget: { left: maxSubschemas } }, base);
   };
 

@@ -1,18 +1,26 @@
 import { child, children, formatPointer, isTrue, type Node } from "../node.ts";
 import { isFailure, type References, refOf } from "../reference.ts";
 
+/** The marker of what is left out: a request has nothing that is read-only, an answer nothing write-only. */
+export type Hides = "readOnly" | "writeOnly";
+
 /** Both readOnly and writeOnly contradicts itself and counts as neither. */
-export function isReadOnly(property: Node, references: References): boolean {
-  if (isTrue(property, "readOnly")) return !isTrue(property, "writeOnly");
+export function isHidden(property: Node, references: References, hides: Hides): boolean {
+  const other = hides === "readOnly" ? "writeOnly" : "readOnly";
+  if (isTrue(property, hides)) return !isTrue(property, other);
   if (refOf(property) === undefined) return false;
   const target = references.follow(property);
-  return !isFailure(target) && isTrue(target, "readOnly") && !isTrue(target, "writeOnly");
+  return !isFailure(target) && isTrue(target, hides) && !isTrue(target, other);
 }
 
 const maxVisits = 200;
 
-/** The read-only properties of an object, wherever its allOf declares them. */
-export function readOnlyNames(node: Node, references: References): ReadonlySet<string> {
+/** The hidden properties of an object, wherever its allOf declares them. */
+export function hiddenNames(
+  node: Node,
+  references: References,
+  hides: Hides,
+): ReadonlySet<string> {
   const names = new Set<string>();
   // A schema that requires nothing and is composed of nothing has nothing to lose.
   if (child(node, "required") === undefined && child(node, "allOf") === undefined) return names;
@@ -25,7 +33,7 @@ export function readOnlyNames(node: Node, references: References): ReadonlySet<s
     if (seen.has(key)) continue;
     seen.add(key);
     for (const [name, property] of children(child(schema, "properties")))
-      if (isReadOnly(property, references)) names.add(name);
+      if (isHidden(property, references, hides)) names.add(name);
     for (const [, branch] of children(child(schema, "allOf"))) open.push(branch);
   }
   return names;
