@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 
 import type { Measured } from "./measure.ts";
 import { printTable } from "./report.ts";
+import { writeGateway, writeSmallGateway } from "./small-document.ts";
 
 /**
  * What loading and compiling cost: the bounds of an operator's patience and memory. Each number is
@@ -32,14 +33,9 @@ async function measureAll(directory: string): Promise<readonly Row[]> {
   if (!existsSync(github)) {
     throw new Error('GitHub\'s document is not installed: run "npm run corpus:install" once');
   }
-  const gateway = (name: string, spec: string): Promise<string> =>
-    writeGateway(directory, name, spec);
-  const small = async (count: number): Promise<string> => {
-    const spec = join(directory, `small-${count}.json`);
-    await writeFile(spec, JSON.stringify(smallDocument(count)));
-    return gateway(`small-${count}`, spec);
-  };
-  const large = measure(await gateway("github", github));
+  const port = 3999;
+  const small = (count: number): Promise<string> => writeSmallGateway(directory, count, port);
+  const large = measure(await writeGateway(directory, "github", { spec: github, port }));
   const thousand = await small(1_000);
   const [once, twice] = [measure(await small(4_000)), measure(await small(8_000))];
   const node = await best(() => timeOf(["-e", "0"], () => false));
@@ -124,64 +120,6 @@ async function timeOf(args: readonly string[], isDone: (line: string) => boolean
   child.kill("SIGTERM");
   await ended;
   return time;
-}
-
-async function writeGateway(directory: string, name: string, spec: string): Promise<string> {
-  const file = join(directory, `${name}.yaml`);
-  const config = {
-    version: 1,
-    server: { url: "http://127.0.0.1:3999" },
-    auth: { mode: "none" },
-    audit: { sinks: ["stdout"] },
-    apis: {
-      api: {
-        spec,
-        url: "http://127.0.0.1:9",
-        credential: "none",
-        // One operation of GitHub's uploads there.
-        allowedHosts: ["uploads.github.com"],
-        tools: [{ match: { paths: ["/**"] } }],
-      },
-    },
-  };
-  // JSON is YAML.
-  await writeFile(file, JSON.stringify(config));
-  return file;
-}
-
-/** Operations as small services have them: a path parameter, a filter, a body of two properties. */
-function smallDocument(count: number): object {
-  const paths = Array.from({ length: count }, (_, i) => {
-    const id = { name: "id", in: "path", required: true, schema: { type: "string" } };
-    const limit = {
-      name: "limit",
-      in: "query",
-      schema: { type: "integer", minimum: 1, maximum: 100 },
-    };
-    const schema = { $ref: `#/components/schemas/Item${i % 50}` };
-    const post = {
-      operationId: `update_item_${i}`,
-      summary: `Update item ${i}`,
-      parameters: [id, limit],
-      requestBody: { required: true, content: { "application/json": { schema } } },
-      responses: { 200: { description: "The item" } },
-    };
-    return [`/things/kind${i}/{id}`, { post }];
-  });
-  const schemas = Array.from({ length: 50 }, (_, i) => [
-    `Item${i}`,
-    {
-      type: "object",
-      properties: { name: { type: "string" }, size: { type: "integer" } },
-      required: ["name"],
-    },
-  ]);
-  return {
-    openapi: "3.1.0",
-    info: { title: "Small", version: "1" },
-    paths: Object.fromEntries(paths) as object,
-    components: { schemas: Object.fromEntries(schemas) as object },
-  };
 }
 
 const directory = await mkdtemp(join(tmpdir(), "tollgate-bench-"));

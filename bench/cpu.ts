@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 
 /** CPU time of a process, all threads and child processes, in µs. Linux only: procfs schedstat. */
 export function cpuOf(pid: number): number {
@@ -20,11 +20,21 @@ function childrenOf(pid: number): readonly number[] {
 
 /** Resident memory of a process and its child processes, in bytes. */
 export function rssOf(pid: number): number {
-  let kilobytes = 0;
-  for (const one of [pid, ...childrenOf(pid)]) {
-    kilobytes += Number(/^VmRSS:\s+(\d+) kB$/m.exec(read(`/proc/${one}/status`))?.[1] ?? 0);
-  }
-  return kilobytes * 1024;
+  return [pid, ...childrenOf(pid)].reduce((sum, one) => sum + memoryOf(one, "VmRSS"), 0);
+}
+
+/** The most that a process has held since `resetPeak`, in bytes. */
+export function peakRssOf(pid: number): number {
+  return memoryOf(pid, "VmHWM");
+}
+
+export function resetPeak(pid: number): void {
+  writeFileSync(`/proc/${pid}/clear_refs`, "5");
+}
+
+function memoryOf(pid: number, what: "VmRSS" | "VmHWM"): number {
+  const line = new RegExp(`^${what}:\\s+(\\d+) kB$`, "m").exec(read(`/proc/${pid}/status`));
+  return Number(line?.[1] ?? 0) * 1024;
 }
 
 /** A thread that ended while we looked counts no more. */

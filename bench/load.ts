@@ -20,6 +20,8 @@ export interface LoadResult {
   /** From sending a request to the last byte of its answer, in ms, in order of answers. */
   readonly latencies: Float64Array;
   readonly wallMs: number;
+  /** Of all answers, with their heads. */
+  readonly bytes: number;
 }
 
 /** A server that is silent for so long hangs. */
@@ -33,20 +35,20 @@ export const silenceMs = 20_000;
  */
 export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
   const latencies = new Float64Array(plan.count);
-  const state = { sent: 0, done: 0 };
+  const state = { sent: 0, done: 0, bytes: 0 };
   const startedAt = performance.now();
   await Promise.all(
     Array.from({ length: Math.min(plan.connections, plan.count) }, (_, connection) =>
       runConnection(connection, plan, state, latencies),
     ),
   );
-  return { latencies, wallMs: performance.now() - startedAt };
+  return { latencies, wallMs: performance.now() - startedAt, bytes: state.bytes };
 }
 
 function runConnection(
   connection: number,
   plan: LoadPlan,
-  state: { sent: number; done: number },
+  state: { sent: number; done: number; bytes: number },
   latencies: Float64Array,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -88,6 +90,7 @@ function runConnection(
         fail(new Error(`got ${answer.status}: ${body.slice(0, 500)}`));
         return;
       }
+      state.bytes += size;
       latencies[state.done++] = performance.now() - sentAt;
       next();
     });

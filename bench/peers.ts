@@ -4,9 +4,10 @@ import { cpuOf, rssOf } from "./cpu.ts";
 import { runLoad } from "./load.ts";
 import { median, quantile } from "./pair.ts";
 import { freePort, pinSelf } from "./process.ts";
-import { describeMachine, printTable, type Machine } from "./report.ts";
+import { describeMachine, printTable } from "./report.ts";
 import { installPeers, ownSubjects, peerSubjects, type Running, type Subject } from "./subject.ts";
 import { runStreamLoad } from "./stream-load.ts";
+import { peersTables, type PeerLevel, type PeerRow, type PeersReport } from "./tables.ts";
 import { clientCore, legacyCall, openStream, startUpstream } from "./target.ts";
 
 /**
@@ -14,36 +15,6 @@ import { clientCore, legacyCall, openStream, startUpstream } from "./target.ts";
  * so that a slow minute of the machine meets all of them. Every server is called as its clients call
  * it: `initialize` first, the session's header on every call, a session for each connection.
  */
-
-export interface PeersReport {
-  readonly machine: Machine;
-  readonly measuredAt: string;
-  readonly plan: PeersPlan;
-  readonly rows: readonly PeerRow[];
-}
-
-export interface PeerRow {
-  readonly name: string;
-  readonly version: string;
-  /** From `node` to the answer to `tools/list`, the least of the starts; null: it never answered. */
-  readonly startMs: number | null;
-  /** Resident memory with child processes: after that answer, and after the last call. */
-  readonly idleMb: number | null;
-  readonly loadedMb: number | null;
-  readonly levels: readonly Level[];
-  /** Why something above is missing. */
-  readonly failed: string | null;
-}
-
-interface Level {
-  readonly connections: number;
-  readonly callsPerSecond: number;
-  readonly p50Ms: number;
-  /** The least of the rounds: a neighbour on the machine can only add. */
-  readonly p99Ms: number;
-  /** All threads and child processes. */
-  readonly cpuMicros: number;
-}
 
 interface PeersPlan {
   readonly connections: readonly number[];
@@ -69,7 +40,7 @@ interface Candidate {
   readonly startMs: number;
   readonly idleMb: number;
   readonly clients: Client[];
-  readonly levels: Level[];
+  readonly levels: PeerLevel[];
   /** The next id: above every number in the answers, so that it is found only where it is the id. */
   nextId: number;
   failed: string | null;
@@ -114,12 +85,7 @@ async function openClient(subject: Subject, port: number): Promise<Client> {
   return { call: legacyCall({ port, name: tool, headers }), openStream: openStream(port, headers) };
 }
 
-interface Slice {
-  readonly callsPerSecond: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly cpuMicros: number;
-}
+type Slice = Omit<PeerLevel, "connections">;
 
 async function runSlice(one: Candidate, connections: number, count: number): Promise<Slice> {
   const { port, clients, subject, running } = one;
@@ -237,54 +203,19 @@ function describe({ subject, running, startMs, idleMb, levels, failed }: Candida
   return { name, version, startMs, idleMb, loadedMb, levels, failed };
 }
 
-function print(rows: readonly PeerRow[]): void {
-  for (const connections of plan.connections) {
-    const at = (row: PeerRow): Level | undefined =>
-      row.levels.find((level) => level.connections === connections);
-    const [floor] = rows;
-    const base = (floor && at(floor)?.cpuMicros) ?? Number.NaN;
-    process.stdout.write("\n");
-    printTable(
-      [
-        `${connections} connections`,
-        "calls/s",
-        "p50 ms",
-        "p99 ms",
-        "CPU µs",
-        "/ floor",
-        "start ms",
-        "MB",
-      ],
-      rows.map((row) => {
-        const level = at(row);
-        if (level === undefined) return [`${row.name} ${row.version}`, "–"];
-        return [
-          `${row.name} ${row.version}`,
-          level.callsPerSecond.toFixed(0),
-          level.p50Ms.toFixed(2),
-          level.p99Ms.toFixed(2),
-          level.cpuMicros.toFixed(0),
-          (level.cpuMicros / base).toFixed(2),
-          row.startMs?.toFixed(0) ?? "–",
-          row.loadedMb?.toFixed(0) ?? "–",
-        ];
-      }),
-    );
-  }
-  for (const { name, failed } of rows) {
-    if (failed !== null) process.stdout.write(`\n${name} failed: ${failed}\n`);
-  }
-}
-
 pinSelf(clientCore);
 installPeers();
 const fullPort = await freePort();
 const upstream = await startUpstream(`http://127.0.0.1:${fullPort}/mcp`);
 try {
   const rows = await measureAll([...ownSubjects(upstream, fullPort), ...peerSubjects(upstream)]);
-  print(rows);
-  const machine = describeMachine();
-  const report: PeersReport = { machine, measuredAt: new Date().toISOString(), plan, rows };
+  const { connections } = plan;
+  const made = { machine: describeMachine(), measuredAt: new Date().toISOString() };
+  const report: PeersReport = { ...made, connections, rows };
+  for (const { title, head, rows: shown } of peersTables(report)) {
+    process.stdout.write(`\n${title}\n`);
+    printTable(head, shown);
+  }
   const file = join(import.meta.dirname, "../bench/peers/results.json");
   await writeFile(file, `${JSON.stringify(report, undefined, 2)}\n`);
 } finally {

@@ -16,7 +16,7 @@ export async function runStreamLoad(
   openStream: (connection: number) => string,
 ): Promise<LoadResult> {
   const latencies = new Float64Array(plan.count);
-  const state = { sent: 0, done: 0 };
+  const state = { sent: 0, done: 0, bytes: 0 };
   const pairs = Array.from({ length: Math.min(plan.connections, plan.count) }, (_, connection) => {
     const stream = open(plan.port);
     stream.write(openStream(connection));
@@ -26,7 +26,7 @@ export async function runStreamLoad(
   const startedAt = performance.now();
   try {
     await Promise.all(pairs.map((pair) => runPair(pair, plan, state, latencies)));
-    return { latencies, wallMs: performance.now() - startedAt };
+    return { latencies, wallMs: performance.now() - startedAt, bytes: state.bytes };
   } finally {
     for (const { stream, post } of pairs) {
       stream.destroy();
@@ -45,7 +45,7 @@ function open(port: number): Socket {
 function runPair(
   pair: { readonly connection: number; readonly stream: Socket; readonly post: Socket },
   plan: LoadPlan,
-  state: { sent: number; done: number },
+  state: { sent: number; done: number; bytes: number },
   latencies: Float64Array,
 ): Promise<void> {
   const { connection, stream, post } = pair;
@@ -80,6 +80,7 @@ function runPair(
       events += text;
       if (answered || !events.includes("\n\n") || !isExpected(events, id, plan)) return;
       answered = true;
+      state.bytes += events.length;
       latencies[state.done++] = performance.now() - sentAt;
       proceed();
     });

@@ -57,24 +57,12 @@ export interface GatewayStart {
 /** The built gateway, as an operator starts it. */
 export async function startGateway({ config, port, upstream }: GatewayStart): Promise<Started> {
   const dir = await mkdtemp(join(tmpdir(), "tollgate-bench-"));
-  const started = await start({
-    args: [
-      join(root, "dist/cli/main.js"),
-      "serve",
-      "--no-watch",
-      "-c",
-      join(root, `bench/config/${config}.yaml`),
-    ],
-    env: {
-      GATEWAY_URL: `http://127.0.0.1:${port}`,
-      ADMIN_PORT: String(await freePort()),
-      UPSTREAM_URL: upstream.url,
-      CLIENT_SECRET: "a-secret-of-the-benchmark",
-      AUDIT_DIR: dir,
-      NODE_ENV: "production",
-    },
-    core: serverCore,
-    isReady: (line) => line.includes('"listening"'),
+  const started = await startConfig(join(root, `bench/config/${config}.yaml`), {
+    GATEWAY_URL: `http://127.0.0.1:${port}`,
+    ADMIN_PORT: String(await freePort()),
+    UPSTREAM_URL: upstream.url,
+    CLIENT_SECRET: "a-secret-of-the-benchmark",
+    AUDIT_DIR: dir,
   });
   return {
     ...started,
@@ -83,6 +71,15 @@ export async function startGateway({ config, port, upstream }: GatewayStart): Pr
       await rm(dir, { recursive: true });
     },
   };
+}
+
+export function startConfig(file: string, env: Readonly<Record<string, string>>): Promise<Started> {
+  return start({
+    args: [join(root, "dist/cli/main.js"), "serve", "--no-watch", "-c", file],
+    env: { ...env, NODE_ENV: "production" },
+    core: serverCore,
+    isReady: (line) => line.includes('"listening"'),
+  });
 }
 
 export interface CallForm {
@@ -107,13 +104,27 @@ export function legacyCall(form: CallForm): Requests {
   return (index) => withBody(head, `{"jsonrpc":"2.0","id":${index}${tail}`);
 }
 
+export function listRequest(port: number): Requests {
+  const head = headOf({ port }, []);
+  return (index) => withBody(head, `{"jsonrpc":"2.0","id":${index},"method":"tools/list"}`);
+}
+
+/** A client of 2026-07-28 that wants to be told when the tools change. */
+export function listenRequest(port: number): Requests {
+  const method = "subscriptions/listen";
+  const head = headOf({ port }, ["mcp-protocol-version: 2026-07-28", `mcp-method: ${method}`]);
+  const tail = `,"method":"${method}","params":{"notifications":{"toolsListChanged":true},${envelope}}}`;
+  return (index) => withBody(head, `{"jsonrpc":"2.0","id":${index}${tail}`);
+}
+
+const envelope =
+  '"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"bench","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}';
+
 /** The same of 2026-07-28, with its envelope and headers. */
 export function modernCall(form: CallForm): Requests {
   const { name = "get_item", args = { id: 7 }, unusual = false } = form;
   const more = unusual ? ',"unusual":true' : "";
-  const meta =
-    '"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"bench","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}';
-  const tail = `,"method":"tools/call","params":{"name":"${name}","arguments":${JSON.stringify(args)}${more},${meta}}}`;
+  const tail = `,"method":"tools/call","params":{"name":"${name}","arguments":${JSON.stringify(args)}${more},${envelope}}}`;
   const head = headOf(form, [
     "mcp-protocol-version: 2026-07-28",
     "mcp-method: tools/call",
