@@ -12,11 +12,17 @@ import type { ApiConfig, Config } from "./config/config.ts";
 import { loadConfig } from "./config/load.ts";
 import { createHttpServer, httpTimes } from "./http/server.ts";
 import { createMcpEndpoint } from "./mcp/endpoint.ts";
-import type { ServerInfo } from "./mcp/service.ts";
+import type { McpService, ServerInfo } from "./mcp/service.ts";
 import { createAudit, type Audit } from "./observe/audit.ts";
 import { type DocumentSource, loadDocument } from "./openapi/load.ts";
 import type { ApiDocument } from "./openapi/operation.ts";
-import { compileSnapshot, type Lasting, type Loaded, type Snapshot } from "./snapshot.ts";
+import {
+  compileSnapshot,
+  type Endpoint,
+  type Lasting,
+  type Loaded,
+  type Snapshot,
+} from "./snapshot.ts";
 import type { ClientKey } from "./upstream/client-auth.ts";
 import { createIssuerMetadata } from "./upstream/issuer-metadata.ts";
 import { createUpstreams } from "./upstream/send.ts";
@@ -58,9 +64,14 @@ export interface Gateway {
   /**
    * Believes a caller whose token came by another way than HTTP, or refuses and records that.
    *
+   * @param path Of the endpoint that the token must be for.
    * @throws AuthError
    */
-  readonly believe: (token: string | undefined, transport: "stdio" | "cli") => Promise<Principal>;
+  readonly believe: (
+    token: string | undefined,
+    transport: "stdio" | "cli",
+    path: string,
+  ) => Promise<Principal>;
   /** Stops accepting, ends listening clients, waits for calls in flight; once, however often asked. */
   readonly close: () => Promise<void>;
 }
@@ -177,15 +188,19 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   let turn: Promise<unknown> = Promise.resolve();
   const listeners = new Set<() => void>();
 
-  const mcp = createMcpEndpoint(() => snapshot.mcp, info, ports);
-  listeners.add(() => mcp.toolsChanged());
+  const mcp = new Map(
+    config.endpoints.map(({ path }) => {
+      const service = (): McpService => endpointAt(snapshot, path).mcp;
+      return [path, createMcpEndpoint(service, info, ports)];
+    }),
+  );
+  for (const endpoint of mcp.values()) listeners.add(() => endpoint.toolsChanged());
   const http = createHttpServer(
     {
       listen: config.server.listen,
       maxRequestBytes: config.limits.maxRequestBytes,
-      path: config.endpoints[0]?.path ?? "/mcp",
       service: () => snapshot.http,
-      post: mcp.post,
+      endpoints: new Map([...mcp].map(([path, { post }]) => [path, post])),
       onRefused: ({ event, reason, principal }) =>
         audit.record({ ...nobody, event, outcome: "denied", reason, principal }),
       times: httpTimes,
@@ -211,7 +226,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       if ("error" in reading) throw reading.error;
       refuseRestart(snapshot.config, reading.loaded.config);
       const made = compileSnapshot(reading.loaded, lasting, ports);
-      const toolsChanged = made.catalog.digest !== snapshot.catalog.digest;
+      const toolsChanged = digestOf(made) !== digestOf(snapshot);
       snapshot = made;
       applied = reading.mark;
       refused = undefined;
@@ -240,7 +255,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const stop = async (): Promise<void> => {
     watcher.close();
     await turn;
-    await mcp.close();
+    await Promise.all([...mcp.values()].map((endpoint) => endpoint.close()));
     await http.close();
     await admin?.close();
     await lasting.upstreams.close();
@@ -282,12 +297,12 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    async believe(token, transport) {
+    async believe(token, transport, path) {
       try {
         if (token === undefined && snapshot.config.auth.mode === "oauth") {
           throw new AuthError("missing_token", "no_token");
         }
-        return await snapshot.authenticate.authenticateToken(token ?? "");
+        return await endpointAt(snapshot, path).authenticate.authenticateToken(token ?? "");
       } catch (error) {
         if (error instanceof AuthError) {
           const { reason } = error;
@@ -301,6 +316,18 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       return closing;
     },
   };
+}
+
+/** Its paths never change between reloads. */
+function endpointAt({ endpoints }: Snapshot, path: string): Endpoint {
+  const found = endpoints.find((endpoint) => endpoint.path === path);
+  if (found === undefined) throw new TypeError(`no endpoint ${path}`);
+  return found;
+}
+
+/** Of everything that clients of any endpoint see. */
+function digestOf({ endpoints }: Snapshot): string {
+  return endpoints.map(({ path, catalog }) => `${path} ${catalog.digest}`).join("\n");
 }
 
 interface MadeKey {
@@ -406,6 +433,7 @@ function refuseRestart(before: Config, after: Config): void {
     broker: (config: Config) => config.broker,
     audit: (config: Config) => config.audit,
     "limits.requestSize": (config: Config) => config.limits.maxRequestBytes,
+    "the paths of endpoints": (config: Config) => config.endpoints.map(({ path }) => path),
   };
   const changed = Object.entries(fixed).filter(
     ([, part]) => JSON.stringify(part(before)) !== JSON.stringify(part(after)),

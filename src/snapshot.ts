@@ -1,9 +1,9 @@
 import { createAnonymous } from "./auth/anonymous.ts";
 import { createAuthenticate, type Authenticate } from "./auth/authenticate.ts";
-import { compileChallenge } from "./auth/challenge.ts";
+import { compileChallenge, type Refusal } from "./auth/challenge.ts";
 import type { KeySets } from "./auth/keysets.ts";
-import { compileAdvertised, compileMetadata } from "./auth/metadata.ts";
-import { ConfigError } from "./base/errors.ts";
+import { compileAdvertised, compileMetadata, type ResourceMetadata } from "./auth/metadata.ts";
+import { ConfigError, type AuthError } from "./base/errors.ts";
 import type { Issue } from "./base/issue.ts";
 import type { Ports } from "./base/ports.ts";
 import { compileRoad, type Road, type RoadParts, type Route } from "./call/road.ts";
@@ -15,7 +15,7 @@ import type { McpService } from "./mcp/service.ts";
 import type { Audit } from "./observe/audit.ts";
 import type { ApiDocument, Servers } from "./openapi/operation.ts";
 import { compilePermit, type Permit } from "./policy/permit.ts";
-import { compileCatalog, type Catalog } from "./tools/catalog.ts";
+import { compileCatalog, createCatalog, type Catalog } from "./tools/catalog.ts";
 import type { Tool } from "./tools/tool.ts";
 import type { BaseUrl } from "./upstream/base-url.ts";
 import { createCredential, type CredentialDeps } from "./upstream/credential.ts";
@@ -31,10 +31,10 @@ import type { Send, SendLimits, Upstreams } from "./upstream/send.ts";
 /** A configuration and its documents, compiled into everything that serves. Immutable. */
 export interface Snapshot {
   readonly config: Config;
+  /** Of all endpoints together. */
   readonly catalog: Catalog;
-  readonly authenticate: Authenticate;
-  readonly road: Road;
-  readonly mcp: McpService;
+  /** In the order of gateway.yaml; at least one. */
+  readonly endpoints: readonly Endpoint[];
   readonly http: HttpService;
   /** Every file it was made from. */
   readonly files: readonly string[];
@@ -54,6 +54,17 @@ export interface DocumentReport {
   /** Operations left out; those that a rule selects have a finding. */
   readonly skipped: number;
   readonly tools: number;
+}
+
+/** What serves one path: its own resource, audience and tools. */
+export interface Endpoint {
+  readonly path: string;
+  readonly resource: string;
+  readonly catalog: Catalog;
+  readonly authenticate: Authenticate;
+  readonly refuse: (error: AuthError) => Refusal;
+  readonly road: Road;
+  readonly mcp: McpService;
 }
 
 /** What outlives a reload; owned by the gateway. */
@@ -88,17 +99,31 @@ export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports):
   issues.push(...conditionIssues);
   const routes = compileRoutes({ config, documents, catalog, issues }, lasting, ports);
   if (issues.some(({ severity }) => severity === "error")) throw new ConfigError(issues);
-  const road = compileRoad({ catalog, permit, routes, audit: lasting.audit }, ports);
-  const endpoint = config.endpoints[0];
-  if (endpoint === undefined) throw new TypeError("a configuration without endpoint");
-  const { authenticate, ...http } = compileAuth(config, endpoint, lasting.keys, ports);
+  if (config.auth.mode === "oauth") lasting.keys.replace(config.auth.issuers);
+  const metadata = compileAllMetadata(config);
+  const endpoints = config.endpoints.map((endpoint): Endpoint => {
+    const own = catalogOf(catalog, endpoint);
+    const road = compileRoad({ catalog: own, permit, routes, audit: lasting.audit }, ports);
+    return {
+      path: endpoint.path,
+      resource: endpoint.resource,
+      catalog: own,
+      ...compileAuth(config, endpoint, { keys: lasting.keys, metadata }, ports),
+      road,
+      mcp: compileMcp(own, permit, road),
+    };
+  });
   return {
     config,
     catalog,
-    authenticate,
-    road,
-    mcp: compileMcp(catalog, permit, road),
-    http: { ...http, authenticate, edge: compileEdge(config.server) },
+    endpoints,
+    http: {
+      edge: compileEdge(config.server),
+      endpoints: new Map(endpoints.map((endpoint) => [endpoint.path, endpoint])),
+      metadata: new Map(
+        [...metadata.values()].flatMap(({ paths, body }) => paths.map((path) => [path, body])),
+      ),
+    },
     files: [...config.files, ...[...documents.values()].flatMap(({ files }) => files)],
     documents: [...documents].map(([api, document]) => reportOn(api, document, catalog)),
     warnings: issues,
@@ -111,6 +136,20 @@ function reportOn(api: string, document: ApiDocument, catalog: Catalog): Documen
   return { api, source, version, converted: operations.length, skipped: skipped.length, tools };
 }
 
+function catalogOf(catalog: Catalog, { apis }: EndpointConfig): Catalog {
+  const tools = [...catalog.tools.values()].filter(({ api }) => apis.includes(api));
+  return tools.length === catalog.tools.size ? catalog : createCatalog(tools);
+}
+
+function compileAllMetadata({
+  auth,
+  endpoints,
+}: Config): ReadonlyMap<EndpointConfig, ResourceMetadata> {
+  if (auth.mode === "none") return new Map();
+  const only = endpoints.length === 1;
+  return new Map(endpoints.map((endpoint) => [endpoint, compileMetadata(auth, endpoint, only)]));
+}
+
 function policyOf({ auth }: Config): Parameters<typeof compilePermit>[1] {
   return auth.mode === "oauth"
     ? { login: true, stepUp: auth.stepUp, baseline: auth.scopes }
@@ -120,23 +159,24 @@ function policyOf({ auth }: Config): Parameters<typeof compilePermit>[1] {
 function compileAuth(
   { auth }: Config,
   endpoint: EndpointConfig,
-  keys: KeySets,
+  deps: {
+    readonly keys: KeySets;
+    readonly metadata: ReadonlyMap<EndpointConfig, ResourceMetadata>;
+  },
   ports: Ports,
-): Omit<HttpService, "edge"> {
+): Pick<Endpoint, "authenticate" | "refuse"> {
+  const metadataUrl = deps.metadata.get(endpoint)?.url ?? "";
   if (auth.mode === "none") {
-    const refuse = compileChallenge({ metadataUrl: "", scopes: [], advertise: () => [] });
-    return { authenticate: createAnonymous(), refuse, metadata: new Map() };
+    const refuse = compileChallenge({ metadataUrl, scopes: [], advertise: () => [] });
+    return { authenticate: createAnonymous(), refuse };
   }
-  keys.replace(auth.issuers);
-  const metadata = compileMetadata(auth, endpoint, true);
   return {
-    authenticate: createAuthenticate(auth, endpoint, { keys }, ports),
+    authenticate: createAuthenticate(auth, endpoint, deps, ports),
     refuse: compileChallenge({
-      metadataUrl: metadata.url,
+      metadataUrl,
       scopes: auth.scopes,
       advertise: compileAdvertised(auth.issuers, endpoint.resource),
     }),
-    metadata: new Map(metadata.paths.map((path) => [path, metadata.body])),
   };
 }
 

@@ -62,7 +62,7 @@ const maxKeptMs = 10 * 60_000;
 /** @param deps `keys` must know every issuer of the configuration. */
 export function createAuthenticate(
   config: OAuthConfig,
-  endpoint: Pick<EndpointConfig, "resource">,
+  endpoint: Pick<EndpointConfig, "resource" | "audience">,
   deps: { readonly keys: KeySets },
   ports: Ports,
 ): Authenticate {
@@ -147,17 +147,18 @@ function hashToken(token: string): string {
 
 function compileIssuer(
   config: IssuerConfig,
-  { resource }: Pick<EndpointConfig, "resource">,
+  { resource, audience: own }: Pick<EndpointConfig, "resource" | "audience">,
   keys: KeySets,
 ): Issuer {
   const { issuer: iss, typ, tenant, exclusive, clockSkewMs, maxLifetimeMs, allowMachine } = config;
   const keySet = keys.of(iss);
   if (keySet === undefined) throw new TypeError(`no key set for ${iss}`);
+  const audience = own.length > 0 ? own : config.audience;
   return {
     iss,
     typ,
     tenant,
-    audience: config.audience === "none" ? undefined : acceptedAudience(config.audience, resource),
+    audience: audience === "none" ? undefined : acceptedAudience(audience, resource),
     exclusive,
     audienceHint: config.preset === "keycloak" ? keycloakHint : undefined,
     clockSkewMs,

@@ -4,7 +4,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
 import type { Principal } from "../base/principal.ts";
 import { anonymous } from "../auth/anonymous.ts";
 import { createGateway, inspect } from "../gateway.ts";
-import type { Snapshot } from "../snapshot.ts";
+import type { Endpoint, Snapshot } from "../snapshot.ts";
 import { maskCredential } from "../upstream/masked-credential.ts";
 import { showRequest } from "../upstream/shown-request.ts";
 import { exitCodes, printLine, UsageError, type ExitCode, type Io } from "./io.ts";
@@ -51,7 +51,7 @@ async function dryRun(name: string, options: CallOptions, io: Io): Promise<ExitC
   const api = snapshot.config.apis.find(({ id }) => id === tool?.api);
   const credential = maskCredential(api?.credential ?? { kind: "none" });
   const args = await readArgs(snapshot, name, options);
-  const { origin, request } = snapshot.road.prepare(
+  const { origin, request } = endpointOf(snapshot, name).road.prepare(
     { tool: name, args, principal, transport: "cli", cancel: undefined, onProgress: undefined },
     credential,
   );
@@ -64,6 +64,13 @@ async function dryRun(name: string, options: CallOptions, io: Io): Promise<ExitC
     printLine(io.stdout, [`${method} ${url}`, ...lines, ...rest].join("\n"));
   }
   return exitCodes.ok;
+}
+
+/** The first endpoint that has the tool; for a tool that there is none of, the first. */
+function endpointOf({ endpoints }: Snapshot, tool: string): Endpoint {
+  const found = endpoints.find(({ catalog }) => catalog.tools.has(tool)) ?? endpoints[0];
+  if (found === undefined) throw new TypeError("a configuration without endpoint");
+  return found;
 }
 
 async function pretend(snapshot: Snapshot, { as, token }: CallOptions): Promise<Principal> {
@@ -89,9 +96,10 @@ async function callTool(name: string, options: CallOptions, io: Io): Promise<Exi
       throw new UsageError("an access token is needed: --token T, --token @file or TOLLGATE_TOKEN");
     }
     const token = given === undefined ? undefined : await readText(given);
-    const principal = await gateway.believe(token?.trim(), "cli");
+    const endpoint = endpointOf(snapshot, name);
+    const principal = await gateway.believe(token?.trim(), "cli", endpoint.path);
     const args = await readArgs(snapshot, name, options);
-    const reply = await snapshot.road.callTool({
+    const reply = await endpoint.road.callTool({
       tool: name,
       args,
       principal,

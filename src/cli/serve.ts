@@ -3,6 +3,7 @@ import { describeIssue } from "../base/errors.ts";
 import type { Ports } from "../base/ports.ts";
 import type { Principal } from "../base/principal.ts";
 import { createGateway, type Gateway, type ReloadReport } from "../gateway.ts";
+import type { Endpoint, Snapshot } from "../snapshot.ts";
 import { createStdioEndpoint } from "../mcp/stdio.ts";
 import { readServerInfo } from "./info.ts";
 import { exitCodes, type ExitCode, type Io } from "./io.ts";
@@ -49,7 +50,7 @@ async function serveHttp(gateway: Gateway, io: Io, ports: Ports): Promise<void> 
   const { port } = await gateway.listen();
   const { config, catalog } = gateway.snapshot;
   ports.log.info("listening", {
-    endpoint: config.endpoints[0]?.resource ?? "",
+    endpoints: config.endpoints.map(({ resource }) => resource),
     listen: `${config.server.listen.host}:${port}`,
     tools: catalog.tools.size,
   });
@@ -60,7 +61,7 @@ async function serveStdio(gateway: Gateway, io: Io, ports: Ports): Promise<void>
   const stopped = signalled(io);
   const endpoint = createStdioEndpoint(
     {
-      service: () => gateway.snapshot.mcp,
+      service: () => firstEndpoint(gateway.snapshot).mcp,
       info: readServerInfo(),
       principal: () => authenticate(gateway, io),
       input: io.stdin,
@@ -80,7 +81,14 @@ async function serveStdio(gateway: Gateway, io: Io, ports: Ports): Promise<void>
 async function authenticate(gateway: Gateway, { env }: Io): Promise<Principal> {
   const file = env["TOLLGATE_TOKEN_FILE"];
   const token = file === undefined ? env["TOLLGATE_TOKEN"] : await readFile(file, "utf8");
-  return gateway.believe(token?.trim(), "stdio");
+  return gateway.believe(token?.trim(), "stdio", firstEndpoint(gateway.snapshot).path);
+}
+
+/** A pipe has no path to choose by. */
+function firstEndpoint({ endpoints }: Snapshot): Endpoint {
+  const [first] = endpoints;
+  if (first === undefined) throw new TypeError("a configuration without endpoint");
+  return first;
 }
 
 function signalled(io: Io): Promise<void> {

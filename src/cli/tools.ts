@@ -44,12 +44,17 @@ export async function listTools(options: ListOptions, io: Io): Promise<ExitCode>
   return exitCodes.ok;
 }
 
-function visibleTools({ catalog, config, mcp }: Snapshot, as: string | undefined): Tool[] {
+function visibleTools({ catalog, config, endpoints }: Snapshot, as: string | undefined): Tool[] {
   const tools = [...catalog.tools.values()];
   if (as === undefined) return tools;
   const baseline = config.auth.mode === "oauth" ? config.auth.scopes : [];
-  const list = Buffer.from(mcp.listTools(readPrincipal(as, baseline), "modern")).toString();
-  const names = new Set((JSON.parse(list) as { readonly name: string }[]).map(({ name }) => name));
+  const principal = readPrincipal(as, baseline);
+  const names = new Set(
+    endpoints.flatMap(({ mcp }) => {
+      const list = Buffer.from(mcp.listTools(principal, "modern")).toString();
+      return (JSON.parse(list) as { readonly name: string }[]).map(({ name }) => name);
+    }),
+  );
   return tools.filter(({ name }) => names.has(name));
 }
 

@@ -293,6 +293,8 @@ export interface EndpointConfig {
   readonly resource: string;
   /** Ids of its apis. */
   readonly apis: readonly string[];
+  /** Accepted `aud` values in place of those of the issuers; empty: those. */
+  readonly audience: readonly string[];
 }
 
 export interface LimitsConfig {

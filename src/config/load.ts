@@ -6,6 +6,7 @@ import { compileApis } from "./compile/apis.ts";
 import { compileAudit, compileLimits } from "./compile/audit.ts";
 import { compileAuth } from "./compile/auth.ts";
 import { compileClients } from "./compile/clients.ts";
+import { compileEndpoints } from "./compile/endpoints.ts";
 import type { Scope } from "./compile/scope.ts";
 import type { Config } from "./config.ts";
 import { expandPresets } from "./presets.ts";
@@ -90,15 +91,15 @@ function compileTree(scope: Scope): Meaning {
   ]);
   const clients = compileClients(scope, broker);
   const apis = compileApis(scope, clients);
-  const path = "/mcp";
+  const auth = compileAuth(scope, server);
   return {
     server,
     admin,
-    auth: compileAuth(scope, server),
+    auth,
     clients,
     broker,
     apis,
-    endpoints: [{ path, resource: `${server.url}${path}`, apis: apis.map(({ id }) => id) }],
+    endpoints: compileEndpoints(scope, { server, auth, apis }),
     limits: compileLimits(scope),
     audit: compileAudit(scope),
   };

@@ -14,19 +14,23 @@ import { parseJsonBody } from "./json-body.ts";
 /** What a request needs of the snapshot it meets. */
 export interface HttpService {
   readonly edge: Edge;
-  readonly authenticate: Authenticate;
-  readonly refuse: (error: AuthError) => Refusal;
+  /** By path. */
+  readonly endpoints: ReadonlyMap<string, EndpointService>;
   /** Protected-resource metadata by request path; empty without OAuth. */
   readonly metadata: ReadonlyMap<string, string>;
+}
+
+export interface EndpointService {
+  readonly authenticate: Authenticate;
+  readonly refuse: (error: AuthError) => Refusal;
 }
 
 export interface HttpParts {
   readonly listen: Listen;
   readonly maxRequestBytes: number;
-  /** Path of the MCP endpoint. */
-  readonly path: string;
   readonly service: () => HttpService;
-  readonly post: (exchange: McpExchange) => Promise<void>;
+  /** What takes the POSTs of each MCP endpoint, by its path. */
+  readonly endpoints: ReadonlyMap<string, (exchange: McpExchange) => Promise<void>>;
   /** Told of every request that got no further than this room. */
   readonly onRefused: (refused: RefusedRequest) => void;
   readonly times: HttpTimes;
@@ -100,7 +104,19 @@ export function createHttpServer(parts: HttpParts, ports: Ports): HttpServer {
     }
   });
   serveMetadata(app, parts);
-  serveMcp(app, { ...parts, principals, reject }, ports);
+  // Methods that the router does not know by itself meet the same checks as those that it does.
+  const known = new Set(app.supportedMethods);
+  for (const method of METHODS) {
+    if (!known.has(method) && method !== "CONNECT") app.addHttpMethod(method);
+  }
+  for (const [path, post] of parts.endpoints) {
+    const endpoint = (): EndpointService => {
+      const found = parts.service().endpoints.get(path);
+      if (found === undefined) throw new TypeError(`no endpoint ${path}`);
+      return found;
+    };
+    serveMcp(app, { ...parts, principals, reject, path, post, endpoint }, ports);
+  }
   return {
     async listen() {
       await app.listen(parts.listen);
@@ -162,6 +178,10 @@ function serveMetadata(app: FastifyInstance, { service }: HttpParts): void {
 interface McpParts extends HttpParts {
   readonly principals: WeakMap<FastifyRequest, Principal>;
   readonly reject: (request: FastifyRequest, reason: string) => void;
+  readonly path: string;
+  readonly post: (exchange: McpExchange) => Promise<void>;
+  /** Of the snapshot of this moment. */
+  readonly endpoint: () => EndpointService;
 }
 
 function serveMcp(app: FastifyInstance, parts: McpParts, ports: Ports): void {
@@ -174,12 +194,13 @@ function serveMcp(app: FastifyInstance, parts: McpParts, ports: Ports): void {
       return;
     }
     parts.onRefused({ event: "auth.deny", reason: error.reason, principal: undefined });
-    const { status, headers, body } = parts.service().refuse(error);
+    const { status, headers, body } = parts.endpoint().refuse(error);
     void reply.code(status).headers(headers).send(body);
   };
 
   const onRequest = (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
-    const { edge, authenticate } = parts.service();
+    const { edge } = parts.service();
+    const { authenticate } = parts.endpoint();
     const { origin } = request.headers;
     if (!edge.acceptsOrigin(origin)) {
       reject(request, "origin_not_allowed");
@@ -213,11 +234,6 @@ function serveMcp(app: FastifyInstance, parts: McpParts, ports: Ports): void {
     }
   };
 
-  // Methods that the router does not know by itself meet the same checks as those that it does.
-  const known = new Set(app.supportedMethods);
-  for (const method of METHODS) {
-    if (!known.has(method) && method !== "CONNECT") app.addHttpMethod(method);
-  }
   app.all(parts.path, { onRequest }, (request, reply) => {
     const principal = principals.get(request);
     if (principal === undefined) throw new TypeError("a request that nobody authenticated");
@@ -266,12 +282,12 @@ function answerPreflight(reply: FastifyReply): void {
 }
 
 /** A call that could not be answered: a challenge when nothing was written, else the end. */
-function finish(error: unknown, response: ServerResponse, parts: HttpParts, ports: Ports): void {
+function finish(error: unknown, response: ServerResponse, parts: McpParts, ports: Ports): void {
   if (response.headersSent) {
     ports.log.error("internal_error", {}, error);
     response.destroy();
   } else if (error instanceof AuthError) {
-    const { status, headers, body } = parts.service().refuse(error);
+    const { status, headers, body } = parts.endpoint().refuse(error);
     response.writeHead(status, headers).end(body);
   } else {
     ports.log.error("internal_error", {}, error);

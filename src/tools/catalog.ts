@@ -134,7 +134,8 @@ function withOutput(entry: string, schema: JsonSchema | undefined): string {
   return `${entry.slice(0, -1)},"outputSchema":${JSON.stringify(schema)}}`;
 }
 
-function createCatalog(unordered: readonly Tool[]): Catalog {
+/** A catalog of some tools of another. */
+export function createCatalog(unordered: readonly Tool[]): Catalog {
   const tools = unordered.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const lists = new Map<string, Uint8Array>();
   const digest = createHash("sha256");

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { AuthError } from "../../src/base/errors.ts";
 import { anonymous, createAnonymous } from "../../src/auth/anonymous.ts";
 import { createAuthenticate } from "../../src/auth/authenticate.ts";
-import { bearer, createGate, createKey, issuerConfig, oauth, outcome, resource } from "./issuer.ts";
+import { bearer, createGate, createKey, issuerConfig, oauth, outcome, endpoint } from "./issuer.ts";
 
 test("a verified token is known at once, as the same principal", async () => {
   const { issuer, authenticate } = await createGate();
@@ -164,7 +164,7 @@ test("no claims make the gate fail otherwise than by refusing", async () => {
 test("an issuer without a key set is a mistake of the wiring", async () => {
   const { keys, world } = await createGate();
   const config = oauth(issuerConfig("https://other.test"));
-  expect(() => createAuthenticate(config, { resource }, { keys }, world)).toThrow(TypeError);
+  expect(() => createAuthenticate(config, endpoint, { keys }, world)).toThrow(TypeError);
 });
 
 test("with auth none everybody is anonymous, whatever is sent", async () => {

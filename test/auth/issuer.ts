@@ -4,11 +4,12 @@ import { CompactSign, exportJWK, generateKeyPair, type CryptoKey, type JWK } fro
 import { onTestFinished } from "vitest";
 import type { JsonObject } from "../../src/base/json.ts";
 import type { Ports } from "../../src/base/ports.ts";
-import type { AuthConfig, IssuerConfig } from "../../src/config/config.ts";
+import type { AuthConfig, EndpointConfig, IssuerConfig } from "../../src/config/config.ts";
 import { createAuthenticate, type Authenticate } from "../../src/auth/authenticate.ts";
 import { createKeySets, type KeySets } from "../../src/auth/keysets.ts";
 
 export const resource = "https://mcp.acme.test/mcp";
+export const endpoint: Pick<EndpointConfig, "resource" | "audience"> = { resource, audience: [] };
 
 /** A clock that only the test moves, and a log that it can read. */
 export interface World extends Ports {
@@ -156,13 +157,13 @@ export interface Gate {
 /** One issuer, one endpoint. */
 export async function createGate(
   change: Partial<IssuerConfig> = {},
-  endpoint: { readonly resource: string } = { resource },
+  at: Pick<EndpointConfig, "resource" | "audience"> = endpoint,
 ): Promise<Gate> {
   const world = createWorld();
   const issuer = await createIssuer(world);
   const config = oauth(issuerConfig(issuer.url, change));
   const keys = createKeySets(config.issuers, { fetch: globalThis.fetch }, world);
-  const authenticate = createAuthenticate(config, endpoint, { keys }, world);
+  const authenticate = createAuthenticate(config, at, { keys }, world);
   return { world, issuer, keys, authenticate, present: presenter(authenticate) };
 }
 

@@ -16,6 +16,7 @@ import {
   resource,
   sign,
   type Claims,
+  endpoint,
 } from "./issuer.ts";
 
 const encode = (value: unknown): string =>
@@ -384,7 +385,10 @@ test.each([
   ["https://mcp.acme.test/", "ok"],
   ["https://mcp.acme.test//", "401 wrong_audience"],
 ])("a resource without a path accepts aud %s: %s", async (aud, expected) => {
-  const { issuer, present } = await createGate({}, { resource: "https://mcp.acme.test" });
+  const { issuer, present } = await createGate(
+    {},
+    { resource: "https://mcp.acme.test", audience: [] },
+  );
   expect(await present(await issuer.sign({ aud }))).toBe(expected);
 });
 
@@ -398,7 +402,7 @@ test("T25: a token for one endpoint is refused at another", async () => {
   const { issuer, keys, world, present } = await createGate();
   const other = createAuthenticate(
     oauth(issuerConfig(issuer.url)),
-    { resource: "https://mcp.acme.test/mcp2" },
+    { resource: "https://mcp.acme.test/mcp2", audience: [] },
     { keys },
     world,
   );
@@ -429,7 +433,7 @@ test("a key of one issuer never verifies the tokens of another", async () => {
   const two = await createGate();
   const config = oauth(issuerConfig(one.issuer.url), issuerConfig(two.issuer.url));
   const keys = createKeySets(config.issuers, { fetch: globalThis.fetch }, one.world);
-  const present = presenter(createAuthenticate(config, { resource }, { keys }, one.world));
+  const present = presenter(createAuthenticate(config, endpoint, { keys }, one.world));
   expect(await present(await one.issuer.sign())).toBe("ok");
   expect(await present(await two.issuer.sign())).toBe("ok");
   expect(await present(await two.issuer.sign({ iss: one.issuer.url }))).toBe("401 bad_signature");
@@ -550,7 +554,7 @@ test.each<[Claims, string]>([
 test("a missing baseline scope names every baseline scope", async () => {
   const { issuer, keys, world } = await createGate();
   const config = { ...oauth(issuerConfig(issuer.url)), scopes: ["mcp:tools", "mcp:extra"] };
-  const authenticate = createAuthenticate(config, { resource }, { keys }, world);
+  const authenticate = createAuthenticate(config, endpoint, { keys }, world);
   const headers = bearer(await issuer.sign());
   const expected = expect.objectContaining({ status: 403, scopes: ["mcp:tools", "mcp:extra"] });
   await expect(authenticate(headers)).rejects.toThrow(expected);

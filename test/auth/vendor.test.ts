@@ -14,6 +14,7 @@ import {
   resource,
   sign,
   type Claims,
+  endpoint,
 } from "./issuer.ts";
 
 const tid = "72f988bf-86f1-41af-91ab-2d7cd011db47";
@@ -185,7 +186,7 @@ apis: {a: {spec: a.yaml, credential: none, tools: [{match: {tags: [t]}}]}}
   const { auth } = await loadConfig(file, {});
   if (auth.mode !== "oauth") throw new TypeError("no oauth");
   const sets = createKeySets(auth.issuers, { fetch: globalThis.fetch }, world);
-  const authenticate = createAuthenticate(auth, { resource }, { keys: sets }, world);
+  const authenticate = createAuthenticate(auth, endpoint, { keys: sets }, world);
   const now = world.ms / 1000;
   const token: VendorGate["token"] = (change = {}, head = {}) =>
     sign(

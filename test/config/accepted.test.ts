@@ -102,7 +102,9 @@ test("the shortest file gets every default", async () => {
         position: at(5, 3),
       },
     ],
-    endpoints: [{ path: "/mcp", resource: "https://mcp.acme.com/mcp", apis: ["things"] }],
+    endpoints: [
+      { path: "/mcp", resource: "https://mcp.acme.com/mcp", apis: ["things"], audience: [] },
+    ],
     limits: { maxRequestBytes: 2 ** 20, maxResponseBytes: 2 ** 20, maxConcurrentCalls: 128 },
     audit: { sinks: [{ kind: "file", dir: join(directory, "var/audit") }], args: "digest" },
     warnings: [],
@@ -315,6 +317,30 @@ test("without an audience the clients are named, and a warning says what that me
 test("an audience may be called none", async () => {
   const { auth } = await load(goodWith("audience: https://mcp.acme.com/mcp", "audience: [none]"));
   expect(auth).toMatchObject({ issuers: [{ audience: ["none"] }] });
+});
+
+test("each endpoint is a resource with its own apis", async () => {
+  const text = good
+    .replace("      audience: https://mcp.acme.com/mcp\n", "")
+    .concat(
+      "endpoints: {/mcp: {apis: [courses]}, /v2/admin: {apis: [courses, other], audience: a}}\n",
+    );
+  const { endpoints, warnings } = await load(text);
+  expect(endpoints).toEqual([
+    { path: "/mcp", resource: "https://mcp.acme.com/mcp", apis: ["courses"], audience: [] },
+    {
+      path: "/v2/admin",
+      resource: "https://mcp.acme.com/v2/admin",
+      apis: ["courses", "other"],
+      audience: ["a"],
+    },
+  ]);
+  expect(warnings).toEqual([]);
+});
+
+test("an api that no endpoint has is a warning", async () => {
+  const { warnings } = await load(`${good}endpoints: {/mcp: {apis: [courses]}}\n`);
+  expect(warnings).toMatchObject([{ code: "api_not_served" }]);
 });
 
 test("stepUp can be off", async () => {

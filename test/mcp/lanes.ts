@@ -53,17 +53,17 @@ async function listen({ gateway, logs }: World, accept: typeof acceptRequest): P
   const log = createLog((line) => void (logs as string[]).push(line), "debug");
   const ports = { now: () => Date.now(), log };
   const info = { name: "tollgate", version: "0.0.0-test" };
-  const endpoint = createMcpEndpoint(() => gateway.snapshot.mcp, info, ports, accept);
+  const served = gateway.snapshot.endpoints[0]!;
+  const endpoint = createMcpEndpoint(() => served.mcp, info, ports, accept);
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const { authenticate, http } = gateway.snapshot;
     const body = parseJsonBody(Buffer.concat(await request.toArray()));
     if (body === undefined) throw new TypeError("not JSON");
     try {
-      const principal = await authenticate(request.rawHeaders, undefined);
+      const principal = await served.authenticate(request.rawHeaders, undefined);
       await endpoint.post({ request, response, body, principal });
     } catch (error) {
       if (!(error instanceof AuthError)) throw error;
-      const refusal = http.refuse(error);
+      const refusal = served.refuse(error);
       response.writeHead(refusal.status, refusal.headers).end(refusal.body);
     }
   };

@@ -15,7 +15,7 @@ export interface Both {
 
 /** In a world without login; its API must have no credential, whose secret is not shown. */
 export async function dryRunAndCall(it: World, tool: string, args: JsonObject): Promise<Both> {
-  const { road } = it.gateway.snapshot;
+  const { road } = it.gateway.snapshot.endpoints[0]!;
   const call = {
     tool,
     args,

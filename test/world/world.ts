@@ -18,12 +18,14 @@ export interface WorldOptions {
   /** YAML of more members of `auth.clients`. */
   readonly clients?: string;
   readonly auth?: "oauth" | "none";
-  /** More YAML at the top level, and under `auth`, `apis.api` and `server`. */
+  /** More YAML at the top level, and under `auth`, `apis`, `apis.api` and `server`. */
   readonly extra?: {
     readonly top?: string;
     readonly auth?: string;
     readonly api?: string;
     readonly server?: string;
+    /** YAML of further apis; `API_URL` in it is where the API listens. */
+    readonly apis?: string;
   };
   /** Path of the API's base URL. */
   readonly basePath?: string;
@@ -165,6 +167,7 @@ apis:
       ${credential}
     tools:
 ${indent(tools, 6)}
+${indent((options.extra?.apis ?? "").replaceAll("API_URL", api.url), 2)}
 audit: {sinks: [{file: {dir: audit}}]}
 ${options.extra?.top ?? ""}
 `;

@@ -1,6 +1,7 @@
 import type { JsonSchema } from "../../base/json.ts";
 import { apisSchema } from "./apis.ts";
 import { authSchema } from "./auth.ts";
+import { endpointsSchema } from "./endpoints.ts";
 import { auditSchema, limitsSchema } from "./limits.ts";
 import { adminSchema, brokerSchema, serverSchema } from "./server.ts";
 import { section } from "./shape.ts";
@@ -27,6 +28,7 @@ export const gatewaySchema: JsonSchema = {
       auth: authSchema,
       broker: brokerSchema,
       apis: apisSchema,
+      endpoints: endpointsSchema,
       limits: limitsSchema,
       audit: auditSchema,
     },

@@ -2,6 +2,31 @@ import type { Refused } from "./case.ts";
 
 export const meanings: readonly Refused[] = [
   {
+    because: "an endpoint has apis that exist",
+    from: "limits:",
+    to: "endpoints: {/mcp: {apis: [courses, other, ¦others]}}\nlimits:",
+    code: "unknown_api",
+    help: 'did you mean "other"?',
+  },
+  {
+    because: "a token for one endpoint is none for another",
+    from: "limits:",
+    to: "endpoints: {/a: {apis: [courses], audience: x}, ¦/b: {apis: [other]}}\nlimits:",
+    code: "ambiguous_audience",
+  },
+  {
+    because: "two endpoints have two audiences",
+    from: "limits:",
+    to: "endpoints: {/a: {apis: [courses], audience: x}, /b: {apis: [other], audience: ¦x}}\nlimits:",
+    code: "ambiguous_audience",
+  },
+  ...["mcp", "/", "/mcp/", "/MCP", "/.well-known", "/a/../b", "/a b", "/a%2fb"].map((path) => ({
+    because: `${path} is no path of an endpoint`,
+    from: "limits:",
+    to: `endpoints: {¦"${path}": {apis: [courses, other]}}\nlimits:`,
+    code: "invalid_name",
+  })),
+  {
     because: "{tid} stands for tenants",
     from: "- issuer: https://sso.acme.com/realms/acme",
     to: "- ¦issuer: https://sso.acme.com/realms/{tid}",

@@ -2,10 +2,10 @@ import type { Refused } from "./case.ts";
 
 export const shapes: readonly Refused[] = [
   {
-    because: "endpoints are made by the gateway",
+    because: "endpoints are at least one",
     from: "limits:",
     to: "¦endpoints: {}\nlimits:",
-    code: "unknown_key",
+    code: "empty_list",
   },
   {
     because: "version must be known",
