@@ -20,7 +20,7 @@ export interface HttpService {
   readonly metadata: ReadonlyMap<string, string>;
 }
 
-export interface EndpointService {
+interface EndpointService {
   readonly authenticate: Authenticate;
   readonly refuse: (error: AuthError) => Refusal;
 }
