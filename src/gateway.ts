@@ -40,7 +40,7 @@ export interface GatewayOptions {
   /** For authorization servers: discovery, keys and tokens. APIs are reached through their own pools. */
   readonly fetch: typeof fetch;
   /** Where the audit sink `stdout` writes. */
-  readonly writeAudit: (line: string) => void;
+  readonly writeAudit: (bytes: Uint8Array) => Promise<void>;
 }
 
 export interface ReloadReport {
@@ -72,6 +72,8 @@ export interface Gateway {
     transport: "stdio" | "cli",
     path: string,
   ) => Promise<Principal>;
+  /** Why records cannot be written at the moment. */
+  readonly auditProblem: () => string | undefined;
   /** Stops accepting, ends listening clients, waits for calls in flight; once, however often asked. */
   readonly close: () => Promise<void>;
 }
@@ -82,7 +84,7 @@ export interface Gateway {
  * @param wanted Gets every file that the configuration names, also when one of them is broken.
  * @throws ConfigError with the findings of all of them.
  */
-async function load(file: string, env: Env, wanted: Set<string>): Promise<Loaded> {
+async function load(file: string, env: Env, wanted: Set<string>): Promise<Draft> {
   wanted.add(resolve(file));
   const config = await loadConfig(file, env);
   for (const name of config.files) wanted.add(name);
@@ -103,6 +105,8 @@ async function load(file: string, env: Env, wanted: Set<string>): Promise<Loaded
   return { config, documents };
 }
 
+type Draft = Omit<Loaded, "fingerprint">;
+
 /** The document of an API as gateway.yaml names it. */
 export function documentSource(api: ApiConfig): DocumentSource {
   const { spec: file, specPosition: position, overlays, refs } = api;
@@ -116,7 +120,7 @@ interface Mark {
 }
 
 type Reading = { readonly mark: Mark } & (
-  | { readonly loaded: Loaded }
+  | { readonly loaded: Draft }
   | { readonly error: ConfigError }
 );
 
@@ -145,11 +149,20 @@ async function readCandidate(file: string, env: Env, known: readonly string[]): 
   }
 }
 
-const recordNothing: Audit = { record: () => {}, close: () => {} };
+const recordNothing: Audit = {
+  intend: () => ({ id: "", written: true }),
+  call: () => true,
+  note: () => {},
+  start: () => {},
+  problem: () => undefined,
+  close: async () => {},
+};
 
 /** For verbs that only look: the same code path as start-up, but nothing is opened or written. */
 export async function inspect(options: Omit<GatewayOptions, "writeAudit">): Promise<Snapshot> {
-  const loaded = await load(options.file, options.env, new Set());
+  const wanted = new Set<string>();
+  const draft = await load(options.file, options.env, wanted);
+  const loaded = { ...draft, fingerprint: await fingerprint([...wanted]) };
   const keys = await makeClientKeys(loaded.config);
   return compileSnapshot(loaded, makeLasting(options, keys, recordNothing), options.ports);
 }
@@ -178,10 +191,14 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const loaded = await load(file, env, wanted);
   const { config } = loaded;
   const clientKeys = await makeClientKeys(config);
-  const audit = createAudit(config.audit, ports, options.writeAudit);
-  const lasting = makeLasting(options, clientKeys, audit);
-  let snapshot = compileSnapshot(loaded, lasting, ports);
   let applied: Mark = { files: [...wanted], hash: await fingerprint([...wanted]) };
+  const audit = createAudit(config.audit, ports, {
+    version: info.version,
+    stdout: options.writeAudit,
+  });
+  const lasting = makeLasting(options, clientKeys, audit);
+  let snapshot = await compileFirst({ ...loaded, fingerprint: applied.hash }, lasting, ports);
+  audit.start({ config: { generation: snapshot.generation } });
   /** What was wrong with the candidate that was refused last, and which files it named. */
   let refused: { readonly findings: string; readonly mark: Mark } | undefined;
   let closing: Promise<void> | undefined;
@@ -202,7 +219,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       service: () => snapshot.http,
       endpoints: new Map([...mcp].map(([path, { post }]) => [path, post])),
       onRefused: ({ event, reason, principal }) =>
-        audit.record({ ...nobody, event, outcome: "denied", reason, principal }),
+        audit.note({ ...nobody, event, outcome: "denied", reason, principal }),
       times: httpTimes,
     },
     ports,
@@ -212,6 +229,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     config.admin &&
     createAdminServer(config.admin.listen, () => ({
       keys: missingKeys(lasting),
+      audit: audit.problem(),
       shutdown: closing && "stopping",
     }));
   const watcher = { close: (): void => {} };
@@ -225,14 +243,15 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     try {
       if ("error" in reading) throw reading.error;
       refuseRestart(snapshot.config, reading.loaded.config);
-      const made = compileSnapshot(reading.loaded, lasting, ports);
+      const candidate = { ...reading.loaded, fingerprint: reading.mark.hash };
+      const made = compileSnapshot(candidate, lasting, ports);
       const toolsChanged = digestOf(made) !== digestOf(snapshot);
       snapshot = made;
       applied = reading.mark;
       refused = undefined;
       void lasting.keys.load();
       if (toolsChanged) for (const listener of listeners) listener();
-      recordReload(audit, undefined);
+      recordReload(audit, undefined, snapshot.generation);
       return { outcome: "applied", issues: made.warnings, toolsChanged };
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
@@ -241,7 +260,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       // One record and one report per broken content, however often it is read.
       if (refused?.findings === findings) return unchanged;
       refused = { findings, mark };
-      recordReload(audit, error.issues[0]?.code ?? "invalid");
+      recordReload(audit, error.issues[0]?.code ?? "invalid", snapshot.generation);
       return { outcome: "refused", issues: error.issues, toolsChanged: false };
     }
   };
@@ -260,7 +279,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     await admin?.close();
     await lasting.upstreams.close();
     await broker?.close();
-    audit.close();
+    await audit.close();
   };
 
   return {
@@ -306,11 +325,12 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       } catch (error) {
         if (error instanceof AuthError) {
           const { reason } = error;
-          audit.record({ ...nobody, transport, event: "auth.deny", outcome: "denied", reason });
+          audit.note({ ...nobody, transport, event: "auth.deny", outcome: "denied", reason });
         }
         throw error;
       }
     },
+    auditProblem: () => audit.problem(),
     close() {
       closing ??= stop();
       return closing;
@@ -456,14 +476,29 @@ const nobody = {
   principal: undefined,
   transport: "http",
   tool: undefined,
-  operation: undefined,
-  api: undefined,
-  args: undefined,
-  upstreamStatus: undefined,
-  durationMs: 0,
+  detail: undefined,
 } as const;
 
-function recordReload(audit: Audit, reason: string | undefined): void {
+/** @param generation The one that serves now. */
+function recordReload(audit: Audit, reason: string | undefined, generation: string): void {
   const outcome = reason === undefined ? "success" : "failure";
-  audit.record({ ...nobody, event: "config.reload", outcome, reason });
+  const detail = { config: { generation } };
+  audit.note({
+    ...nobody,
+    transport: undefined,
+    event: "config.reload",
+    outcome,
+    reason,
+    detail,
+  });
+}
+
+/** A configuration that cannot serve leaves no file open. */
+async function compileFirst(loaded: Loaded, lasting: Lasting, ports: Ports): Promise<Snapshot> {
+  try {
+    return compileSnapshot(loaded, lasting, ports);
+  } catch (error) {
+    await lasting.audit.close();
+    throw error;
+  }
 }

@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import { createAnonymous } from "./auth/anonymous.ts";
 import { createAuthenticate, type Authenticate } from "./auth/authenticate.ts";
 import { compileChallenge, type Refusal } from "./auth/challenge.ts";
@@ -13,6 +14,7 @@ import type { HttpService } from "./http/server.ts";
 import { createConcurrencyLimit, type Enter } from "./limits/concurrency.ts";
 import type { McpService } from "./mcp/service.ts";
 import type { Audit } from "./observe/audit.ts";
+import { describeTool, isUnsafe } from "./observe/text.ts";
 import type { ApiDocument, Servers } from "./openapi/operation.ts";
 import { compilePermit, type Permit } from "./policy/permit.ts";
 import { compileCatalog, createCatalog, type Catalog } from "./tools/catalog.ts";
@@ -42,6 +44,8 @@ export interface Snapshot {
   readonly documents: readonly DocumentReport[];
   /** Findings that did not keep it from being made. */
   readonly warnings: readonly Issue[];
+  /** Tells configurations apart: two gateways with the same files have the same. */
+  readonly generation: string;
 }
 
 export interface DocumentReport {
@@ -76,6 +80,8 @@ export interface Lasting extends Omit<CredentialDeps, "clients" | "offeredScopes
 }
 
 export interface Loaded {
+  /** A hash of every file. */
+  readonly fingerprint: string;
   readonly config: Config;
   readonly documents: ReadonlyMap<string, ApiDocument>;
 }
@@ -97,7 +103,9 @@ export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports):
     policyOf(config),
   );
   issues.push(...conditionIssues);
-  const routes = compileRoutes({ config, documents, catalog, issues }, lasting, ports);
+  const generation = hash("sha256", `${loaded.fingerprint} ${catalog.digest}`, "hex").slice(0, 12);
+  const draft = { ...loaded, catalog, issues, generation };
+  const routes = compileRoutes(draft, lasting, ports);
   if (issues.some(({ severity }) => severity === "error")) throw new ConfigError(issues);
   if (config.auth.mode === "oauth") lasting.keys.replace(config.auth.issuers);
   const metadata = compileAllMetadata(config);
@@ -127,6 +135,7 @@ export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports):
     files: [...config.files, ...[...documents.values()].flatMap(({ files }) => files)],
     documents: [...documents].map(([api, document]) => reportOn(api, document, catalog)),
     warnings: issues,
+    generation,
   };
 }
 
@@ -200,12 +209,13 @@ function compileMcp(catalog: Catalog, permit: Permit, road: Road): McpService {
 interface Draft extends Loaded {
   readonly catalog: Catalog;
   readonly issues: Issue[];
+  readonly generation: string;
 }
 
 const noServers: Servers = { scope: "document", list: [] };
 
 function compileRoutes(
-  { config, documents, catalog, issues }: Draft,
+  { config, documents, catalog, issues, generation }: Draft,
   lasting: Lasting,
   ports: Ports,
 ): RoadParts["routes"] {
@@ -242,6 +252,9 @@ function compileRoutes(
         }),
         send: compileSend(api, base.origin, lasting.upstreams, ports),
         ...compileReading(tool, limits, ports),
+        text: describeTool(tool, api.credential, generation),
+        unsafe: isUnsafe(tool),
+        needsAudit: needsAudit(config, tool),
       }));
     }
   }
@@ -301,6 +314,10 @@ function tell(issues: Issue[], finding: Issue): void {
   const { code, position } = finding;
   if (!issues.some((told) => told.code === code && told.position === position))
     issues.push(finding);
+}
+
+function needsAudit({ audit }: Config, tool: Tool): boolean {
+  return audit.onFailure === "deny" || (audit.onFailure === "deny-unsafe" && isUnsafe(tool));
 }
 
 function collect<T>(issues: Issue[], make: () => T): T | undefined {

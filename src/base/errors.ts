@@ -66,6 +66,7 @@ export class AuthError extends Error {
 }
 
 export type CallCode =
+  | "audit_unavailable"
   | "invalid_arguments"
   | "not_permitted"
   | "busy"

@@ -1,16 +1,12 @@
 import type { CancelSignal } from "../base/cancel.ts";
 import type { JsonObject } from "../base/json.ts";
-import type { Principal } from "../base/principal.ts";
+import type { RecordedCall } from "../observe/event.ts";
 import type { Progress } from "../upstream/event-stream.ts";
 import type { Reply } from "../upstream/reply.ts";
 
 /** One tool call, after its caller was believed. */
-export interface Call {
-  /** As the caller spelled it. */
-  readonly tool: string;
+export interface Call extends RecordedCall {
   readonly args: JsonObject;
-  readonly principal: Principal;
-  readonly transport: "http" | "stdio" | "cli";
   /** Present where it stops the work that nobody waits for its result any more. */
   readonly cancel: CancelSignal | undefined;
   /** Present when the caller asked for progress. */

@@ -1,9 +1,10 @@
 import { AuthError, CallError, UnknownToolError } from "../base/errors.ts";
 import type { JsonObject } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
-import type { Principal } from "../base/principal.ts";
 import type { Enter } from "../limits/concurrency.ts";
-import type { Audit, AuditEvent } from "../observe/audit.ts";
+import type { Audit } from "../observe/audit.ts";
+import type { CallEnd, CallTrace, Origin } from "../observe/event.ts";
+import type { ToolText } from "../observe/text.ts";
 import type { Permit } from "../policy/permit.ts";
 import type { Catalog } from "../tools/catalog.ts";
 import type { ArgIssue, Tool } from "../tools/tool.ts";
@@ -30,6 +31,12 @@ export interface Route {
   readonly mapReply: MapReply;
   /** undefined: one page is the whole answer. */
   readonly joinPages: JoinPages | undefined;
+  /** What its audit records have in common. */
+  readonly text: ToolText;
+  /** Whether a call may change something: it is then announced in the audit log before it is sent. */
+  readonly unsafe: boolean;
+  /** Whether a call is refused while the audit log cannot be written. */
+  readonly needsAudit: boolean;
 }
 
 export interface RoadParts {
@@ -46,7 +53,7 @@ export interface Road {
    * Every scope the tool needs when this caller lacks one, else undefined: for who must challenge
    * before a call can start. Recorded like the refusal of the call.
    */
-  readonly missingScopes: (tool: string, principal: Principal) => readonly string[] | undefined;
+  readonly missingScopes: (tool: string, origin: Origin) => readonly string[] | undefined;
   /** The request as it would be sent, with `credential` in place of a real one; sends nothing. */
   readonly prepare: (
     call: Call,
@@ -62,6 +69,10 @@ export interface Road {
 export function compileRoad(parts: RoadParts, ports: Ports): Road {
   const { catalog, permit, routes, audit } = parts;
 
+  const find = (call: Pick<Call, "tool">): Route | undefined => {
+    const tool = catalog.tools.get(call.tool);
+    return tool && routes.get(tool);
+  };
   const admit = (call: Call): Tool => {
     const tool = catalog.tools.get(call.tool);
     if (tool === undefined) throw new UnknownToolError(call.tool);
@@ -78,77 +89,73 @@ export function compileRoad(parts: RoadParts, ports: Ports): Road {
     return tool;
   };
 
-  const run = async (call: Call, seen: Seen): Promise<Reply> => {
+  const run = async (call: Call, route: Route | undefined, trace: CallTrace): Promise<Reply> => {
     const tool = admit(call);
-    const route = routes.get(tool);
     if (route === undefined) throw new TypeError(`no route for ${tool.name}`);
+    if (route.needsAudit && audit.problem() !== undefined) throw auditUnavailable();
     const values = collectValues(tool.places, call.args, call.principal);
     const leave = route.enter();
     try {
-      const again = route.joinPages && askAgain(route, call, seen, ports.now);
-      const response = await exchange(
-        route,
+      const sending: Sending = {
         call,
-        (credential) => route.build(values, credential),
-        seen,
-      );
+        route,
+        trace,
+        build: (credential) => route.build(values, credential),
+        announce: () => announce(call, route, trace),
+      };
+      const again = route.joinPages && askAgain(sending, ports.now);
+      const response = await exchange(sending, ports.now);
       const joined = again && (await route.joinPages?.(response, values, again));
-      return route.mapReply(joined?.response ?? response, values, joined);
+      const whole = joined?.response ?? response;
+      trace.answeredAt = ports.now();
+      trace.answerBytes = whole.body.length;
+      return route.mapReply(whole, values, joined);
     } finally {
       leave();
     }
   };
 
-  const record = (
-    call: Pick<Call, "tool" | "principal" | "transport"> & Partial<Pick<Call, "args">>,
-    end: End,
-    upstreamStatus: number | undefined,
-    durationMs: number,
-  ): void => {
-    const tool = catalog.tools.get(call.tool);
-    const operation =
-      tool && (tool.operation.id ?? `${tool.operation.method} ${tool.operation.path}`);
-    const { principal, transport, args } = call;
-    audit.record({
-      ...end,
-      principal,
-      transport,
-      tool: call.tool,
-      operation,
-      api: tool?.api,
-      args,
-      upstreamStatus,
-      durationMs,
-    });
+  /** Nothing that may change something is sent before the log says that it will be. */
+  const announce = async (call: Call, route: Route, trace: CallTrace): Promise<void> => {
+    const { id, written } = audit.intend(call, trace);
+    trace.intent = id === "" ? undefined : id;
+    if (!(await written) && route.needsAudit) throw auditUnavailable();
   };
 
   return {
     async callTool(call) {
-      const startedAt = ports.now();
-      const seen: Seen = { status: undefined };
-      let end: End = failure("internal_error");
+      const route = find(call);
+      const trace = startTrace(route?.text, ports.now());
+      let end: CallEnd = success;
+      let ended: { readonly reply: Reply } | { readonly error: unknown };
       try {
-        const reply = await run(call, seen);
-        end = reply.isError ? failure("upstream_error") : success;
-        return reply;
+        const reply = await run(call, route, trace);
+        trace.isError = reply.isError;
+        if (reply.isError) end = failure("upstream_error");
+        ended = { reply };
       } catch (error) {
         end = judge(error);
-        if (error instanceof CallError) {
-          if (error.cause !== undefined) {
-            ports.log.warn("call_failed", describeFailure(call, error));
-          }
-          return refuse(error);
+        trace.isError = true;
+        if (error instanceof CallError && error.cause !== undefined) {
+          ports.log.warn("call_failed", describeFailure(call, error));
         }
-        throw error;
-      } finally {
-        record(call, end, seen.status, ports.now() - startedAt);
+        ended = error instanceof CallError ? { reply: refuse(error) } : { error };
       }
+      const written = audit.call(call, end, trace);
+      const kept = written === true || (await written);
+      if ("error" in ended) throw ended.error;
+      // What was announced is known to the log, and what was done is best told to the caller.
+      if (!kept && route?.needsAudit && trace.intent === undefined && end === success) {
+        return refuse(auditUnavailable());
+      }
+      return ended.reply;
     },
-    missingScopes(name, principal) {
+    missingScopes(name, origin) {
       const tool = catalog.tools.get(name);
-      const decision = tool && permit(tool, principal);
+      const decision = tool && permit(tool, origin.principal);
       if (decision?.kind !== "needs_scopes") return undefined;
-      record({ tool: name, principal, transport: "http" }, lacksScopes, undefined, 0);
+      const call = { ...origin, tool: name, args: undefined };
+      void audit.call(call, lacksScopes, startTrace(find({ tool: name })?.text, ports.now()));
       return decision.scopes;
     },
     prepare(call, credential) {
@@ -161,63 +168,88 @@ export function compileRoad(parts: RoadParts, ports: Ports): Road {
   };
 }
 
-interface Seen {
-  status: number | undefined;
+function startTrace(tool: ToolText | undefined, startedAt: number): CallTrace {
+  return {
+    tool,
+    intent: undefined,
+    startedAt,
+    sentAt: startedAt,
+    attempts: 0,
+    status: undefined,
+    answeredAt: startedAt,
+    answerBytes: 0,
+    isError: false,
+  };
 }
 
-type End = Pick<AuditEvent, "event" | "outcome" | "reason">;
+const success: CallEnd = { event: "tool.call", outcome: "success", reason: undefined };
 
-const success: End = { event: "tool.call", outcome: "success", reason: undefined };
-
-function failure(reason: string): End {
+function failure(reason: string): CallEnd {
   return { event: "tool.call", outcome: "failure", reason };
 }
 
-const lacksScopes: End = {
+function auditUnavailable(): CallError {
+  return new CallError(
+    "audit_unavailable",
+    "The gateway cannot keep its records at the moment and does not answer without them. Try again later.",
+  );
+}
+
+const lacksScopes: CallEnd = {
   event: "policy.deny",
   outcome: "denied",
   reason: "insufficient_scope",
 };
 
-function judge(error: unknown): End {
+function judge(error: unknown): CallEnd {
   if (error instanceof UnknownToolError) {
     return { event: "policy.deny", outcome: "denied", reason: "unknown_tool" };
   }
   if (error instanceof AuthError) {
     if (error.code === "insufficient_scope") return lacksScopes;
-    return { event: "auth.deny", outcome: "denied", reason: error.code };
+    return { event: "auth.deny", outcome: "denied", reason: error.reason };
   }
   if (!(error instanceof CallError)) return failure("internal_error");
   if (error.code === "not_permitted") {
     return { event: "policy.deny", outcome: "denied", reason: error.code };
   }
+  if (error.code === "busy") return { event: "tool.call", outcome: "shed", reason: error.code };
   if (error.code === "cancelled") {
     return { event: "tool.call", outcome: "cancelled", reason: error.code };
   }
   return failure(error.code);
 }
 
+interface Sending {
+  readonly call: Call;
+  readonly route: Route;
+  readonly trace: CallTrace;
+  readonly build: (credential: CredentialParts) => WireRequest;
+  readonly announce: () => Promise<void>;
+}
+
 /**
  * One request, and one more when the API refuses the credential and a fresh one can be had: a 401
  * says that nothing was done, so this is safe for every method.
  */
-async function exchange(
-  route: Route,
-  call: Call,
-  build: (credential: CredentialParts) => WireRequest,
-  seen: Seen,
-): Promise<WireResponse> {
+async function exchange(sending: Sending, now: () => number): Promise<WireResponse> {
+  const { route, call, trace, build } = sending;
   const { credential, limits } = route;
   const { principal, cancel } = call;
   const watch = { cancel, ...createProgress(call.onProgress) };
   const cached = credential.get(principal, cancel);
   const first = cached instanceof Promise ? await cached : cached;
-  const response = await route.send(build(first), limits, watch);
-  seen.status = response.status;
+  const request = build(first);
+  if (route.unsafe) await sending.announce();
+  if (trace.attempts === 0) trace.sentAt = now();
+  trace.attempts++;
+  const response = await route.send(request, limits, watch);
+  trace.status = response.status;
   if (response.status !== 401 || !credential.invalidate(principal, first)) return response;
   const second = await credential.get(principal, cancel);
+  trace.attempts++;
   const again = await route.send(build(second), limits, watch);
-  seen.status = again.status;
+  trace.status = again.status;
   if (again.status !== 401) return again;
   credential.invalidate(principal, second);
   throw new CallError(
@@ -227,12 +259,22 @@ async function exchange(
 }
 
 /** For further pages: the deadline is that of the whole call, and only the first reports progress. */
-function askAgain(route: Route, call: Call, seen: Seen, now: () => number): Again {
+function askAgain(sending: Sending, now: () => number): Again {
+  const { route, call } = sending;
   const deadline = now() + route.limits.timeoutMs;
   return (values) => {
     const limits = { ...route.limits, timeoutMs: Math.max(1, deadline - now()) };
-    const build = (credential: CredentialParts): WireRequest => route.build(values, credential);
-    return exchange({ ...route, limits }, { ...call, onProgress: undefined }, build, seen);
+    return exchange(
+      {
+        ...sending,
+        route: { ...route, limits },
+        call: { ...call, onProgress: undefined },
+        build: (credential) => route.build(values, credential),
+        // The first page was announced, and with it the others.
+        announce: async () => {},
+      },
+      now,
+    );
   };
 }
 

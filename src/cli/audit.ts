@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isJsonObject, type JsonObject } from "../base/json.ts";
 import { escapeText } from "../base/text.ts";
 import { loadConfig } from "../config/load.ts";
-import { auditFile } from "../observe/audit.ts";
+import { auditFile } from "../observe/audit-file.ts";
 import { exitCodes, printLine, type ExitCode, type Io } from "./io.ts";
 
 export interface TailOptions {
@@ -81,7 +81,7 @@ function print(line: string, { json }: TailOptions, io: Io): void {
   printLine(io.stdout, json ? line : describe(line));
 }
 
-/** `time  outcome  who  tool  status  duration  reason`, one line, nothing that moves a cursor. */
+/** `time  event  outcome  who  tool  status  milliseconds  reason`, one line, nothing that moves a cursor. */
 function describe(line: string): string {
   let record: JsonObject;
   try {
@@ -103,7 +103,7 @@ function describe(line: string): string {
     at("actor", "sub").padEnd(12),
     at("tool", "name").padEnd(24),
     at("upstream", "status").padEnd(4),
-    `${at("duration_ms")}ms`.padEnd(9),
+    at("duration_ms").padEnd(6),
     at("reason"),
   ].join(" ");
 }

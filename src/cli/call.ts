@@ -9,7 +9,7 @@ import { maskCredential } from "../upstream/masked-credential.ts";
 import { showRequest } from "../upstream/shown-request.ts";
 import { exitCodes, printLine, UsageError, type ExitCode, type Io } from "./io.ts";
 import { readPrincipal } from "./principal.ts";
-import { createPorts, gatewayOptions, quietPorts } from "./setup.ts";
+import { createPorts, gatewayOptions, quietPorts, writerOf } from "./setup.ts";
 
 export interface CallOptions {
   readonly config: string;
@@ -24,6 +24,14 @@ export interface CallOptions {
   /** A pretended caller; only with `dryRun`. */
   readonly as: string | undefined;
 }
+
+const fromHere = {
+  transport: "cli",
+  protocol: undefined,
+  requestId: undefined,
+  client: undefined,
+  cancel: undefined,
+} as const;
 
 export async function call(tool: string, options: CallOptions, io: Io): Promise<ExitCode> {
   try {
@@ -52,7 +60,7 @@ async function dryRun(name: string, options: CallOptions, io: Io): Promise<ExitC
   const credential = maskCredential(api?.credential ?? { kind: "none" });
   const args = await readArgs(snapshot, name, options);
   const { origin, request } = endpointOf(snapshot, name).road.prepare(
-    { tool: name, args, principal, transport: "cli", cancel: undefined, onProgress: undefined },
+    { ...fromHere, tool: name, args, principal, onProgress: undefined },
     credential,
   );
   const shown = showRequest(origin, request);
@@ -87,7 +95,7 @@ async function callTool(name: string, options: CallOptions, io: Io): Promise<Exi
   if (options.as !== undefined) throw new UsageError("--as is only for --dry-run; use --token");
   const gateway = await createGateway({
     ...gatewayOptions(io, options.config, createPorts(io, "warn")),
-    writeAudit: (line) => io.stderr.write(line),
+    writeAudit: writerOf(io.stderr),
   });
   try {
     const { snapshot } = gateway;
@@ -100,11 +108,10 @@ async function callTool(name: string, options: CallOptions, io: Io): Promise<Exi
     const principal = await gateway.believe(token?.trim(), "cli", endpoint.path);
     const args = await readArgs(snapshot, name, options);
     const reply = await endpoint.road.callTool({
+      ...fromHere,
       tool: name,
       args,
       principal,
-      transport: "cli",
-      cancel: undefined,
       onProgress: ({ progress, total, message }) => {
         const of = total === undefined ? "" : ` of ${total}`;
         printLine(io.stderr, `${progress}${of} ${message ?? ""}`.trimEnd());

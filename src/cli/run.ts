@@ -1,6 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { ConfigError } from "../base/errors.ts";
 import type { TailOptions } from "./audit.ts";
+import type { VerifyOptions } from "./audit-verify.ts";
 import type { CallOptions } from "./call.ts";
 import type { ShowOptions } from "./config.ts";
 import { findingFormats, formatFindings, type FindingFormat } from "./findings.ts";
@@ -148,6 +149,15 @@ function addRest(program: Command, io: Io, done: Done): void {
     .action(async (options: TailOptions) => {
       const { tailAudit } = await import("./audit.ts");
       done(await tailAudit(options, io));
+    });
+  command(audit, "verify", "whether the log is whole and as it was written", io)
+    .argument("[files...]", "oldest first; the default is the file of gateway.yaml")
+    .option("--anchor <file>", "checkpoints, or a log with them, that were kept elsewhere")
+    .option("--public-key <file>", "of the key that signs checkpoints, as PEM")
+    .option("--json", "the report as it is", false)
+    .action(async (files: string[], options: Omit<VerifyOptions, "files">) => {
+      const { verifyAudit } = await import("./audit-verify.ts");
+      done(await verifyAudit({ ...options, files }, io));
     });
   command(program, "healthcheck", "ask the running gateway whether it lives", io)
     .option("--ready", "ask whether it is ready to serve", false)

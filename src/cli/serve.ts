@@ -7,7 +7,7 @@ import type { Endpoint, Snapshot } from "../snapshot.ts";
 import { createStdioEndpoint } from "../mcp/stdio.ts";
 import { readServerInfo } from "./info.ts";
 import { exitCodes, type ExitCode, type Io } from "./io.ts";
-import { createPorts, gatewayOptions } from "./setup.ts";
+import { createPorts, gatewayOptions, writerOf } from "./setup.ts";
 
 export interface ServeOptions {
   readonly config: string;
@@ -23,7 +23,7 @@ export async function serve(options: ServeOptions, io: Io): Promise<ExitCode> {
   const auditStream = options.stdio ? io.stderr : io.stdout;
   const gateway = await createGateway({
     ...gatewayOptions(io, options.config, ports),
-    writeAudit: (line) => auditStream.write(line),
+    writeAudit: writerOf(auditStream),
   });
   for (const issue of gateway.snapshot.warnings) {
     ports.log.warn("config_warning", { finding: describeIssue(issue) });

@@ -1,3 +1,4 @@
+import type { Writable } from "node:stream";
 import type { Log, Ports } from "../base/ports.ts";
 import type { GatewayOptions } from "../gateway.ts";
 import { createLog } from "../observe/log.ts";
@@ -11,6 +12,17 @@ export const quietPorts: Ports = { now: () => Date.now(), log: silent };
 
 export function createPorts(io: Io, level: string): Ports {
   return { now: () => Date.now(), log: createLog((line) => io.stderr.write(line), level) };
+}
+
+/** Resolves when the system has taken the bytes. */
+export function writerOf(stream: Writable): GatewayOptions["writeAudit"] {
+  return (bytes) =>
+    new Promise((resolve, reject) => {
+      stream.write(bytes, (error) => {
+        if (error) reject(error);
+        else resolve();
+      });
+    });
 }
 
 export function gatewayOptions(

@@ -312,4 +312,10 @@ export interface AuditConfig {
   )[];
   /** `digest`: size and keyed digest of the arguments; `none`: nothing about them. */
   readonly args: "digest" | "none";
+  /** What a record must have reached before its call is answered. */
+  readonly durability: "buffered" | "flushed" | "fsync";
+  /** Which calls are refused while records cannot be written: all, none, or those that may change something. */
+  readonly onFailure: "deny" | "allow" | "deny-unsafe";
+  /** Ed25519, PKCS #8 PEM; signs checkpoints. */
+  readonly signingKey: Secret | undefined;
 }

@@ -5,6 +5,7 @@ import { AuthError } from "../base/errors.ts";
 import { isJsonObject, type JsonValue } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 import type { Principal } from "../base/principal.ts";
+import { clientOf, protocolOf, type Caller } from "./client.ts";
 import { acceptRequest, type HotRequest } from "./envelope.ts";
 import { createHotLane } from "./hot-lane.ts";
 import {
@@ -48,12 +49,17 @@ export function createMcpEndpoint(
   const hotLane = createHotLane(info, ports);
   const onerror = (error: Error): void =>
     ports.log.debug("mcp_rejected", { reason: error.message });
-  const parts = { info, transport: "http" as const, service, principal: principalOf };
+  const parts = { info, transport: "http" as const, service, caller: callerOf };
   const handler = createMcpHandler((context) => createServer(parts, context, ports), { onerror });
   const sdkLane = toNodeHandler(handler, { onerror });
   return {
     async post({ request, response, body, principal }) {
       const now = service();
+      const caller: Caller = {
+        principal,
+        client: clientOf(request, body),
+        protocol: protocolOf(request),
+      };
       const hot = accept(request.headers, body);
       const disagreement = compareHeaders({ request, body, principal }, hot, now);
       if (disagreement !== undefined) {
@@ -61,15 +67,15 @@ export function createMcpEndpoint(
         return;
       }
       if (hot) {
-        await hotLane(hot, principal, now, response);
+        await hotLane(hot, caller, now, response);
         return;
       }
-      challengeMissingScopes(body, principal, now);
+      challengeMissingScopes(body, caller, now);
       const auth = {
         token: "",
         clientId: principal.clientId ?? "",
         scopes: [],
-        extra: { principal },
+        extra: { caller },
       };
       // The adapter's own type of a request wants absent fields where Node has undefined ones.
       await sdkLane(Object.assign(request, { auth }) as SdkRequest, response, body);
@@ -95,21 +101,24 @@ function compareHeaders(
 
 type SdkRequest = Parameters<ReturnType<typeof toNodeHandler>>[0];
 
-async function principalOf(context: ServerContext): Promise<Principal> {
-  const principal = context.http?.authInfo?.extra?.["principal"];
-  if (principal === undefined) throw new TypeError("a request without principal");
-  return principal as Principal;
+async function callerOf(context: ServerContext): Promise<Caller> {
+  const caller = context.http?.authInfo?.extra?.["caller"];
+  if (caller === undefined) throw new TypeError("a request without caller");
+  return caller as Caller;
 }
 
 /** One 403 for the whole POST, before its answer starts: inside the SDK it could be none. */
-function challengeMissingScopes(body: JsonValue, principal: Principal, service: McpService): void {
+function challengeMissingScopes(body: JsonValue, caller: Caller, service: McpService): void {
   const messages = Array.isArray(body) ? (body as readonly JsonValue[]) : [body];
   const scopes = new Set<string>();
   for (const message of messages) {
     if (!isJsonObject(message) || message["method"] !== "tools/call") continue;
     const name = isJsonObject(message["params"]) ? message["params"]["name"] : undefined;
     if (typeof name !== "string") continue;
-    for (const scope of service.missingScopes(name, principal) ?? []) scopes.add(scope);
+    const { id } = message;
+    const requestId = typeof id === "string" || typeof id === "number" ? id : undefined;
+    const missing = service.missingScopes(name, { ...caller, transport: "http", requestId });
+    for (const scope of missing ?? []) scopes.add(scope);
   }
   if (scopes.size > 0) {
     throw new AuthError("insufficient_scope", "tool_scope_missing", { scopes: [...scopes] });

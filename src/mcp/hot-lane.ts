@@ -2,7 +2,8 @@ import type { ServerResponse } from "node:http";
 import { createCancellation } from "../base/cancel.ts";
 import { AuthError, UnknownToolError } from "../base/errors.ts";
 import type { Ports } from "../base/ports.ts";
-import type { Principal } from "../base/principal.ts";
+import type { Call } from "../call/call.ts";
+import type { Caller } from "./client.ts";
 import { createEncoder, encodeError, encodeProgress } from "./encode.ts";
 import type { HotRequest } from "./envelope.ts";
 import { openEventStream, type EventStream } from "./event-stream.ts";
@@ -15,7 +16,7 @@ import type { McpService, ServerInfo } from "./service.ts";
  */
 export type HotLane = (
   request: HotRequest,
-  principal: Principal,
+  caller: Caller,
   service: McpService,
   response: ServerResponse,
 ) => Promise<void>;
@@ -25,11 +26,11 @@ export function createHotLane(info: ServerInfo, ports: Ports): HotLane {
     legacy: createEncoder("legacy", info),
     modern: createEncoder("modern", info),
   };
-  return async (request, principal, service, response) => {
+  return async (request, caller, service, response) => {
     const encoder = encoders[request.era];
     const { id } = request;
     if (request.method === "tools/list") {
-      sendPieces(response, encoder.list(id, service.listTools(principal, request.era)));
+      sendPieces(response, encoder.list(id, service.listTools(caller.principal, request.era)));
       return;
     }
     const { era, progressToken, name, args } = request;
@@ -47,7 +48,17 @@ export function createHotLane(info: ServerInfo, ports: Ports): HotLane {
     if (onClose) response.once("close", onClose);
     let message: string;
     try {
-      const call = { tool: name, args, principal, transport: "http" as const, cancel, onProgress };
+      const call: Call = {
+        tool: name,
+        args,
+        principal: caller.principal,
+        transport: "http",
+        protocol: caller.protocol,
+        requestId: id,
+        client: caller.client,
+        cancel,
+        onProgress,
+      };
       message = encoder.call(id, await service.callTool(call));
     } catch (error) {
       if (error instanceof AuthError && stream === undefined) throw error;

@@ -10,9 +10,9 @@ import { createCancellation, type CancelSignal } from "../base/cancel.ts";
 import { AuthError, UnknownToolError } from "../base/errors.ts";
 import type { JsonObject, JsonValue } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
-import type { Principal } from "../base/principal.ts";
 import type { Call } from "../call/call.ts";
 import type { Reply } from "../upstream/reply.ts";
+import type { Caller } from "./client.ts";
 import { projectStructured } from "./encode.ts";
 import { listTtlMs, type Era, type McpService, type ServerInfo } from "./service.ts";
 
@@ -21,7 +21,7 @@ export interface ServerParts {
   readonly transport: "http" | "stdio";
   readonly service: () => McpService;
   /** Who a request of this instance speaks for. */
-  readonly principal: (context: ServerContext) => Promise<Principal>;
+  readonly caller: (context: ServerContext) => Promise<Caller>;
 }
 
 /**
@@ -46,7 +46,8 @@ export function createServer(
   server.setRequestHandler("tools/list", (request, context) =>
     guarded(ports, async () => {
       if (request.params?.cursor !== undefined) throw invalidParams("Invalid cursor");
-      const list = parts.service().listTools(await parts.principal(context), era);
+      const { principal } = await parts.caller(context);
+      const list = parts.service().listTools(principal, era);
       return { tools: JSON.parse(Buffer.from(list).toString()) as [] };
     }),
   );
@@ -57,6 +58,7 @@ export function createServer(
         tool: name,
         args: args as JsonObject,
         transport,
+        requestId: context.mcpReq.id,
         // A disconnect is no cancel in the stateless 2025 era: what was sent runs to its end.
         cancel: listChanged ? fromAbortSignal(context.mcpReq.signal) : undefined,
         onProgress: reportProgress(meta?.progressToken, context),
@@ -70,12 +72,12 @@ export function createServer(
 
 async function callTool(
   parts: ServerParts,
-  call: Omit<Call, "principal">,
+  call: Omit<Call, keyof Caller>,
   { era, context }: { readonly era: Era; readonly context: ServerContext },
 ): Promise<CallToolResult> {
   try {
-    const principal = await parts.principal(context);
-    return toResult(await parts.service().callTool({ ...call, principal }), era);
+    const caller = await parts.caller(context);
+    return toResult(await parts.service().callTool({ ...call, ...caller }), era);
   } catch (error) {
     if (!(error instanceof AuthError)) throw error;
     // No HTTP status can say it here: the model tells its user.

@@ -1,4 +1,5 @@
 import type { Principal } from "../base/principal.ts";
+import type { Origin } from "../observe/event.ts";
 import type { CallTool } from "../call/call.ts";
 import type { ParamHeader } from "../tools/tool.ts";
 
@@ -12,7 +13,7 @@ export interface McpService {
   /** Arguments that this caller must repeat as headers; none for a tool that is not shown to them. */
   readonly paramHeaders: (tool: string, principal: Principal) => readonly ParamHeader[];
   /** Every scope the tool needs when this caller lacks one; undefined otherwise. */
-  readonly missingScopes: (tool: string, principal: Principal) => readonly string[] | undefined;
+  readonly missingScopes: (tool: string, origin: Origin) => readonly string[] | undefined;
 }
 
 export type Era = "legacy" | "modern";

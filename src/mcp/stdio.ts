@@ -3,6 +3,7 @@ import type { Server } from "@modelcontextprotocol/server";
 import { serveStdio, StdioServerTransport } from "@modelcontextprotocol/server/stdio";
 import type { Ports } from "../base/ports.ts";
 import type { Principal } from "../base/principal.ts";
+import type { Caller } from "./client.ts";
 import { createServer } from "./server.ts";
 import type { McpService, ServerInfo } from "./service.ts";
 
@@ -39,7 +40,12 @@ export function createStdioEndpoint(
     parts.input.once("end", resolve);
     parts.input.once("close", resolve);
   });
-  const server = { ...parts, transport: "stdio" as const };
+  const caller = async (): Promise<Caller> => ({
+    principal: await parts.principal(),
+    client: undefined,
+    protocol: undefined,
+  });
+  const server = { ...parts, transport: "stdio" as const, caller };
   const handle = serveStdio(
     (context) => {
       const instance = createServer(server, context, ports);

@@ -1,81 +1,265 @@
-import { createHmac, randomBytes } from "node:crypto";
-import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
-import { join } from "node:path";
+import { hash, randomBytes } from "node:crypto";
+import { hostname } from "node:os";
 import { ConfigError } from "../base/errors.ts";
 import type { Issue } from "../base/issue.ts";
 import type { JsonObject } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
-import type { Principal } from "../base/principal.ts";
-import { escapeText } from "../base/text.ts";
 import type { AuditConfig } from "../config/config.ts";
+import { openAuditFile, type AuditFile } from "./audit-file.ts";
+import { createSigner } from "./checkpoint.ts";
+import { createDigest } from "./digest.ts";
+import type { CallEnd, CallTrace, Note, RecordedCall } from "./event.ts";
+import { createLineWriter } from "./line.ts";
+import { quote } from "./quote.ts";
+import { createStreamSink } from "./sink.ts";
+import { createUlids } from "./ulid.ts";
 
-/** What happened, in the words of the room that saw it. */
-export interface AuditEvent {
-  readonly event: "tool.call" | "auth.deny" | "policy.deny" | "request.reject" | "config.reload";
-  readonly outcome: "success" | "failure" | "denied" | "cancelled";
-  /** Stable and snake_case: the code of the error. */
-  readonly reason: string | undefined;
-  readonly principal: Principal | undefined;
-  readonly transport: "http" | "stdio" | "cli";
-  /** As the caller spelled it, when no tool of that name was found. */
-  readonly tool: string | undefined;
-  readonly operation: string | undefined;
-  readonly api: string | undefined;
-  readonly args: JsonObject | undefined;
-  readonly upstreamStatus: number | undefined;
-  readonly durationMs: number;
-}
+/**
+ * Whether a record is as safe as `audit.durability` asks: at once, or after its write. `false`: it
+ * waits for a sink that does not work, or was lost and counted.
+ */
+type Written = boolean | Promise<boolean>;
 
-/** Append-only NDJSON, one line per terminal event, written to the system before the reply. */
+/**
+ * Append-only NDJSON: one line per event, each with the SHA-256 of the line before, one chain per
+ * start of the process.
+ */
 export interface Audit {
-  readonly record: (event: AuditEvent) => void;
-  readonly close: () => void;
+  /** Announces a call that may change something, before it is sent. */
+  readonly intend: (
+    call: RecordedCall,
+    trace: CallTrace,
+  ) => { readonly id: string; readonly written: Written };
+  /** The terminal record of a call; to be awaited before its answer is sent. */
+  readonly call: (call: RecordedCall, end: CallEnd, trace: CallTrace) => Written;
+  /** Written before it returns, for who answers at once. */
+  readonly note: (note: Note) => void;
+  /** The first record of this process. */
+  readonly start: (detail: JsonObject) => void;
+  /** Why records cannot be written at the moment. */
+  readonly problem: () => string | undefined;
+  /** Writes `server.stop` and the last checkpoint. */
+  readonly close: () => Promise<void>;
 }
+
+export interface AuditDeps {
+  /** Version of the program. */
+  readonly version: string;
+  /** Where the `stdout` sink writes: in stdio mode that stream belongs to the protocol. */
+  readonly stdout: (bytes: Uint8Array) => Promise<void>;
+}
+
+const chunkBytes = 131_072;
+const maxWaitingBytes = 16_777_216;
+const maxWaitingRecords = 10_000;
+const checkpointRecords = 1_000;
+const checkpointMs = 60_000;
+/** How long a buffered line may stay in memory. */
+const bufferMs = 20;
+/** A sink that takes longer counts as one that does not work. */
+const stalledMs = 2_000;
+
+const genesis = "0".repeat(64);
 
 /**
  * @throws ConfigError `audit_unavailable` when a file cannot be opened: without its record nothing
  *   may be called.
- * @param stdout Where the `stdout` sink writes: in stdio mode that stream belongs to the protocol.
  */
-export function createAudit(
-  config: AuditConfig,
-  ports: Ports,
-  stdout: (line: string) => void,
-): Audit {
+export function createAudit(config: AuditConfig, ports: Ports, deps: AuditDeps): Audit {
+  const files: AuditFile[] = [];
+  const sinks = config.sinks.map((sink) => {
+    if (sink.kind === "stdout") return createStreamSink(deps.stdout);
+    const file = open(sink.dir, config, ports);
+    files.push(file);
+    return file;
+  });
   // Arguments have little entropy: a bare digest could be guessed, a keyed one only compared.
-  const key = randomBytes(32);
-  const sinks = config.sinks.map((sink) =>
-    sink.kind === "stdout" ? { write: stdout, close: () => {} } : openFile(sink.dir),
-  );
+  const lines = createLineWriter(config.args, createDigest());
+  const sign = config.signingKey && createSigner(config.signingKey);
+  const makeUlid = createUlids();
+  const clock = createClock();
+  const instance = hostname();
+  const chain = `${instance}@${clock(ports.now())}-${randomBytes(2).toString("hex")}`.slice(-96);
+  const link = `,"chain":${quote(chain)},"prev":"sha256:`;
+  const tail = `,"gateway":{"version":${quote(deps.version, 32)},"instance":${quote(instance, 64)}}`;
+  const buffered = config.durability === "buffered";
+
+  let prev = files[0]?.head ?? genesis;
+  let seq = 0;
+  let lost = 0;
+  let sinceCheckpoint = 0;
+  let chunk = Buffer.allocUnsafe(chunkBytes);
+  let used = 0;
+  let pendingRecords = 0;
+  let waitingRecords = 0;
+  let batch: Batch | undefined;
+  let stopped = false;
+
+  const flush = (): void => {
+    const ended = batch;
+    batch = undefined;
+    if (used === 0) return ended?.settle(true);
+    const bytes = chunk.subarray(0, used);
+    const results = sinks.map((sink) => sink.write(bytes));
+    used = 0;
+    waitingRecords = sinks.some((sink) => sink.waitingBytes() > 0)
+      ? waitingRecords + pendingRecords
+      : 0;
+    pendingRecords = 0;
+    if (ended === undefined) return;
+    if (results.every((result) => result === true)) ended.settle(true);
+    else if (results.includes(false)) ended.settle(false);
+    else ended.settle(settled(results));
+  };
+  const put = (text: string): void => {
+    if (used + text.length * 3 > chunk.length) flush();
+    const end = used + chunk.write(text, used, "utf8");
+    prev = hash("sha256", chunk.subarray(used, end), "hex");
+    used = end;
+    pendingRecords++;
+  };
+  const headOf = (id: string, now: number): string =>
+    `{"v":1,"id":"${id}","seq":${++seq}${link}${prev}","time":"${clock(now)}"`;
+  const checkpoint = (): void => {
+    sinceCheckpoint = 0;
+    const now = ports.now();
+    const records = seq;
+    const text = `${headOf(makeUlid(now), now)},"event":"audit.checkpoint","outcome":"success","records":${records}${tail}`;
+    put(`${sign ? sign(text) : text}}\n`);
+  };
+  const hasRoom = (): boolean => {
+    if (waitingRecords === 0) return true;
+    const waiting = Math.max(...sinks.map((sink) => sink.waitingBytes()));
+    if (waiting === 0) waitingRecords = 0;
+    return waiting < maxWaitingBytes && waitingRecords < maxWaitingRecords;
+  };
+  /** @returns The record's id; undefined when there was no room for it. */
+  const append = (body: string, now: number): string | undefined => {
+    if (!hasRoom()) {
+      lost++;
+      return undefined;
+    }
+    if (lost > 0) admitLoss();
+    const id = makeUlid(now);
+    put(`${headOf(id, now)}${body}${tail}}\n`);
+    if (++sinceCheckpoint >= checkpointRecords) checkpoint();
+    return id;
+  };
+  /** What is missing is said in the place where it is missing, and the chain goes on over it. */
+  const admitLoss = (): void => {
+    const records = lost;
+    lost = 0;
+    append(lines.note({ ...gap, detail: { gap: { records } } }), ports.now());
+  };
+  /** Everything of one turn of the event loop is written at once. */
+  const written = (): Written => {
+    if (buffered) {
+      batch ??= startBatch(() => setTimeout(flush, bufferMs).unref());
+      return true;
+    }
+    batch ??= startBatch(() => setImmediate(flush));
+    return batch.result;
+  };
+  const timer = setInterval(() => {
+    if (sinceCheckpoint === 0 && lost === 0) return;
+    if (lost > 0 && hasRoom()) admitLoss();
+    if (sinceCheckpoint > 0) checkpoint();
+    flush();
+  }, checkpointMs).unref();
+  const note = (event: Note): void => {
+    append(lines.note(event), ports.now());
+    if (buffered) void written();
+    else flush();
+  };
+
   return {
-    record(event) {
-      const line = `${JSON.stringify(describe(event, ports.now(), config.args, key))}\n`;
-      for (const { write } of sinks) {
-        try {
-          write(line);
-        } catch (cause) {
-          ports.log.error("audit_write_failed", {}, cause);
-        }
-      }
+    intend(call, trace) {
+      const id = append(lines.intent(call, trace), ports.now());
+      return id === undefined ? { id: "", written: false } : { id, written: written() };
     },
-    close() {
-      for (const { close } of sinks) close();
+    call(call, end, trace) {
+      const now = ports.now();
+      return append(lines.call(call, end, trace, now), now) === undefined ? false : written();
+    },
+    note,
+    start(detail) {
+      const tornBytes = files.reduce((sum, file) => sum + file.tornBytes, 0);
+      const recovered = tornBytes === 0 ? {} : { recovered: { torn_bytes: tornBytes } };
+      note({ ...lifetime, event: "server.start", detail: { ...detail, ...recovered } });
+    },
+    problem() {
+      const problem = sinks.map((sink) => sink.problem()).find((one) => one !== undefined);
+      return problem ?? (hasRoom() ? undefined : "the queue is full");
+    },
+    async close() {
+      if (stopped) return;
+      stopped = true;
+      clearInterval(timer);
+      if (seq > 0) {
+        note({ ...lifetime, event: "server.stop", detail: undefined });
+        checkpoint();
+      }
+      flush();
+      await Promise.all(sinks.map((sink) => sink.close()));
     },
   };
 }
 
-/** Name of the file that is written to in the directory of a `file` sink. */
-export const auditFile = "audit.ndjson";
+const lifetime = {
+  outcome: "success",
+  reason: undefined,
+  principal: undefined,
+  transport: undefined,
+  tool: undefined,
+} as const;
 
-function openFile(dir: string): { write: (line: string) => void; close: () => void } {
-  const file = openAppending(dir);
-  return { write: (line) => void writeSync(file, line), close: () => closeSync(file) };
+const gap = { ...lifetime, event: "audit.gap", outcome: "failure", reason: "queue_full" } as const;
+
+/** Those who wait for one write. */
+interface Batch {
+  readonly result: Promise<boolean>;
+  readonly settle: (written: Written) => void;
 }
 
-function openAppending(dir: string): number {
+function startBatch(schedule: () => unknown): Batch {
+  let settle: Batch["settle"] = () => {};
+  const result = new Promise<boolean>((resolve) => {
+    settle = resolve;
+  });
+  schedule();
+  return { result, settle };
+}
+
+/** Whether every sink has it, within a time that a caller can be let wait. */
+async function settled(results: readonly Written[]): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(resolve, stalledMs, false);
+  });
+  const all = Promise.all(results.map(async (one) => one)).then((list) => list.every(Boolean));
   try {
-    mkdirSync(dir, { recursive: true });
-    return openSync(join(dir, auditFile), "a", 0o640);
+    return await Promise.race([all, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Many records share a millisecond. */
+function createClock(): (now: number) => string {
+  let last = Number.NaN;
+  let text = "";
+  return (now) => {
+    if (now !== last) {
+      last = now;
+      text = new Date(now).toISOString();
+    }
+    return text;
+  };
+}
+
+function open(dir: string, { durability }: AuditConfig, ports: Ports): AuditFile {
+  try {
+    return openAuditFile(dir, durability === "fsync", ports);
   } catch (cause) {
     const issue: Issue = {
       severity: "error",
@@ -86,55 +270,4 @@ function openAppending(dir: string): number {
     };
     throw new ConfigError([issue], { cause });
   }
-}
-
-function describe(
-  event: AuditEvent,
-  now: number,
-  mode: AuditConfig["args"],
-  key: Buffer,
-): JsonObject {
-  const { principal, args } = event;
-  return {
-    v: 1,
-    time: new Date(now).toISOString(),
-    event: event.event,
-    outcome: event.outcome,
-    ...(event.reason === undefined ? {} : { reason: event.reason }),
-    ...(principal === undefined ? {} : { actor: describeActor(principal, key) }),
-    mcp: { transport: event.transport },
-    ...(event.tool === undefined
-      ? {}
-      : {
-          tool: {
-            name: escapeText(event.tool, 128),
-            ...(event.api === undefined ? {} : { source: escapeText(event.api) }),
-            ...(event.operation === undefined ? {} : { operation: escapeText(event.operation) }),
-          },
-        }),
-    ...(args === undefined || mode === "none" ? {} : { args: describeArgs(args, key) }),
-    ...(event.upstreamStatus === undefined ? {} : { upstream: { status: event.upstreamStatus } }),
-    duration_ms: Math.round(event.durationMs * 10) / 10,
-  };
-}
-
-const maxScopes = 64;
-
-function describeActor(principal: Principal, key: Buffer): JsonObject {
-  return {
-    sub: escapeText(principal.sub),
-    iss: escapeText(principal.iss),
-    ...(principal.clientId === undefined ? {} : { client_id: escapeText(principal.clientId) }),
-    scopes: [...principal.scopes].slice(0, maxScopes).map((scope) => escapeText(scope, 128)),
-    ...(principal.token === undefined ? {} : { token_fp: hmac(principal.tokenHash, key) }),
-  };
-}
-
-function describeArgs(args: JsonObject, key: Buffer): JsonObject {
-  const text = JSON.stringify(args);
-  return { mode: "digest", digest: hmac(text, key), bytes: Buffer.byteLength(text) };
-}
-
-function hmac(text: string, key: Buffer): string {
-  return `hmac-sha256:${createHmac("sha256", key).update(text).digest("base64url").slice(0, 22)}`;
 }

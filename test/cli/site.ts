@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, vi } from "vitest";
 import { startApi, type TestApi } from "../world/api.ts";
+import { readEnds, type AuditRecord } from "../world/audit.ts";
 import { startIdp, type TestIdp } from "../world/idp.ts";
 import { freePort, leaksToken } from "../world/world.ts";
 import { runProgram, startProgram, type Ended, type Program } from "./program.ts";
@@ -29,7 +30,10 @@ export interface Site {
   readonly run: (args: readonly string[], env?: Readonly<Record<string, string>>) => Promise<Ended>;
   /** Killed at the end of the test, if it still runs. */
   readonly start: (args: readonly string[], env?: Readonly<Record<string, string>>) => Program;
-  readonly audit: () => Promise<readonly Readonly<Record<string, unknown>>[]>;
+  /** What callers did and how it ended. */
+  readonly audit: () => Promise<readonly AuditRecord[]>;
+  /** The whole audit log. */
+  readonly auditText: () => Promise<string>;
   readonly edit: (file: string, change: (text: string) => string) => Promise<void>;
 }
 
@@ -139,11 +143,8 @@ ${auth === "oauth" ? rules : rules.replace(/ *scopes:.*\n/, "")}audit: {sinks: [
     idp,
     start,
     run: (args, env) => start(args, env).ended,
-    audit: async () =>
-      (await auditText())
-        .split("\n")
-        .filter((line) => line !== "")
-        .map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>),
+    auditText,
+    audit: async () => readEnds(await auditText()),
     async edit(file, change) {
       await writeFile(join(dir, file), change(await readFile(join(dir, file), "utf8")));
     },

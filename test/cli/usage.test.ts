@@ -54,6 +54,7 @@ const readers = [
   ["call", "x"],
   ["healthcheck"],
   ["audit", "tail"],
+  ["audit", "verify"],
 ];
 
 test.each(readers)("without gateway.yaml %s %s is 78", async (...args) => {

@@ -51,7 +51,7 @@ export async function house(): Promise<House> {
     info: { name: "tollgate", version: "0.0.0-test" },
     ports: { now: () => Date.now(), log: createLog((line) => void logs.push(line), "debug") },
     fetch: globalThis.fetch,
-    writeAudit: () => {},
+    writeAudit: async () => {},
   });
   await gateway.listen();
   const guarded = new Set<string>();

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { appendFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
+import { readEnds } from "../world/audit.ts";
 import { world } from "../world/world.ts";
 import { answerAsShop, shop } from "../mcp/shop.ts";
 import { legacy, modern } from "../mcp/wire.ts";
@@ -128,8 +129,8 @@ test("the token comes from the environment, and a file may renew it while the pr
   await once(running.process, "exit");
 
   expect(made.api.requests).toHaveLength(2);
-  const lines = (await readFile(join(folder.dir, "audit", "audit.ndjson"), "utf8")).trim();
-  expect(lines.split("\n").map((line) => JSON.parse(line) as object)).toMatchObject([
+  const text = await readFile(join(folder.dir, "audit", "audit.ndjson"), "utf8");
+  expect(readEnds(text)).toMatchObject([
     { event: "tool.call", actor: { sub: "bob" }, mcp: { transport: "stdio" } },
     { event: "auth.deny", outcome: "denied", mcp: { transport: "stdio" } },
     { event: "tool.call", actor: { sub: "alice" }, mcp: { transport: "stdio" } },

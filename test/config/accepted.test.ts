@@ -106,7 +106,13 @@ test("the shortest file gets every default", async () => {
       { path: "/mcp", resource: "https://mcp.acme.com/mcp", apis: ["things"], audience: [] },
     ],
     limits: { maxRequestBytes: 2 ** 20, maxResponseBytes: 2 ** 20, maxConcurrentCalls: 128 },
-    audit: { sinks: [{ kind: "file", dir: join(directory, "var/audit") }], args: "digest" },
+    audit: {
+      sinks: [{ kind: "file", dir: join(directory, "var/audit") }],
+      args: "digest",
+      durability: "flushed",
+      onFailure: "deny-unsafe",
+      signingKey: undefined,
+    },
     warnings: [],
   });
 });
@@ -578,6 +584,9 @@ test("audit takes bare words, directories and no digest", async () => {
       { kind: "file", dir: "/var/log/t" },
     ],
     args: "none",
+    durability: "flushed",
+    onFailure: "deny-unsafe",
+    signingKey: undefined,
   });
 });
 

@@ -46,7 +46,7 @@ test.each([
       info: { name: "tollgate", version: "0" },
       ports: { now: () => Date.now(), log: createLog(() => {}, "error") },
       fetch: globalThis.fetch,
-      writeAudit: () => {},
+      writeAudit: async () => {},
     });
     expect(gateway.snapshot.files).toEqual(
       expect.arrayContaining(

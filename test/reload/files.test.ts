@@ -182,7 +182,7 @@ audit: {sinks: [{file: {dir: ${join(dir, "audit")}}}]}
     info: { name: "tollgate", version: "0.0.0-test" },
     ports: { now: () => Date.now(), log: createLog(() => {}, "error") },
     fetch: globalThis.fetch,
-    writeAudit: () => {},
+    writeAudit: async () => {},
   });
   gateway.watch(() => {});
   onTestFinished(async () => {

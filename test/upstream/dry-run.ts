@@ -21,6 +21,9 @@ export async function dryRunAndCall(it: World, tool: string, args: JsonObject): 
     args,
     principal: anonymous,
     transport: "cli",
+    protocol: undefined,
+    requestId: undefined,
+    client: undefined,
     cancel: undefined,
     onProgress: undefined,
   } as const;

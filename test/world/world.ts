@@ -6,6 +6,7 @@ import { expect, onTestFinished } from "vitest";
 import { createGateway, type Gateway } from "../../src/gateway.ts";
 import { createLog } from "../../src/observe/log.ts";
 import { startApi, type TestApi } from "./api.ts";
+import { readEnds, type AuditRecord } from "./audit.ts";
 import { startIdp, type TestIdp } from "./idp.ts";
 
 export interface WorldOptions {
@@ -27,6 +28,8 @@ export interface WorldOptions {
     /** YAML of further apis; `API_URL` in it is where the API listens. */
     readonly apis?: string;
   };
+  /** More of `audit`, as a flow mapping without braces. */
+  readonly audit?: string;
   /** Path of the API's base URL. */
   readonly basePath?: string;
 }
@@ -40,7 +43,10 @@ export interface World {
   readonly idp: TestIdp;
   /** Directory of gateway.yaml and spec.json. */
   readonly dir: string;
-  readonly audit: () => Promise<Readonly<Record<string, unknown>>[]>;
+  /** What callers did and how it ended. */
+  readonly audit: () => Promise<AuditRecord[]>;
+  /** The whole audit log. */
+  readonly auditText: () => Promise<string>;
   readonly logs: readonly string[];
   /** POSTs a body as a client of the 2025 era would, with a fresh token unless headers say so. */
   readonly post: (body: unknown, headers?: Readonly<Record<string, string>>) => Promise<Response>;
@@ -78,7 +84,7 @@ export async function world(options: WorldOptions): Promise<World> {
     info: { name: "tollgate", version: "0.0.0-test" },
     ports: { now: () => Date.now(), log: createLog((line) => void logs.push(line), "debug") },
     fetch: globalThis.fetch,
-    writeAudit: () => {},
+    writeAudit: async () => {},
   });
   await gateway.listen();
   const auditText = (): Promise<string> => readFile(join(dir, "audit", "audit.ndjson"), "utf8");
@@ -118,11 +124,8 @@ export async function world(options: WorldOptions): Promise<World> {
     dir,
     logs,
     post,
-    audit: async () =>
-      (await auditText())
-        .split("\n")
-        .filter((line) => line !== "")
-        .map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>),
+    auditText,
+    audit: async () => readEnds(await auditText()),
     async call(name, args = {}, claims = {}) {
       const params = { name, arguments: args };
       const authorization = `Bearer ${await idp.token(claims)}`;
@@ -168,7 +171,7 @@ apis:
     tools:
 ${indent(tools, 6)}
 ${indent((options.extra?.apis ?? "").replaceAll("API_URL", api.url), 2)}
-audit: {sinks: [{file: {dir: audit}}]}
+audit: {sinks: [{file: {dir: audit}}], ${auditYaml(options)}}
 ${options.extra?.top ?? ""}
 `;
 }
@@ -179,6 +182,10 @@ function authYaml(
 ): string {
   return `{mode: oauth, scopes: [mcp:tools], issuers: [{issuer: "${url}"}], ${extra?.auth ?? ""}
   clients: {gateway: {issuer: "${url}", id: gw, auth: client_secret_basic, secret: "\${CLIENT_SECRET}"}, ${clients}}}`;
+}
+
+function auditYaml({ audit = "" }: WorldOptions): string {
+  return audit;
 }
 
 function indent(text: string, by: number): string {

@@ -1,6 +1,8 @@
+import { createPrivateKey } from "node:crypto";
 import { resolve } from "node:path";
+import { Secret } from "../../base/secret.ts";
 import type { AuditConfig, LimitsConfig } from "../config.ts";
-import { child, itemsOf, nameOf, textOf } from "../node.ts";
+import { child, itemsOf, label, nameOf, textOf, type YamlNode } from "../node.ts";
 import { type Scope, sizeOf } from "./scope.ts";
 
 export function compileLimits({ root, problems }: Scope): LimitsConfig {
@@ -27,5 +29,36 @@ export function compileAudit({ root, directory, problems }: Scope): AuditConfig 
     seen.add(key);
     return dir === undefined ? { kind: "stdout" } : { kind: "file", dir };
   });
-  return { sinks, args: textOf(child(audit, "args")) === "none" ? "none" : "digest" };
+  return {
+    sinks,
+    args: textOf(child(audit, "args")) === "none" ? "none" : "digest",
+    durability: textOf(child(audit, "durability")) as AuditConfig["durability"],
+    onFailure: textOf(child(audit, "onFailure")) as AuditConfig["onFailure"],
+    signingKey: signingKey({ problems }, child(audit, "signingKey")),
+  };
+}
+
+function signingKey(
+  { problems }: Pick<Scope, "problems">,
+  node: YamlNode | undefined,
+): Secret | undefined {
+  const text = textOf(node);
+  if (node === undefined || text === undefined) return undefined;
+  if (!isEd25519(text)) {
+    problems.error({
+      at: node,
+      code: "invalid_key",
+      message: `${label(node)} must be an unencrypted Ed25519 private key in PEM form (BEGIN PRIVATE KEY)`,
+      help: "make one with: openssl genpkey -algorithm ed25519",
+    });
+  }
+  return new Secret(text);
+}
+
+function isEd25519(pem: string): boolean {
+  try {
+    return createPrivateKey(pem).asymmetricKeyType === "ed25519";
+  } catch {
+    return false;
+  }
 }

@@ -91,5 +91,30 @@ export const auditSchema: JsonSchema = section(
       },
       ["digest", "none"],
     ),
+    durability: choice(
+      {
+        description:
+          "What a record must have reached before its call is answered. `flushed`: the operating system, so that it outlives the process; `fsync`: the disk, so that it outlives the machine; `buffered`: memory.",
+        default: "flushed",
+        examples: ["fsync"],
+      },
+      ["buffered", "flushed", "fsync"],
+    ),
+    onFailure: choice(
+      {
+        description:
+          "What happens while records cannot be written. `deny`: calls are refused; `deny-unsafe`: those that may change something (POST, PUT, PATCH, DELETE) are; `allow`: none is, up to 10,000 records wait, and what is lost beyond them is counted in the log itself.",
+        default: "deny-unsafe",
+        examples: ["deny"],
+      },
+      ["deny", "deny-unsafe", "allow"],
+    ),
+    signingKey: text({
+      description:
+        "Ed25519 private key as PKCS #8 PEM: signs a checkpoint every 1000 records, every minute and at the end, so that nobody without it can write the log anew.",
+      "x-default": "checkpoints are not signed",
+      "x-secret": true,
+      examples: ["${file:/run/secrets/audit.pem}"],
+    }),
   },
 );

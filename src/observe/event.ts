@@ -1,0 +1,76 @@
+import type { JsonObject } from "../base/json.ts";
+import type { Principal } from "../base/principal.ts";
+import type { ToolText } from "./text.ts";
+
+/** The program at the other end. One object per connection and name, so that its text is made once. */
+export interface Client {
+  readonly ip: string | undefined;
+  readonly userAgent: string | undefined;
+  /** As it calls itself. */
+  readonly name: string | undefined;
+  readonly version: string | undefined;
+}
+
+/** Which request of which caller. */
+export interface Origin {
+  readonly principal: Principal;
+  readonly transport: "http" | "stdio" | "cli";
+  /** Revision of MCP, where the request names one. */
+  readonly protocol: string | undefined;
+  /** `id` of JSON-RPC. */
+  readonly requestId: string | number | undefined;
+  readonly client: Client | undefined;
+}
+
+export interface RecordedCall extends Origin {
+  /** As the caller spelled it. */
+  readonly tool: string;
+  readonly args: JsonObject | undefined;
+}
+
+type Outcome = "success" | "failure" | "denied" | "cancelled" | "shed";
+
+/** How a call ended. */
+export interface CallEnd {
+  readonly event: "tool.call" | "policy.deny" | "rate.deny" | "auth.deny";
+  readonly outcome: Outcome;
+  /** Stable and snake_case: the code of the error. */
+  readonly reason: string | undefined;
+}
+
+/** What became known on the road; filled while the call goes on. */
+export interface CallTrace {
+  /** Of the tool that was found, whether the caller may know of it or not. */
+  tool: ToolText | undefined;
+  /** `id` of the record that announced the call. */
+  intent: string | undefined;
+  readonly startedAt: number;
+  /** When the first request went out. */
+  sentAt: number;
+  attempts: number;
+  /** Of the last answer. */
+  status: number | undefined;
+  /** When the last answer was whole. */
+  answeredAt: number;
+  answerBytes: number;
+  isError: boolean;
+}
+
+/** Everything that is no call. */
+export interface Note {
+  readonly event:
+    | "auth.deny"
+    | "policy.deny"
+    | "request.reject"
+    | "config.reload"
+    | "server.start"
+    | "server.stop"
+    | "audit.gap";
+  readonly outcome: Outcome;
+  readonly reason: string | undefined;
+  readonly principal: Principal | undefined;
+  readonly transport: "http" | "stdio" | "cli" | undefined;
+  readonly tool: string | undefined;
+  /** Members of the record that only this event has. */
+  readonly detail: JsonObject | undefined;
+}
