@@ -8,7 +8,7 @@ import type { Ports } from "./base/ports.ts";
 import type { Principal } from "./base/principal.ts";
 import type { Broker } from "./broker/broker.ts";
 import type { BrokerClient } from "./broker/client.ts";
-import type { ApiConfig, Config } from "./config/config.ts";
+import type { ApiConfig, ClientAuthConfig, Config } from "./config/config.ts";
 import { loadConfig } from "./config/load.ts";
 import { createHttpServer, httpTimes } from "./http/server.ts";
 import { createMcpEndpoint } from "./mcp/endpoint.ts";
@@ -383,11 +383,7 @@ async function startableBroker(
   const clients = [...config.clients.values()]
     .filter((client) => client.issuer === broker.issuer)
     .flatMap(({ name, id, auth }): BrokerClient[] => {
-      const key = keys.get(name);
-      const own =
-        auth.kind !== "private_key_jwt"
-          ? auth
-          : key && { kind: auth.kind, jwks: [key.publicJwk as BrokerJwk] };
+      const own = brokerAuthOf(auth, keys.get(name));
       if (own === undefined) return [];
       return [
         {
@@ -410,7 +406,21 @@ async function startableBroker(
   return createBroker(broker, { resources: () => resourcesOf(current()), clients }, ports);
 }
 
-type BrokerJwk = Extract<BrokerClient["auth"], { kind: "private_key_jwt" }>["jwks"][number];
+/** undefined: a way that the broker does not know. */
+function brokerAuthOf(
+  auth: ClientAuthConfig,
+  key: MadeKey | undefined,
+): BrokerClient["auth"] | undefined {
+  switch (auth.kind) {
+    case "client_secret_basic":
+    case "client_secret_post":
+      return auth;
+    case "private_key_jwt":
+      return key && { kind: auth.kind, jwks: [key.publicJwk] };
+    case "none":
+      return undefined;
+  }
+}
 
 interface Target {
   readonly audience: readonly string[];

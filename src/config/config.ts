@@ -114,6 +114,8 @@ export interface ClientConfig {
 }
 
 export type ClientAuthConfig =
+  /** The token endpoint asks no one who they are: Google's, for tokens of a workload pool. */
+  | { readonly kind: "none" }
   | { readonly kind: "client_secret_basic"; readonly secret: Secret }
   | { readonly kind: "client_secret_post"; readonly secret: Secret }
   | {
@@ -195,12 +197,26 @@ export interface RefsConfig {
 export type CredentialConfig =
   | { readonly kind: "none" }
   | {
-      /** RFC 8693: a token for this API and this person. */
+      /** A token for this API and this person. */
       readonly kind: "exchange";
+      /** RFC 8693, or RFC 7523 §2.1 with the caller's token as assertion. */
+      readonly grant: "token-exchange" | "jwt-bearer";
       readonly client: string;
       readonly audience: readonly string[];
       readonly resource: readonly string[];
       readonly scope: readonly string[];
+      /** `operation`: of `scope`, what the operation's security requirements ask for. */
+      readonly scopeGranularity: "operation" | "api";
+      /** Scopes that an answer may have unasked. */
+      readonly addedScopes: readonly string[];
+      /** More form fields. */
+      readonly parameters: ReadonlyMap<string, string>;
+      readonly verifyAudience: boolean;
+      /** URIs; only `token-exchange` sends them. */
+      readonly subjectTokenType: string;
+      /** undefined: not sent. */
+      readonly requestedTokenType: string | undefined;
+      readonly actor: "none" | "self";
     }
   | {
       readonly kind: "clientCredentials";

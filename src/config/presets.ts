@@ -1,4 +1,5 @@
 import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
+import { exchangePreset } from "./exchange-presets.ts";
 import { child, joinPath, plainValue, textOf, type YamlNode } from "./node.ts";
 
 /**
@@ -70,12 +71,20 @@ export function presetOf(issuer: YamlNode): JsonObject {
 
 /** Puts presets where the operator wrote nothing: over the schema's defaults, under the file. */
 export function expandPresets(root: YamlNode): YamlNode {
-  return change(root, ["auth", "issuers"], (issuers) =>
-    rebuild(
-      issuers,
-      new Map([...issuers.children].map(([key, item]) => [key, fill(item, presetOf(item))])),
+  const issuers = change(root, ["auth", "issuers"], (list) =>
+    changeEach(list, (issuer) => fill(issuer, presetOf(issuer))),
+  );
+  return change(issuers, ["apis"], (apis) =>
+    changeEach(apis, (api) =>
+      change(api, ["credential", "exchange"], (exchange) =>
+        fill(exchange, exchangePreset(textOf(child(exchange, "preset"))).keys),
+      ),
     ),
   );
+}
+
+function changeEach(node: YamlNode, edit: (item: YamlNode) => YamlNode): YamlNode {
+  return rebuild(node, new Map([...node.children].map(([key, item]) => [key, edit(item)])));
 }
 
 function change(

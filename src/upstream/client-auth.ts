@@ -24,6 +24,8 @@ export type ClientKeys = ReadonlyMap<string, ClientKey>;
 export function createClientAuth(client: ClientConfig, keys: ClientKeys, ports: Ports): ClientAuth {
   const { auth } = client;
   switch (auth.kind) {
+    case "none":
+      return () => {};
     case "client_secret_basic":
       return basic(auth.secret);
     case "client_secret_post": {

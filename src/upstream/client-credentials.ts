@@ -14,7 +14,7 @@ export type ClientCredentialsConfig = Extract<CredentialConfig, { kind: "clientC
 export function createClientCredentials(
   api: string,
   config: ClientCredentialsConfig,
-  deps: Omit<TokenDeps, "inbound">,
+  deps: TokenDeps,
   ports: Ports,
 ): Credential {
   const { client, requestToken, tokens } = deps;

@@ -2,11 +2,12 @@ import { ConfigError } from "../base/errors.ts";
 import type { Ports } from "../base/ports.ts";
 import type { ApiConfig, ClientConfig } from "../config/config.ts";
 import type { ClientKeys } from "./client-auth.ts";
-import { createClientCredentials } from "./client-credentials.ts";
+import { type ClientCredentialsConfig, createClientCredentials } from "./client-credentials.ts";
 import type { Tool } from "../tools/tool.ts";
 import type { Credential } from "./credential-parts.ts";
 import { createExchange } from "./exchange.ts";
 import type { IssuerMetadata } from "./issuer-metadata.ts";
+import { scopeFor } from "./operation-scope.ts";
 import { createStatic, noCredential } from "./static.ts";
 import { tokenKey, type TokenCache, type TokenDeps } from "./token-cache.ts";
 import { createTokenEndpoint } from "./token-endpoint.ts";
@@ -26,7 +27,10 @@ export interface CredentialDeps {
 }
 
 /** The credential of one API, made once for each tool. */
-export type ApiCredential = (tool: Pick<Tool, "scopes">) => Credential;
+export type ApiCredential = (tool: {
+  readonly scopes: Tool["scopes"];
+  readonly operation: Pick<Tool["operation"], "security">;
+}) => Credential;
 
 /**
  * Compiles an API's `credential`; asks nobody before the first call.
@@ -48,9 +52,19 @@ export function createCredential(
     }
     case "exchange": {
       const shared = tokenDeps(api, credential.client, deps, ports);
-      return ({ scopes: needed }) => {
+      const self =
+        credential.actor === "self"
+          ? createClientCredentials(api.id, ownToken(credential.client), shared, ports)
+          : undefined;
+      return ({ scopes: needed, operation }) => {
+        const scope = scopeFor(credential, operation.security);
         const inbound = { offered: deps.offeredScopes, needed };
-        return createExchange(api.id, credential, { ...shared, inbound }, ports);
+        return createExchange(
+          api.id,
+          { ...credential, scope },
+          { ...shared, inbound, self },
+          ports,
+        );
       };
     }
     case "clientCredentials": {
@@ -61,12 +75,12 @@ export function createCredential(
   }
 }
 
-function tokenDeps(
-  api: ApiConfig,
-  name: string,
-  deps: CredentialDeps,
-  ports: Ports,
-): Omit<TokenDeps, "inbound"> {
+/** For nobody in particular: it only says who acts. */
+function ownToken(client: string): ClientCredentialsConfig {
+  return { kind: "clientCredentials", client, audience: [], resource: [], scope: [] };
+}
+
+function tokenDeps(api: ApiConfig, name: string, deps: CredentialDeps, ports: Ports): TokenDeps {
   const client = deps.clients.get(name);
   if (client === undefined) {
     throw new ConfigError([

@@ -4,14 +4,19 @@ import type { Ports } from "../base/ports.ts";
 import type { Principal } from "../base/principal.ts";
 import type { CredentialConfig } from "../config/config.ts";
 import type { Credential } from "./credential-parts.ts";
-import { type Grant, toGrant } from "./grant.ts";
+import { bearerOf, type Grant, toGrant } from "./grant.ts";
 import { readJwtClaims } from "./jwt-claims.ts";
 import { type TokenDeps, tokenKey, unlessCancelled } from "./token-cache.ts";
 import { targetParameters, type TokenReply } from "./token-endpoint.ts";
 import { explainFailure, TokenFailure } from "./token-failure.ts";
 
-const grantType = "urn:ietf:params:oauth:grant-type:token-exchange";
+const grantTypes = {
+  "token-exchange": "urn:ietf:params:oauth:grant-type:token-exchange",
+  "jwt-bearer": "urn:ietf:params:oauth:grant-type:jwt-bearer",
+} as const;
 const accessTokenType = "urn:ietf:params:oauth:token-type:access_token";
+/** What may come when no type was asked for. */
+const commonTypes = [accessTokenType, "urn:ietf:params:oauth:token-type:jwt"];
 /** How long a person is not sent to log in a second time, when the first did not help. */
 const toldMs = 10 * 60_000;
 /** Of `act` in `act` (RFC 8693 §4.1): a longer chain is a loop. */
@@ -19,44 +24,75 @@ const maxActors = 5;
 
 export type ExchangeConfig = Extract<CredentialConfig, { kind: "exchange" }>;
 
-/** RFC 8693: the caller's token becomes one for this API, this person and these scopes only. */
+export interface ExchangeDeps extends TokenDeps {
+  /** Scopes of callers' tokens. */
+  readonly inbound: {
+    /** Those that the gateway names to clients. */
+    readonly offered: ReadonlySet<string>;
+    /** Those that the tool needs beyond the baseline: a challenge names them all. */
+    readonly needed: readonly string[];
+  };
+  /** A token of the gateway's own, when the new token shall say who acts. */
+  readonly self: Credential | undefined;
+}
+
+/** The caller's token becomes one for this API, this person and these scopes only. */
 export function createExchange(
   api: string,
   config: ExchangeConfig,
-  deps: TokenDeps,
+  deps: ExchangeDeps,
   ports: Ports,
 ): Credential {
   const { client, requestToken, tokens } = deps;
   const { now } = ports;
-  const targets = targetParameters(config);
+  const grantType = grantTypes[config.grant];
+  const fixed = [...config.parameters, ...targetParameters(config)];
+  const place = [api, client.issuer, client.tokenUrl ?? null, client.id];
   // The hash has a fixed length, so with the subject token's hash behind it the key stays unambiguous.
   const prefix = tokenKey([
+    ...place,
     grantType,
-    api,
-    client.issuer,
-    client.tokenUrl ?? null,
-    client.id,
     config.resource,
     config.audience,
     config.scope.toSorted(),
-    accessTokenType,
+    [...config.parameters].flat(),
+    config.subjectTokenType,
+    config.requestedTokenType ?? null,
+    config.actor,
   ]);
   const keyOf = (principal: Principal) => `${prefix}.${principal.tokenHash}`;
   /** By this client at this API: after a new login the token is another one, the person is not. */
   const personOf = ({ iss, sub, clientId }: Principal) =>
-    tokenKey([prefix, iss, sub, clientId ?? null]);
+    tokenKey([...place, iss, sub, clientId ?? null]);
 
   async function request(principal: Principal, subjectToken: string): Promise<Grant> {
     const requestedAt = now();
-    const reply = await requestToken(grantType, [
-      ["subject_token", subjectToken],
-      ["subject_token_type", accessTokenType],
-      ["requested_token_type", accessTokenType],
-      ...targets,
-    ]);
+    const subject = await subjectParameters(principal, subjectToken);
+    const reply = await requestToken(grantType, [...subject, ...fixed]);
     refuseUnasked(reply, { ...config, subjectToken });
     tokens.told.delete(personOf(principal));
     return toGrant(reply, requestedAt, principal.expiresAt);
+  }
+
+  /** RFC 8693 §2.1, or RFC 7523 §2.1. */
+  async function subjectParameters(
+    principal: Principal,
+    subjectToken: string,
+  ): Promise<readonly Parameter[]> {
+    if (config.grant === "jwt-bearer") return [["assertion", subjectToken]];
+    const actor = await deps.self?.get(principal, undefined);
+    const { requestedTokenType: type } = config;
+    return [
+      ["subject_token", subjectToken],
+      ["subject_token_type", config.subjectTokenType],
+      ...(type === undefined ? [] : [["requested_token_type", type] as const]),
+      ...(actor === undefined
+        ? []
+        : [
+            ["actor_token", bearerOf(actor)] as const,
+            ["actor_token_type", accessTokenType] as const,
+          ]),
+    ];
   }
 
   async function obtain(principal: Principal): Promise<Grant["parts"]> {
@@ -125,21 +161,35 @@ function actorsOf(act: JsonValue | undefined): number {
   return count;
 }
 
+type Parameter = readonly [string, string];
+
 /** An answer that is not what was asked for is a fault of the server or an attack, never a token. */
 function refuseUnasked(
   reply: TokenReply,
-  asked: Pick<ExchangeConfig, "audience" | "resource" | "scope"> & {
-    readonly subjectToken: string;
-  },
+  asked: ExchangeConfig & { readonly subjectToken: string },
 ): void {
   if (reply.accessToken === asked.subjectToken) throw new TokenFailure("exchange_echo");
-  if (reply.issuedTokenType !== undefined && reply.issuedTokenType !== accessTokenType)
+  const { issuedTokenType: type } = reply;
+  const types = asked.requestedTokenType === undefined ? commonTypes : [asked.requestedTokenType];
+  if (type !== undefined && !types.includes(type))
     throw new TokenFailure("wrong_issued_token_type");
   // Without a scope in the request the server's own default is what was asked for.
-  if (asked.scope.length > 0 && reply.scope?.some((scope) => !asked.scope.includes(scope)))
+  if (asked.scope.length > 0 && reply.scope?.some((scope) => !mayHave(asked, scope)))
     throw new TokenFailure("scope_widened");
-  if (isForOthers(reply.accessToken, [...asked.audience, ...asked.resource]))
+  if (
+    asked.verifyAudience &&
+    isForOthers(reply.accessToken, [...asked.audience, ...asked.resource])
+  )
     throw new TokenFailure("wrong_audience");
+}
+
+/** `api://orders/.default` is Entra's word for every scope of that application the person consented to. */
+function mayHave({ scope: asked, addedScopes }: ExchangeConfig, scope: string): boolean {
+  return (
+    asked.includes(scope) ||
+    addedScopes.includes(scope) ||
+    asked.some((one) => one.endsWith("/.default") && scope.startsWith(one.slice(0, -8)))
+  );
 }
 
 /** Only a JWT that names its audience can tell; the signature is the API's to check. */

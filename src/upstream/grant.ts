@@ -30,6 +30,11 @@ export function toGrant(reply: TokenReply, requestedAt: number, endsBy: number):
   };
 }
 
+/** The token in such parts. */
+export function bearerOf({ headers }: CredentialParts): string {
+  return (headers[1] ?? "").slice("Bearer ".length);
+}
+
 function tokenEnd({ accessToken, expiresInMs }: TokenReply, requestedAt: number): number {
   const byReply = expiresInMs === undefined ? Infinity : requestedAt + expiresInMs;
   const end = Math.min(byReply, jwtExpiry(accessToken));

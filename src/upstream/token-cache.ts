@@ -44,18 +44,9 @@ export interface TokenCache {
   readonly told: Cache<TokenFailure>;
 }
 
-/** Scopes of callers' tokens. */
-interface InboundScopes {
-  /** Those that the gateway names to clients. */
-  readonly offered: ReadonlySet<string>;
-  /** Those that the tool needs beyond the baseline: a challenge names them all. */
-  readonly needed: readonly string[];
-}
-
 /** What a credential kind that asks a token endpoint is made from. */
 export interface TokenDeps {
   readonly client: ClientConfig;
-  readonly inbound: InboundScopes;
   readonly requestToken: RequestToken;
   readonly tokens: TokenCache;
 }

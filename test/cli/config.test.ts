@@ -18,6 +18,10 @@ apis:
     spec: "https://specs.acme.com/things.yaml?key=\${SPEC_KEY}"
     credential: {static: {header: X-Key, value: "Key \${API_KEY}"}}
     tools: [{match: {tags: [a]}}]
+  orders:
+    spec: orders.yaml
+    credential: {exchange: {preset: entra, client: corp, scope: "api://orders/.default"}}
+    tools: [{match: {tags: [a]}}]
 `;
 const env = {
   PORT: "3000",
@@ -52,6 +56,15 @@ test("config show prints what the file means, and no secret", async () => {
       things: {
         spec: "https://specs.acme.com/things.yaml?***",
         credential: { static: { header: "X-Key", value: "***" } },
+      },
+      orders: {
+        credential: {
+          exchange: {
+            preset: "entra",
+            grant: "jwt-bearer",
+            parameters: { requested_token_use: "on_behalf_of" },
+          },
+        },
       },
     },
   });

@@ -18,6 +18,7 @@ import type {
   ClientConfig,
   CredentialConfig,
 } from "../../src/config/config.ts";
+import type { Operation } from "../../src/openapi/operation.ts";
 import type { ClientKeys } from "../../src/upstream/client-auth.ts";
 import { createCredential } from "../../src/upstream/credential.ts";
 import type { Credential } from "../../src/upstream/credential-parts.ts";
@@ -158,6 +159,14 @@ export const exchange: Extract<CredentialConfig, { kind: "exchange" }> = {
   audience: ["courses-api"],
   resource: [],
   scope: ["courses:read"],
+  grant: "token-exchange",
+  scopeGranularity: "operation",
+  addedScopes: [],
+  parameters: new Map(),
+  verifyAudience: true,
+  subjectTokenType: "urn:ietf:params:oauth:token-type:access_token",
+  requestedTokenType: "urn:ietf:params:oauth:token-type:access_token",
+  actor: "none",
 };
 
 /** A person whose token is `token`; it ends an hour after the real now. */
@@ -185,7 +194,8 @@ export function createRoom(
     readonly clientKeys?: ClientKeys;
     readonly fetch?: typeof fetch;
     readonly offeredScopes?: readonly string[];
-    readonly toolScopes?: readonly string[];
+    /** What the document asks of the operation. */
+    readonly security?: Operation["security"];
   } = {},
 ): (credential: CredentialConfig, id?: string) => Credential {
   const send = options.fetch ?? fetch;
@@ -198,7 +208,14 @@ export function createRoom(
     offeredScopes: new Set(options.offeredScopes),
   };
   return (credential, id) =>
-    createCredential(apiConfig(credential, id), deps, ports)({ scopes: options.toolScopes ?? [] });
+    createCredential(
+      apiConfig(credential, id),
+      deps,
+      ports,
+    )({
+      scopes: [],
+      operation: { security: options.security ?? [] },
+    });
 }
 
 export function secretAuth(

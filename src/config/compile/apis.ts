@@ -19,7 +19,6 @@ export function compileApis(
   scope: Scope,
   clients: ReadonlyMap<string, ClientConfig>,
 ): readonly ApiConfig[] {
-  const names = [...clients.keys()];
   return entriesOf(child(scope.root, "apis")).map(([id, node]) => {
     const spec = child(node, "spec");
     return {
@@ -34,7 +33,7 @@ export function compileApis(
       url: checkUrl(child(node, "url"), apiRules, scope.problems),
       server: compileServer(scope, child(node, "server")),
       allowedHosts: itemsOf(child(node, "allowedHosts")).map((host) => textOf(host) ?? ""),
-      credential: compileCredential(scope, child(node, "credential"), names),
+      credential: compileCredential(scope, child(node, "credential"), clients),
       timeoutMs: durationOf(child(node, "timeout"), { min: "1ms", max: "300s" }, scope.problems),
       deepObjectArrays: (textOf(child(node, "deepObjectArrays")) ??
         "repeat") as ApiConfig["deepObjectArrays"],

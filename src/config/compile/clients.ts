@@ -29,6 +29,10 @@ export function compileClients(
 
 function compileClientAuth(scope: Scope, node: YamlNode, embedded: boolean): ClientAuthConfig {
   const kind = textOf(child(node, "auth"));
+  if (kind === "none") {
+    refuse(scope, node, kind, ["secret", "key", "algorithm", "keyId"]);
+    return { kind };
+  }
   if (kind === "private_key_jwt") {
     refuse(scope, node, kind, ["secret"]);
     if (!embedded) demand(scope, node, kind, "key");

@@ -1,46 +1,154 @@
 import { nearest } from "../../base/nearest.ts";
-import type { CredentialConfig } from "../config.ts";
-import { child, label, quote, scalarsOf, textOf, textsOf, type YamlNode } from "../node.ts";
+import type { ClientConfig, CredentialConfig } from "../config.ts";
+import { exchangePreset, protocolFields } from "../exchange-presets.ts";
+import {
+  child,
+  entriesOf,
+  label,
+  nameOf,
+  quote,
+  scalarsOf,
+  textOf,
+  textsOf,
+  writtenChild,
+  type YamlNode,
+} from "../node.ts";
 import { didYouMean } from "../problems.ts";
 import type { Scope } from "./scope.ts";
 import { compileStatic } from "./static.ts";
 
-/** @param clients Names of `auth.clients`. */
+type ExchangeConfig = Extract<CredentialConfig, { kind: "exchange" }>;
+
+type Clients = ReadonlyMap<string, ClientConfig>;
+
+/** @param clients Those of `auth.clients`. */
 export function compileCredential(
   scope: Scope,
   node: YamlNode | undefined,
-  clients: readonly string[],
+  clients: Clients,
 ): CredentialConfig {
-  for (const kind of ["exchange", "clientCredentials"] as const) {
-    const grant = child(node, kind);
-    if (grant === undefined) continue;
-    checkClient(scope, child(grant, "client"), clients);
-    checkResources(scope, child(grant, "resource"));
-    return {
-      kind,
-      client: textOf(child(grant, "client")) ?? "",
-      audience: textsOf(child(grant, "audience")),
-      resource: textsOf(child(grant, "resource")),
-      scope: textsOf(child(grant, "scope")),
-    };
+  const exchange = child(node, "exchange");
+  if (exchange !== undefined) {
+    checkPreset(scope, exchange);
+    checkProof(scope, child(exchange, "client"), clients, textOf(child(exchange, "preset")));
+    return compileExchange(scope, exchange, clients);
+  }
+  const bearer = child(node, "jwtBearer");
+  if (bearer !== undefined) {
+    checkProof(scope, child(bearer, "client"), clients, undefined);
+    return compileExchange(scope, bearer, clients);
+  }
+  const own = child(node, "clientCredentials");
+  if (own !== undefined) {
+    checkProof(scope, child(own, "client"), clients, undefined);
+    return { kind: "clientCredentials", ...compileTargets(scope, own, clients) };
   }
   const fixed = child(node, "static");
   return fixed === undefined ? { kind: "none" } : compileStatic(scope, fixed);
 }
 
-function checkClient(
+type Targets = Pick<ExchangeConfig, "client" | "audience" | "resource" | "scope">;
+
+function compileTargets(scope: Scope, node: YamlNode, clients: Clients): Targets {
+  checkClient(scope, child(node, "client"), clients);
+  checkResources(scope, child(node, "resource"));
+  return {
+    client: textOf(child(node, "client")) ?? "",
+    audience: textsOf(child(node, "audience")),
+    resource: textsOf(child(node, "resource")),
+    scope: textsOf(child(node, "scope")),
+  };
+}
+
+/** `jwtBearer` has fewer keys than `exchange`, and the grant in its name. */
+function compileExchange(scope: Scope, node: YamlNode, clients: Clients): ExchangeConfig {
+  const grant = textOf(child(node, "grant")) === "token-exchange" ? "token-exchange" : "jwt-bearer";
+  if (grant === "jwt-bearer")
+    refuse(scope, node, `grant: ${grant}`, ["subjectTokenType", "requestedTokenType", "actor"]);
+  return {
+    kind: "exchange",
+    grant,
+    ...compileTargets(scope, node, clients),
+    scopeGranularity: textOf(child(node, "scopeGranularity")) === "api" ? "api" : "operation",
+    addedScopes: textsOf(child(node, "addedScopes")),
+    parameters: compileParameters(scope, child(node, "parameters")),
+    verifyAudience: child(node, "verifyAudience")?.value !== false,
+    subjectTokenType: tokenTypeOf(child(node, "subjectTokenType")) ?? "",
+    requestedTokenType: tokenTypeOf(child(node, "requestedTokenType")),
+    actor: textOf(child(node, "actor")) === "self" ? "self" : "none",
+  };
+}
+
+/** RFC 8693 §3: a short name stands for its URI. */
+function tokenTypeOf(node: YamlNode | undefined): string | undefined {
+  const text = textOf(node);
+  if (text === undefined || text === "none") return undefined;
+  return text.includes(":") ? text : `urn:ietf:params:oauth:token-type:${text}`;
+}
+
+function compileParameters(
   { problems }: Scope,
   node: YamlNode | undefined,
-  clients: readonly string[],
+): ReadonlyMap<string, string> {
+  const parameters = new Map<string, string>();
+  for (const [name, value] of entriesOf(node)) {
+    parameters.set(name, textOf(value) ?? "");
+    if (!protocolFields.has(name)) continue;
+    const message = `${label(value)} is a field that other keys of the credential decide`;
+    problems.error({ at: nameOf(value), code: "conflicting_keys", message });
+  }
+  return parameters;
+}
+
+function checkPreset(scope: Scope, node: YamlNode): void {
+  const name = textOf(child(node, "preset")) ?? "";
+  const { required, unknown } = exchangePreset(name);
+  for (const key of required) {
+    if (child(node, key) !== undefined) continue;
+    const message = `${label(node)} needs "${key}" with preset: ${name}`;
+    scope.problems.error({ at: nameOf(node), code: "missing_key", message });
+  }
+  refuse(scope, node, `preset: ${name}`, unknown);
+}
+
+function refuse(
+  { problems }: Scope,
+  node: YamlNode,
+  beside: string,
+  keys: readonly string[],
 ): void {
+  for (const key of keys) {
+    const extra = writtenChild(node, key);
+    if (extra === undefined) continue;
+    const message = `${label(extra)} has no meaning with ${beside}`;
+    problems.error({ at: nameOf(extra), code: "conflicting_keys", message });
+  }
+}
+
+function checkClient({ problems }: Scope, node: YamlNode | undefined, clients: Clients): void {
   const name = textOf(node);
-  if (node === undefined || name === undefined || clients.includes(name)) return;
+  if (node === undefined || name === undefined || clients.has(name)) return;
   problems.error({
     at: node,
     code: "unknown_client",
     message: `${label(node)}: auth.clients has no ${quote(node)}`,
-    help: node.origin === undefined ? didYouMean(nearest(name, clients)) : undefined,
+    help: node.origin === undefined ? didYouMean(nearest(name, [...clients.keys()])) : undefined,
   });
+}
+
+/** A client that proves nothing could be anybody, so only a server that wants it so gets it. */
+function checkProof(
+  { problems }: Scope,
+  node: YamlNode | undefined,
+  clients: Clients,
+  preset: string | undefined,
+): void {
+  const proves = clients.get(textOf(node) ?? "")?.auth.kind !== "none";
+  if (node === undefined || proves === (preset !== "google-sts")) return;
+  const message = proves
+    ? `${label(node)} needs a client with auth: none for preset: google-sts`
+    : `${label(node)} has auth: none, which only preset: google-sts takes`;
+  problems.error({ at: node, code: "conflicting_keys", message });
 }
 
 /** RFC 8707 §2: an absolute URI without a fragment. */

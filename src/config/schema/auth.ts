@@ -257,11 +257,12 @@ const clientSchema: JsonSchema = section(
     id: text({ description: "The client_id.", examples: ["tollgate"] }),
     auth: choice(
       {
-        description: "How it authenticates to the token endpoint (RFC 7591 §2).",
+        description:
+          "How it authenticates to the token endpoint (RFC 7591 §2); `none` for `preset: google-sts` only.",
         default: "client_secret_basic",
         examples: ["private_key_jwt"],
       },
-      ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+      ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"],
     ),
     secret: text({
       description: "The client secret; for the two `client_secret_…` methods.",

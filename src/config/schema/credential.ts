@@ -1,5 +1,6 @@
 import type { JsonObject, JsonSchema } from "../../base/json.ts";
-import { exactlyOne, oneOrMany, section, text } from "./shape.ts";
+import { exchangePresetNames } from "../exchange-presets.ts";
+import { choice, exactlyOne, flag, list, named, oneOrMany, section, text } from "./shape.ts";
 import { scopeToken, token } from "./units.ts";
 
 /** What both token grants ask for. */
@@ -30,6 +31,101 @@ const grant: JsonObject = {
     scopeToken,
   ),
 };
+
+/** What both grants for a person can say beyond that. */
+const perPerson: JsonObject = {
+  ...grant,
+  scopeGranularity: choice(
+    {
+      description:
+        "`operation`: of `scope`, only what the document's security requirements of the operation ask for, if they ask for any; `api`: always all.",
+      default: "operation",
+      examples: ["api"],
+    },
+    ["operation", "api"],
+  ),
+  addedScopes: list(
+    {
+      description: "Scopes that the answer may have although they were not asked for.",
+      default: [],
+      examples: [["openid", "profile"]],
+    },
+    scopeToken,
+  ),
+  parameters: named(
+    {
+      description: "More form fields of the request, as the authorization server wants them.",
+      default: {},
+      examples: [{ connection: "github" }],
+    },
+    { pattern: "^[A-Za-z0-9_.:-]{1,128}$" },
+    { type: "string" },
+  ),
+  verifyAudience: flag({
+    description:
+      "Refuse a token that is a JWT whose `aud` names neither `audience` nor `resource`. Its signature is the API's to check.",
+    default: true,
+    examples: [false],
+  }),
+};
+
+const tokenType = "^([a-z0-9_-]+|urn:[!-~]+|https?:[!-~]+)$";
+
+const exchangeSchema: JsonSchema = section(
+  {
+    description: "A token for this API and this person, by token exchange (RFC 8693).",
+    "x-default": "—",
+    examples: [{ client: "corp", audience: "courses-api", scope: ["courses:read"] }],
+  },
+  ["client"],
+  {
+    preset: choice(
+      {
+        description:
+          "Fills the keys below for one product; `tollgate config show` prints what it fills in.",
+        default: "generic",
+        examples: ["keycloak"],
+      },
+      exchangePresetNames,
+    ),
+    grant: choice(
+      {
+        description:
+          "`token-exchange` (RFC 8693), or `jwt-bearer` (RFC 7523 §2.1) with the caller's token as assertion.",
+        default: "token-exchange",
+        examples: ["jwt-bearer"],
+      },
+      ["token-exchange", "jwt-bearer"],
+    ),
+    ...perPerson,
+    subjectTokenType: text(
+      {
+        description: "`subject_token_type`: a name of RFC 8693 §3 or a whole URI.",
+        default: "access_token",
+        examples: ["jwt"],
+      },
+      { pattern: tokenType },
+    ),
+    requestedTokenType: text(
+      {
+        description:
+          "`requested_token_type`, which the answer must then be of: a name of RFC 8693 §3, a whole URI, or `none` to leave it out.",
+        default: "access_token",
+        examples: ["jwt"],
+      },
+      { pattern: tokenType },
+    ),
+    actor: choice(
+      {
+        description:
+          "`self`: a token of the gateway's own goes along as `actor_token`, so that the new one says who acts (RFC 8693 §4.1).",
+        default: "none",
+        examples: ["self"],
+      },
+      ["none", "self"],
+    ),
+  },
+);
 
 const staticSchema: JsonSchema = section(
   {
@@ -94,14 +190,16 @@ export const credentialSchema: JsonSchema = {
       { description: "One kind with its settings." },
       [],
       {
-        exchange: section(
+        exchange: exchangeSchema,
+        jwtBearer: section(
           {
-            description: "A token for this API and this person, by token exchange (RFC 8693).",
+            description:
+              "A token for this API and this person, with the caller's token as assertion (RFC 7523 §2.1).",
             "x-default": "—",
-            examples: [{ client: "corp", audience: "courses-api", scope: ["courses:read"] }],
+            examples: [{ client: "corp", scope: ["courses:read"] }],
           },
           ["client"],
-          grant,
+          perPerson,
         ),
         clientCredentials: section(
           {
@@ -123,7 +221,7 @@ export const credentialSchema: JsonSchema = {
           {},
         ),
       },
-      exactlyOne(["exchange", "clientCredentials", "static", "none"]),
+      exactlyOne(["exchange", "jwtBearer", "clientCredentials", "static", "none"]),
     ),
   ],
 };

@@ -250,6 +250,47 @@ export const meanings: readonly Refused[] = [
     code: "unknown_client",
     help: 'did you mean "corp"?',
   },
+  ...[
+    ["keycloak", "client: corp", "audience"],
+    ["entra", "client: corp", "scope"],
+    ["okta", "client: corp, audience: a", "scope"],
+    ["auth0", "client: corp", "audience"],
+  ].map(([preset, keys, missing]) => ({
+    because: `${preset} needs ${missing} for an exchange`,
+    from: "      exchange: {client: corp, audience: courses-api, scope: [courses:read]}",
+    to: `      ¦exchange: {preset: ${preset}, ${keys}}`,
+    code: "missing_key",
+  })),
+  {
+    because: "Entra knows no audience",
+    from: "{client: corp, audience: courses-api,",
+    to: "{client: corp, preset: entra, ¦audience: courses-api,",
+    code: "conflicting_keys",
+  },
+  {
+    because: "an assertion has no actor",
+    from: "{client: corp, audience: courses-api,",
+    to: "{client: corp, grant: jwt-bearer, ¦actor: self,",
+    code: "conflicting_keys",
+  },
+  {
+    because: "a parameter is not a way around the keys",
+    from: "{client: corp, audience: courses-api,",
+    to: "{client: corp, parameters: {¦audience: payroll},",
+    code: "conflicting_keys",
+  },
+  {
+    because: "a client that proves nothing gets no token",
+    from: "      auth: client_secret_basic\n      secret: ${CLIENT_SECRET}",
+    to: "      auth: none",
+    code: "conflicting_keys",
+  },
+  {
+    because: "Google asks for no proof",
+    from: "{client: corp, audience",
+    to: "{preset: google-sts, client: ¦corp, audience",
+    code: "conflicting_keys",
+  },
   {
     because: "a key is needed away from the broker",
     from: "    local:\n      issuer: http://localhost:4000",
