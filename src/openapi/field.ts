@@ -48,10 +48,12 @@ function styleOf(node: Node, { kind }: Fields, reading: Reading): StyleEncoding 
   const written = ["style", "explode", "allowReserved"].map((key) => member(node, key));
   if (written.every((value) => value === undefined)) return undefined;
   // 3.0 has them for URL-encoded forms only.
-  if (kind === "multipart" && reading.dialect.name === "3.0") return undefined;
+  if (kind === "multipart" && reading.dialectAt(node.at).name === "3.0") return undefined;
   const [name, explode, allowReserved] = written;
   const known =
-    reading.dialect.name === "2.0" ? [...formStyles, "tabDelimited" as const] : formStyles;
+    reading.dialectAt(node.at).name === "2.0"
+      ? [...formStyles, "tabDelimited" as const]
+      : formStyles;
   const style = known.find((one) => one === name) ?? "form";
   return {
     kind: "style",
@@ -63,8 +65,8 @@ function styleOf(node: Node, { kind }: Fields, reading: Reading): StyleEncoding 
 }
 
 /** Written by the conversion from 2.0 alone; a newer document cannot say it. */
-export function itemStylesOf(node: Node, { dialect }: Reading): readonly Style[] {
-  const styles = dialect.name === "2.0" ? member(node, "itemStyles") : undefined;
+export function itemStylesOf(node: Node, { dialectAt }: Reading): readonly Style[] {
+  const styles = dialectAt(node.at).name === "2.0" ? member(node, "itemStyles") : undefined;
   return Array.isArray(styles) ? (styles as readonly Style[]) : [];
 }
 

@@ -17,9 +17,7 @@ import { createSchemas, type Schemas } from "./schema/pool.ts";
 import { readSecuritySchemes } from "./security.ts";
 import { documentServers } from "./server.ts";
 import { readFileSource, type Source } from "./source.ts";
-import { withSubtypes } from "./subtypes.ts";
 import { cleanText } from "./text.ts";
-import { detectVersion } from "./version.ts";
 
 /** A document that gateway.yaml names. */
 export interface DocumentSource {
@@ -81,28 +79,26 @@ export function reachOf(source: DocumentSource, resolver: LookupFunction): Reach
 }
 
 function compileDocument(bundle: Bundle, files: readonly string[]): ApiDocument {
-  const { survey, failures } = bundle;
-  const { issues: warnings, warn } = createWarnings(bundle.source);
-  const { version, dialect } = detectVersion(bundle.source, warn);
-  const source = { ...bundle.source, root: withSubtypes(bundle.source.root, dialect) };
+  const { source, version, survey, dialectAt, failures } = bundle;
+  const { issues: warnings, warn } = createWarnings(source);
   warnings.push(...bundle.issues);
   const root: Node = { value: source.root, at: [] };
   const references = createReferences(root, survey, failures);
-  const around = { source, dialect, references, survey };
+  const around = { source, dialectAt, references, survey };
   const schemas = createSchemas({ ...around, hides: "readOnly" }, warn);
   let answers: Schemas | undefined;
   const answerSchemas = (): Schemas =>
     // What is wrong with a schema was said about the requests, or does not concern them.
     (answers ??= createSchemas({ ...around, hides: "writeOnly" }, () => {}));
-  const securitySchemes = readSecuritySchemes(root, { dialect, references, warn });
+  const securitySchemes = readSecuritySchemes(root, { dialectAt, references, warn });
   const baseAt: Model["baseAt"] = (at) => {
     const base = survey.baseAt(at);
     return base?.startsWith("http") === true ? base : undefined;
   };
-  const servers = documentServers(root, dialect, { warn, baseAt });
+  const servers = documentServers(root, dialectAt(root.at), { warn, baseAt });
   const model: Model = {
     root,
-    dialect,
+    dialectAt,
     references,
     schemas,
     answerSchemas,

@@ -4,13 +4,13 @@ import type { Node, Pointer } from "./node.ts";
 import type { SecurityScheme, Servers } from "./operation.ts";
 import { isFailure, type References, refOf } from "./reference.ts";
 import type { Schemas } from "./schema/pool.ts";
-import type { Dialect } from "./version.ts";
+import type { DialectAt } from "./version.ts";
 
 /** The document as the readers of its parts see it. */
 export interface Model {
   /** The whole document. */
   readonly root: Node;
-  readonly dialect: Dialect;
+  readonly dialectAt: DialectAt;
   readonly references: References;
   readonly schemas: Schemas;
   /** The same schemas as an answer has them; made when first asked for. */

@@ -59,9 +59,9 @@ export function readParameters(
 
 const locations = new Set<string>(["path", "query", "querystring", "header", "cookie"]);
 
-function locationOf(node: Node, { dialect }: Reading): ParameterIn {
+function locationOf(node: Node, { dialectAt }: Reading): ParameterIn {
   const where = textOf(node, "in") ?? "";
-  if (!locations.has(where) || (where === "querystring" && dialect.name !== "3.2"))
+  if (!locations.has(where) || (where === "querystring" && dialectAt(node.at).name !== "3.2"))
     fail("bad_parameter", `a parameter is in "${escapeText(where, 32)}"`, node);
   return where as ParameterIn;
 }
@@ -142,7 +142,8 @@ const joined: readonly Style[] = ["spaceDelimited", "pipeDelimited", "tabDelimit
 function styleOf(node: Node, where: ParameterIn, reading: Reading): ParameterEncoding {
   if (where === "querystring")
     fail("bad_parameter", "a querystring parameter has no content", node);
-  const allowed = reading.dialect.name === "2.0" ? [...styles[where], ...joined] : styles[where];
+  const allowed =
+    reading.dialectAt(node.at).name === "2.0" ? [...styles[where], ...joined] : styles[where];
   const written = textOf(node, "style");
   let style = allowed.find((name) => name === written);
   if (style === undefined) {

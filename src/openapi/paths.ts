@@ -4,13 +4,14 @@ import { createWarnings, type Finding, Unconvertible, type Warn, warningOf } fro
 import { fail, followOrFail, type Model, type Reading } from "./model.ts";
 import { child, children, isTrue, type Node, textOf, textsOf } from "./node.ts";
 import type { Operation, Servers, SkippedOperation } from "./operation.ts";
+import { documentsOf } from "./place.ts";
 import { effectiveParameters, readParameters, withoutCredentials } from "./parameter.ts";
 import { parsePathKey } from "./path.ts";
 import { readAnswer, readResponses } from "./response.ts";
 import { effectiveSecurity } from "./security.ts";
 import { ownServers } from "./server.ts";
 import type { Source } from "./source.ts";
-import { modernParameters } from "./swagger.ts";
+import { modernParameter, splitBody } from "./swagger.ts";
 import { cleanText } from "./text.ts";
 import { isKnownDialect } from "./schema/refer.ts";
 
@@ -81,13 +82,14 @@ function itemMember(item: readonly Node[], key: string): Node | undefined {
   return undefined;
 }
 
-function spotsOf(key: string, item: readonly Node[], { dialect }: Model): readonly Spot[] {
-  const standard = dialect.methods.flatMap((method) => {
+function spotsOf(key: string, item: readonly Node[], { dialectAt }: Model): readonly Spot[] {
+  const methods = new Set(item.flatMap(({ at }) => dialectAt(at).methods));
+  const standard = [...methods].flatMap((method) => {
     const node = itemMember(item, method);
     return node === undefined ? [] : [{ method: method.toUpperCase(), key, node, item }];
   });
-  if (dialect.name !== "3.2") return standard;
-  const additional = children(itemMember(item, "additionalOperations"));
+  const newest = item.filter(({ at }) => dialectAt(at).name === "3.2");
+  const additional = children(itemMember(newest, "additionalOperations"));
   return [...standard, ...additional.map(([method, node]) => ({ method, key, node, item }))];
 }
 
@@ -112,13 +114,16 @@ function readOperation(spot: Spot, model: Model, source: Source): Operation {
     [itemMember(item, "parameters"), child(node, "parameters")],
     reading,
   );
-  const { parameters: nodes, requestBody } =
-    model.dialect.name === "2.0"
-      ? modernParameters(written, node, model.root)
-      : { parameters: written, requestBody: child(node, "requestBody") };
+  const isOld = ({ at }: Node): boolean => model.dialectAt(at).name === "2.0";
+  const { parameters: nodes, requestBody } = isOld(node)
+    ? splitBody(written, node, documentsOf(node, model))
+    : { parameters: written, requestBody: child(node, "requestBody") };
+  const modern = nodes.map((parameter) =>
+    isOld(parameter) ? modernParameter(parameter) : parameter,
+  );
   const security = effectiveSecurity(node, model.root);
   const schemeNames = security.flatMap((alternative) => [...alternative.keys()]);
-  const parameters = readParameters(nodes, path, reading);
+  const parameters = readParameters(modern, path, reading);
   return {
     id: textOf(node, "operationId"),
     method,
@@ -143,8 +148,8 @@ function itemText(item: readonly Node[], key: string): string {
   return item.map((layer) => textOf(layer, key)).find((text) => text !== undefined) ?? "";
 }
 
-function checkDialect({ root, dialect }: Model, node: Node): void {
-  const uri = dialect.refSiblings ? textOf(root, "jsonSchemaDialect") : undefined;
+function checkDialect({ dialectAt }: Model, node: Node): void {
+  const uri = dialectAt(node.at).schemaDialect;
   if (uri !== undefined && !isKnownDialect(uri))
     fail("unknown_dialect", `the schema dialect "${escapeText(uri, 100)}" is not known`, node);
 }
@@ -162,7 +167,7 @@ function bodiesOf(method: string, written: Node | undefined, reading: Reading): 
 }
 
 function serversOf(node: Node, item: readonly Node[], reading: Reading): Servers {
-  if (reading.dialect.name === "2.0") return reading.servers;
+  if (reading.dialectAt(node.at).name === "2.0") return reading.servers;
   const lists = [child(node, "servers"), itemMember(item, "servers")];
   return ownServers(lists, reading) ?? reading.servers;
 }

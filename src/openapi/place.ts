@@ -1,4 +1,4 @@
-import type { Pointer } from "./node.ts";
+import { descend, type Node, type Pointer } from "./node.ts";
 
 /**
  * The documents of an API stand under one root: the main document's members are the root's own,
@@ -21,4 +21,10 @@ export function withinDocument(at: Pointer): Pointer {
 /** The name of another document, as the main one would refer to it; undefined for the main one. */
 export function documentName(at: Pointer): string | undefined {
   return at[0] === others ? at[1] : undefined;
+}
+
+/** The document that a node belongs to, then the main one. */
+export function documentsOf({ at }: Node, { root }: { readonly root: Node }): readonly Node[] {
+  const own = descend(root, documentOf(at));
+  return own === undefined || own.at.length === 0 ? [root] : [own, root];
 }

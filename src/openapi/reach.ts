@@ -4,6 +4,7 @@ import { dirname, sep } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 import type { Position } from "../base/issue.ts";
+import type { JsonValue } from "../base/json.ts";
 import { hostOf } from "../config/url.ts";
 import { isLoopback } from "../config/units.ts";
 import type { RefsConfig } from "../config/config.ts";
@@ -11,14 +12,18 @@ import type { AddressKind } from "./address.ts";
 import { documentError } from "./parsed.ts";
 import type { RefFailure } from "./reference.ts";
 import { fetchBytes, type Fetching, NotFetched } from "./remote.ts";
-import { parseSource, readBytes, readFileSource, type Source } from "./source.ts";
+import { mappingOf, parseSource, readBytes, readFileSource, type Source } from "./source.ts";
 
 /**
  * Reads the document with this URI, if the one that refers to it may.
  *
  * @throws ConfigError It may be read and is no usable document.
  */
-export type Reach = (uri: string, from: Source, place: Position) => Promise<Source | RefFailure>;
+export type Reach = (
+  uri: string,
+  from: Source<JsonValue>,
+  place: Position,
+) => Promise<Source<JsonValue> | RefFailure>;
 
 export interface ReachConfig {
   /** Path or URL of the main document. */
@@ -47,14 +52,18 @@ export async function readMain(config: ReachConfig, named: Position): Promise<So
   const signal = AbortSignal.timeout(fetchTimeoutMs);
   const permits = permitsFor(new URL(spec), config.refs);
   try {
-    return await fetchSource(spec, { lookup, permits, signal }, named);
+    return mappingOf(await fetchSource(spec, { lookup, permits, signal }, named), named);
   } catch (error) {
     if (!(error instanceof NotFetched)) throw error;
     throw documentError("spec_not_fetched", `${spec} ${error.message}`, named);
   }
 }
 
-async function fetchSource(uri: string, fetching: Fetching, named: Position): Promise<Source> {
+async function fetchSource(
+  uri: string,
+  fetching: Fetching,
+  named: Position,
+): Promise<Source<JsonValue>> {
   const bytes = await fetchBytes(new URL(uri), fetching);
   return parseSource({ file: uri, uri, bytes }, named);
 }
@@ -96,11 +105,11 @@ export function createReach(config: ReachConfig): Reach {
  * A file that calls itself `https://…` in `$self` has its neighbours beside it, under the names that
  * they would have there.
  */
-function isBeside(uri: string, { uri: at, base }: Source): boolean {
+function isBeside(uri: string, { uri: at, base }: Source<JsonValue>): boolean {
   return at.startsWith("file:") && base !== at && uri.startsWith(new URL(".", base).href);
 }
 
-function besideOf(uri: string, { uri: at, base }: Source): string {
+function besideOf(uri: string, { uri: at, base }: Source<JsonValue>): string {
   return new URL(uri.slice(new URL(".", base).href.length), at).href;
 }
 

@@ -1,6 +1,7 @@
 import { child, formatPointer, type Node, parsePointer, type Pointer } from "./node.ts";
 import { documentOf } from "./place.ts";
-import { absolute, type Survey } from "./survey.ts";
+import type { Survey } from "./survey.ts";
+import { absolute } from "./uri.ts";
 
 /** Why a reference leads to nothing. The reference itself is quoted by the caller, cut and escaped. */
 export interface RefFailure {

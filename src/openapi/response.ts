@@ -1,4 +1,6 @@
 import { kindOf, mediaTypeOf } from "./media.ts";
+import { documentsOf } from "./place.ts";
+import { nearest } from "./swagger.ts";
 import type { Reading } from "./model.ts";
 import { child, children, type Node, textOf, textsOf } from "./node.ts";
 import { Unconvertible } from "./finding.ts";
@@ -29,10 +31,10 @@ export function readResponses(operation: Node, reading: Reading): readonly Respo
 }
 
 function mediaTypes(response: Node, operation: Node, reading: Reading): readonly string[] {
-  if (reading.dialect.name !== "2.0")
+  if (reading.dialectAt(response.at).name !== "2.0")
     return children(child(response, "content")).map(([contentType]) => mediaTypeOf(contentType));
   if (child(response, "schema") === undefined) return [];
-  const produces = child(operation, "produces") ?? child(reading.root, "produces");
+  const produces = nearest("produces", [operation, ...documentsOf(operation, reading)]);
   return textsOf(produces).map(mediaTypeOf);
 }
 
@@ -61,7 +63,7 @@ export function readAnswer(operation: Node, reading: Reading): Answer | undefine
 }
 
 function jsonSchemaOf(response: Node, operation: Node, reading: Reading): Node | undefined {
-  if (reading.dialect.name === "2.0") {
+  if (reading.dialectAt(response.at).name === "2.0") {
     const isJson = mediaTypes(response, operation, reading).some(isJsonType);
     return isJson ? child(response, "schema") : undefined;
   }

@@ -3,15 +3,15 @@ import type { Warn } from "./finding.ts";
 import { child, children, descend, type Node, textOf, textsOf } from "./node.ts";
 import type { Operation, SecurityScheme } from "./operation.ts";
 import { isFailure, type References } from "./reference.ts";
-import type { Dialect } from "./version.ts";
+import type { DialectAt } from "./version.ts";
 
 /** Schemes of a kind that is not known are left out with a warning. */
 export function readSecuritySchemes(
   root: Node,
-  { dialect, references, warn }: { dialect: Dialect; references: References; warn: Warn },
+  { dialectAt, references, warn }: { dialectAt: DialectAt; references: References; warn: Warn },
 ): ReadonlyMap<string, SecurityScheme> {
   const schemes = new Map<string, SecurityScheme>();
-  for (const [name, written] of children(descend(root, dialect.securitySchemes))) {
+  for (const [name, written] of children(descend(root, dialectAt(root.at).securitySchemes))) {
     const node = references.follow(written);
     const scheme = isFailure(node) ? undefined : readScheme(node);
     if (scheme !== undefined) {

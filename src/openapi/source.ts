@@ -4,19 +4,22 @@ import { pathToFileURL } from "node:url";
 
 import { ConfigError } from "../base/errors.ts";
 import type { Position } from "../base/issue.ts";
-import { isJsonObject, type JsonObject } from "../base/json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
 import { parseJson } from "./json.ts";
 import type { Pointer } from "./node.ts";
 import { documentError } from "./parsed.ts";
-import { absolute } from "./survey.ts";
+import { absolute } from "./uri.ts";
 import { parseYaml } from "./yaml.ts";
 
 /** Of one document, wherever it comes from. */
 export const maxBytes: number = 32 * 1024 * 1024;
 const readTimeoutMs = 10_000;
 
-/** A parsed document that knows where in the text its values stand. */
-export interface Source {
+/**
+ * A parsed document that knows where in the text its values stand. A file that is only referred to
+ * may be a list.
+ */
+export interface Source<Root extends JsonValue = JsonObject> {
   /** Absolute path or URL: what positions name. */
   readonly file: string;
   /** Where it was found (RFC 3986 §5.1.3): `file:` or `https:`. */
@@ -24,7 +27,7 @@ export interface Source {
   /** What its references are relative to: `$self` of 3.2, else `uri`. */
   readonly base: string;
   readonly bytes: number;
-  readonly root: JsonObject;
+  readonly root: Root;
   readonly positionOf: (at: Pointer) => Position;
 }
 
@@ -41,15 +44,18 @@ export interface DocumentText {
  * @param named Where it is named: the position of every finding about the document itself.
  * @throws ConfigError No message quotes the content, which may not be a document at all.
  */
-export function parseSource({ file, uri, bytes }: DocumentText, named: Position): Source {
+export function parseSource(
+  { file, uri, bytes }: DocumentText,
+  named: Position,
+): Source<JsonValue> {
   const text = decode(bytes, file, named);
   // JSON is also YAML: what JSON.parse refuses gets the positions, or the leniency, of YAML.
-  const json = /^\s*\{/.test(text) ? parseJson(text, file) : undefined;
+  const json = /^\s*[[{]/.test(text) ? parseJson(text, file) : undefined;
   const { value, locate } = json ?? parseYaml(text, file);
-  if (!isJsonObject(value)) {
-    throw documentError("not_openapi", `${file} is not an OpenAPI document: no mapping`, named);
+  if (typeof value !== "object" || value === null) {
+    throw documentError("not_openapi", `${file} is neither a mapping nor a list`, named);
   }
-  const self = value["$self"];
+  const self = isJsonObject(value) ? value["$self"] : undefined;
   return {
     file,
     uri,
@@ -60,10 +66,19 @@ export function parseSource({ file, uri, bytes }: DocumentText, named: Position)
   };
 }
 
+/** @throws ConfigError `not_openapi` It is a list. */
+export function mappingOf(source: Source<JsonValue>, named: Position): Source {
+  const { root } = source;
+  if (isJsonObject(root)) return { ...source, root };
+  const message = `${source.file} is not an OpenAPI document: no mapping`;
+  throw documentError("not_openapi", message, named);
+}
+
 /** @throws ConfigError */
 export async function readFileSource(file: string, named: Position): Promise<Source> {
   const uri = pathToFileURL(file).href;
-  return parseSource({ file, uri, bytes: await readBytes(file, named) }, named);
+  const bytes = await readBytes(file, named);
+  return mappingOf(parseSource({ file, uri, bytes }, named), named);
 }
 
 /**

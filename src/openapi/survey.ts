@@ -1,6 +1,7 @@
-import type { JsonObject } from "../base/json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
 import { formatPointer, type Pointer } from "./node.ts";
 import type { Source } from "./source.ts";
+import { absolute } from "./uri.ts";
 
 /** A reference to somewhere else: the URI of that document, and where the reference stands. */
 interface Outgoing {
@@ -20,13 +21,13 @@ export interface Survey {
   readonly resourcesAround: (at: Pointer) => readonly Pointer[];
   /** Anchors written more than once cannot be told apart in one tool. */
   readonly repeatedAnchors: ReadonlySet<string>;
-  /** Schema dialects that schemas name (`$schema`). */
+  /** Schema dialects that schemas and documents name (`$schema`, `jsonSchemaDialect`). */
   readonly dialects: ReadonlySet<string>;
 }
 
 /** A survey that grows by one document after the other. */
 export interface GrowingSurvey extends Survey {
-  readonly add: (source: Source, at: Pointer) => void;
+  readonly add: (source: Source<JsonValue>, at: Pointer) => void;
   /** One more URI of a document. */
   readonly name: (uri: string, document: Pointer) => void;
   readonly known: (uri: string) => boolean;
@@ -45,7 +46,7 @@ export function createSurvey(): GrowingSurvey {
   const outgoing = new Map<string, Map<string, Pointer>>();
   let documents = 0;
 
-  const visitDocument = (source: Source, document: Pointer): void => {
+  const visitDocument = (source: Source<JsonValue>, document: Pointer): void => {
     const at = [...document];
     const key = formatPointer(document);
     const leaving = new Map<string, Pointer>();
@@ -85,7 +86,10 @@ export function createSurvey(): GrowingSurvey {
         at.pop();
       }
     };
-    visit(source.root, { key, base: source.base });
+    const { root } = source;
+    const schemaDialect = isJsonObject(root) ? root["jsonSchemaDialect"] : undefined;
+    if (typeof schemaDialect === "string") dialects.add(schemaDialect);
+    visit(root as JsonObject, { key, base: source.base });
   };
 
   const resourcesAround: Survey["resourcesAround"] = (at) => {
@@ -123,15 +127,4 @@ export function createSurvey(): GrowingSurvey {
 interface Resource {
   readonly key: string;
   readonly base: string | undefined;
-}
-
-/** Without its fragment; undefined when there is nothing that it could be relative to. */
-export function absolute(ref: string, base: string | undefined): string | undefined {
-  try {
-    const url = base === undefined ? new URL(ref) : new URL(ref, base);
-    url.hash = "";
-    return url.href;
-  } catch {
-    return undefined;
-  }
 }

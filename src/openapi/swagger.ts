@@ -25,26 +25,35 @@ const schemaKeywords = new Set([
 const formTypes = new Set(["application/x-www-form-urlencoded", "multipart/form-data"]);
 
 /**
- * The parameters of a 2.0 operation in the form of 3.x: `in: body` and `in: formData` become a
- * request body, `collectionFormat` becomes a style. Every node keeps its place in the document.
+ * What 2.0 writes among the parameters as 3.x has it: `in: body` and `in: formData` become a request
+ * body. Every node keeps its place in the document.
+ *
+ * @param documents The operation's own, then the main one: what `consumes` falls back to.
  */
-export function modernParameters(
+export function splitBody(
   written: readonly Node[],
   operation: Node,
-  root: Node,
+  documents: readonly (Node | undefined)[],
 ): { readonly parameters: readonly Node[]; readonly requestBody: Node | undefined } {
   const inBody = written.find((node) => textOf(node, "in") === "body");
   const fields = written.filter((node) => textOf(node, "in") === "formData");
   const parameters = written.filter(
     (node) => !["body", "formData"].includes(textOf(node, "in") ?? ""),
   );
-  const consumes = textsOf(child(operation, "consumes") ?? child(root, "consumes"));
+  const consumes = textsOf(nearest("consumes", [operation, ...documents]));
   const requestBody =
     inBody === undefined ? formBody(fields, operation, consumes) : plainBody(inBody, consumes);
-  return { parameters: parameters.map(modernParameter), requestBody };
+  return { parameters, requestBody };
 }
 
-function modernParameter(node: Node): Node {
+/** The first of these that has the member. */
+export function nearest(key: string, holders: readonly (Node | undefined)[]): Node | undefined {
+  const holder = holders.find((node) => node !== undefined && child(node, key) !== undefined);
+  return holder && child(holder, key);
+}
+
+/** A parameter of 2.0 in the form of 3.x: its keywords in a schema, `collectionFormat` as a style. */
+export function modernParameter(node: Node): Node {
   const where = textOf(node, "in") ?? "";
   const kept = Object.entries(node.value as JsonObject).filter(([key]) => !schemaKeywords.has(key));
   const value = { ...Object.fromEntries(kept), ...styleFor(node, where), schema: schemaOf(node) };

@@ -17,7 +17,12 @@ export interface Dialect {
   readonly nullable: string | undefined;
   /** Whether keywords beside a schema's `$ref` count. Before 3.1 they do not. */
   readonly refSiblings: boolean;
+  /** `jsonSchemaDialect`: what the document's schemas are written in, unless they say otherwise. */
+  readonly schemaDialect: string | undefined;
 }
+
+/** The dialect of the document that a place stands in. */
+export type DialectAt = (at: Pointer) => Dialect;
 
 const methods = ["get", "put", "post", "delete", "options", "head", "patch"];
 const components = {
@@ -26,7 +31,7 @@ const components = {
 };
 const modern = { ...components, nullable: undefined, refSiblings: true };
 
-const dialects: Readonly<Record<Dialect["name"], Dialect>> = {
+const dialects: Readonly<Record<Dialect["name"], Omit<Dialect, "schemaDialect">>> = {
   "2.0": {
     name: "2.0",
     schemas: ["definitions"],
@@ -49,7 +54,8 @@ const dialects: Readonly<Record<Dialect["name"], Dialect>> = {
 /** @throws ConfigError `not_openapi` or `unsupported_version`. */
 export function detectVersion(source: Source, warn: Warn): { version: string; dialect: Dialect } {
   const swagger = written(source.root["swagger"]);
-  if (swagger === "2.0" || swagger === "2") return { version: "2.0", dialect: dialects["2.0"] };
+  if (swagger === "2.0" || swagger === "2")
+    return { version: "2.0", dialect: { ...dialects["2.0"], schemaDialect: undefined } };
   const openapi = written(source.root["openapi"]);
   const version = openapi ?? swagger;
   if (version === undefined)
@@ -58,12 +64,20 @@ export function detectVersion(source: Source, warn: Warn): { version: string; di
   const minor = openapi === undefined ? undefined : /^3\.(\d{1,3})(?:\.|$)/.exec(openapi)?.[1];
   if (minor === undefined)
     throw refuse(source, "unsupported_version", `OpenAPI version ${quoted} is not 2.0 or 3.x`);
-  const known = dialects[`3.${minor}` as Dialect["name"]] as Dialect | undefined;
+  const known = dialects[`3.${minor}` as Dialect["name"]] as (typeof dialects)["3.0"] | undefined;
   if (known === undefined) {
     const message = `OpenAPI version ${quoted} is not known yet; it is read as 3.2`;
     warn({ code: "unknown_version", message, at: ["openapi"] });
   }
-  return { version, dialect: known ?? dialects["3.2"] };
+  const dialect = known ?? dialects["3.2"];
+  const declared = dialect.refSiblings ? source.root["jsonSchemaDialect"] : undefined;
+  const schemaDialect = typeof declared === "string" ? declared : undefined;
+  return { version, dialect: { ...dialect, schemaDialect } };
+}
+
+/** Whether it says what it is: a part of a document does not. */
+export function namesVersion({ root }: Source): boolean {
+  return [root["swagger"], root["openapi"]].some((value) => written(value) !== undefined);
 }
 
 /** YAML reads an unquoted 2.0 or 3.1 as a number. */

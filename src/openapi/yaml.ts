@@ -21,12 +21,18 @@ import { createLineIndex, documentError, maxDepth, type Parsed } from "./parsed.
 /** How often aliases may repeat one anchor, nested anchors multiplied. */
 const maxAliasCount = 100;
 const maxIssues = 20;
+/**
+ * Names, values, marks and spaces of one text. The parser keeps each of them, some 300 bytes apiece:
+ * that, and not the length of a text, is what a document costs. GitHub's 10 MB have 1.7 million.
+ */
+const maxLexemes = 2_000_000;
 
 /**
  * YAML 1.2 with the core schema: dates and `no` stay text, `<<` is an ordinary key, a tag outside
  * the schema is an error.
  *
- * @throws ConfigError `invalid_yaml`, `too_deep`, `duplicate_key`, `bad_alias` with their positions.
+ * @throws ConfigError `invalid_yaml`, `too_deep`, `yaml_too_large`, `duplicate_key`, `bad_alias` with
+ *   their positions.
  */
 export function parseYaml(text: string, file: string): Parsed {
   const placeOf = createLineIndex(text);
@@ -58,6 +64,9 @@ export function parseYaml(text: string, file: string): Parsed {
 
 type Refuse = (code: string, message: string, offset: number) => never;
 
+const tooLarge =
+  "the YAML has more than 2,000,000 names, values and marks, too many to read in bounded memory; convert the document to JSON, where up to 32 MiB are read";
+
 /**
  * The composer is recursive: V8 does not survive a pattern that it compiles at the end of the
  * stack, so nesting is bounded while the tokens come in, before anything is composed.
@@ -65,7 +74,9 @@ type Refuse = (code: string, message: string, offset: number) => never;
 function compose(text: string, refuse: Refuse): Document {
   const parser = new Parser();
   const tokens = [];
+  let lexemes = 0;
   for (const lexeme of new Lexer().lex(text)) {
+    if (++lexemes > maxLexemes) refuse("yaml_too_large", tooLarge, parser.offset);
     for (const token of parser.next(lexeme)) tokens.push(token);
     if (parser.stack.length > maxDepth + 2)
       refuse("too_deep", `the document is nested deeper than ${maxDepth} levels`, parser.offset);

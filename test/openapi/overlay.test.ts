@@ -9,12 +9,13 @@ import type { JsonObject } from "../../src/base/json.ts";
 import { loadDocument } from "../../src/openapi/load.ts";
 import type { ApiDocument } from "../../src/openapi/operation.ts";
 import { applyOverlays } from "../../src/openapi/overlay.ts";
-import { parseSource, type Source } from "../../src/openapi/source.ts";
+import { mappingOf, parseSource, type Source } from "../../src/openapi/source.ts";
 import { document, named, newDir, only, refusal } from "./load-text.ts";
 
 function sourceOf(text: string, name = "api.yaml"): Source {
   const file = `/specs/${name}`;
-  return parseSource({ file, uri: `file://${file}`, bytes: Buffer.from(text) }, named);
+  const source = parseSource({ file, uri: `file://${file}`, bytes: Buffer.from(text) }, named);
+  return mappingOf(source, named);
 }
 
 function overlay(actions: string, version = "1.1.0"): string {

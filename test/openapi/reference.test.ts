@@ -131,6 +131,107 @@ test("a $ref inside an $id is relative to that", async () => {
   expect(schemaOf(api)).toEqual({ items: { type: "integer" } });
 });
 
+test.each([
+  ["3.1.0", "openapi: 3.0.3\n", { anyOf: [{ type: ["string", "null"] }, { type: "string" }] }],
+  ["3.0.3", "openapi: 3.1.0\n", { anyOf: [{ type: "string" }, { type: "string", minLength: 3 }] }],
+  ["3.0.3", "", { anyOf: [{ type: ["string", "null"] }, { type: "string" }] }],
+  ["3.1.0", "", { anyOf: [{ type: "string" }, { type: "string", minLength: 3 }] }],
+  ["3.1.0", "swagger: '2.0'\n", { anyOf: [{ type: ["integer", "null"] }, { type: "string" }] }],
+])("in a %s document, a file that begins with %j is read as what it says it is", async (...row) => {
+  const [main, head, becomes] = row;
+  const [keyword, type] = head.includes("2.0") ? ["x-nullable", "integer"] : ["nullable", "string"];
+  const { api } = await loadFiles({
+    "api.yaml": query("{$ref: 's.yaml#/x'}").replace("3.1.0", main),
+    "s.yaml": `${head}x: {anyOf: [{type: ${type}, ${keyword}: true}, {$ref: '#/y', minLength: 3}]}\ny: {type: string}`,
+  });
+  expect(schemaOf(api)).toEqual(becomes);
+});
+
+test("operations of other documents are read in the version of each", async () => {
+  const { api } = await loadFiles({
+    "api.yaml": document(
+      "/two: {$ref: 'two.yaml#/paths/~1two'}\n/new: {$ref: 'new.yaml#/paths/~1new'}\n/own: {get: {parameters: [{$ref: 'two.yaml#/parameters/T'}]}}",
+      "",
+      "3.0.3",
+    ),
+    "two.yaml": `swagger: "2.0"
+consumes: [application/x-www-form-urlencoded]
+produces: [text/csv]
+parameters: {T: {name: t, in: query, type: array, items: {type: string}, collectionFormat: tsv}}
+paths:
+  /two:
+    post:
+      parameters: [{name: f, in: formData, type: string}, {$ref: '#/parameters/T'}]
+      responses: {200: {description: ok, schema: {type: string}}}`,
+    "new.yaml": `openapi: 3.2.0
+paths:
+  /new:
+    query: {parameters: [{name: q, in: querystring, content: {application/json: {}}}]}
+    additionalOperations: {PURGE: {}}`,
+  });
+  expect(api.skipped).toEqual([]);
+  expect(api.operations.map(({ method, path }) => `${method} ${path}`)).toEqual([
+    "POST /two",
+    "QUERY /new",
+    "PURGE /new",
+    "GET /own",
+  ]);
+  const [two, query32, , own] = api.operations;
+  const tabs = { name: "t", encoding: { style: "tabDelimited", explode: false } };
+  expect(two).toMatchObject({
+    bodies: [{ mediaType: "application/x-www-form-urlencoded" }],
+    responses: [{ status: "200", mediaTypes: ["text/csv"] }],
+    parameters: [tabs],
+  });
+  expect(query32?.parameters).toMatchObject([{ in: "querystring" }]);
+  expect(own?.parameters).toMatchObject([tabs]);
+});
+
+test("subtypes, dialect and version of another document count for itself", async () => {
+  const using = (path: string, ref: string): string =>
+    `${path}: {get: {parameters: [{name: q, in: query, schema: {$ref: '${ref}'}}]}}`;
+  const { api } = await loadFiles({
+    "api.yaml": document(
+      [
+        using("/pets", "pets.yaml#/components/schemas/Pet"),
+        using("/old", "old.yaml#/x"),
+        using("/odd", "odd.yaml#/x"),
+      ].join("\n"),
+    ),
+    "pets.yaml": `openapi: 3.0.0
+components:
+  schemas:
+    Pet: {discriminator: {propertyName: kind}}
+    Cat: {allOf: [{$ref: '#/components/schemas/Pet'}, {required: [lives]}]}`,
+    "old.yaml": "openapi: 4.0.0\nx: {type: integer}",
+    "odd.yaml": "openapi: 3.1.0\njsonSchemaDialect: urn:odd\nx: {type: integer}",
+  });
+  expect(api.skipped.map(({ path, issue }) => [path, issue.code])).toEqual([
+    ["/odd", "unknown_dialect"],
+  ]);
+  const [pets, old] = api.operations;
+  expect(expand(pets?.parameters[0]?.schema, api)).toMatchObject({
+    oneOf: [{ properties: { kind: { const: "Cat" } } }],
+  });
+  expect(old?.parameters[0]?.schema).toEqual({});
+  expect(api.warnings).toMatchObject([{ code: "unsupported_version" }]);
+});
+
+test.each(["list.yaml", "list.json"])("a file that is a list is read: %s", async (name) => {
+  const list = '[{"name": "q", "in": "query", "schema": {"$ref": "#/1"}}, {"type": "integer"}]';
+  const { api } = await loadFiles({
+    "api.yaml": document(`/a: {get: {parameters: [{$ref: '${name}#/0'}]}}`),
+    [name]: name.endsWith("json")
+      ? list
+      : list
+          .replace("[", "- ")
+          .replace(/, (?=\{"type)/, "\n- ")
+          .replace(/\]$/, ""),
+  });
+  expect(schemaOf(api)).toEqual({ type: "integer" });
+  expect([api.warnings, only(api).warnings]).toEqual([[], []]);
+});
+
 test("files that refer to each other end", async () => {
   const { api } = await loadFiles({
     "api.yaml": query("{$ref: a.yaml}"),

@@ -4,11 +4,11 @@ import type { Node, Pointer } from "../node.ts";
 import type { References } from "../reference.ts";
 import type { Hides } from "./read-only.ts";
 import type { Survey } from "../survey.ts";
-import type { Dialect } from "../version.ts";
+import type { DialectAt } from "../version.ts";
 
 /** What the conversion of one schema, inline or named, needs from around it. */
 export interface Conversion {
-  readonly dialect: Dialect;
+  readonly dialectAt: DialectAt;
   readonly references: References;
   readonly survey: Survey;
   readonly hides: Hides;

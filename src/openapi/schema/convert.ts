@@ -62,7 +62,7 @@ function convert(node: Node, conversion: Conversion, outer: Scope): JsonObject |
 
 function convertReference(node: Node, ref: string, { conversion, scope }: Around): JsonObject {
   const $ref = pointTo(ref, node, { conversion, scope });
-  if (!conversion.dialect.refSiblings) return { ...$ref, ...describe(node) };
+  if (!conversion.dialectAt(node.at).refSiblings) return { ...$ref, ...describe(node) };
   const {
     $ref: _ref,
     $dynamicRef: _dynamicRef,
@@ -91,8 +91,8 @@ function convertKeywords(node: Node, conversion: Conversion, scope: Scope): Json
   hideRequired(out, scope);
   fitBounds(out, node);
   fitEnum(values);
-  if (conversion.dialect.nullable !== undefined && isTrue(node, conversion.dialect.nullable))
-    allowNull(out);
+  const { nullable } = conversion.dialectAt(node.at);
+  if (nullable !== undefined && isTrue(node, nullable)) allowNull(out);
   fitPattern(values);
   const examples = examplesOf(node);
   if (examples.length > 0) out["examples"] = examples;

@@ -8,7 +8,7 @@ import { documentName, withinDocument } from "../place.ts";
 import type { References } from "../reference.ts";
 import type { Source } from "../source.ts";
 import type { Survey } from "../survey.ts";
-import type { Dialect } from "../version.ts";
+import type { DialectAt } from "../version.ts";
 import { openClosedParts } from "./closed.ts";
 import type { Conversion } from "./conversion.ts";
 import { convertSchema } from "./convert.ts";
@@ -27,7 +27,7 @@ export interface Schemas {
 
 interface Model {
   readonly source: Source;
-  readonly dialect: Dialect;
+  readonly dialectAt: DialectAt;
   readonly references: References;
   readonly survey: Survey;
   readonly hides: Hides;
@@ -48,7 +48,8 @@ interface Entry {
  * @param warn Told about named schemas when they are converted, once each.
  */
 export function createSchemas(model: Model, warn: Warn): Schemas {
-  const { source, dialect, references, survey, hides } = model;
+  const { source, dialectAt, references, survey, hides } = model;
+  const home = dialectAt([]).schemas;
   const document: Node = { value: source.root, at: [] };
   const entries = new Map<string, Entry>();
   const names = new Map<string, string>();
@@ -66,7 +67,7 @@ export function createSchemas(model: Model, warn: Warn): Schemas {
     return name;
   };
 
-  const components = descend(document, dialect.schemas);
+  const components = descend(document, home);
   const written = isJsonObject(components?.value) ? Object.keys(components.value) : [];
   for (const key of written) {
     const node = components && child(components, key);
@@ -87,11 +88,11 @@ export function createSchemas(model: Model, warn: Warn): Schemas {
     outcome: Pick<Conversion, "warn" | "fail">,
   ): JsonSchema => {
     const isComponent =
-      node.at.length === dialect.schemas.length + 1 &&
-      dialect.schemas.every((key, i) => node.at[i] === key) &&
+      node.at.length === home.length + 1 &&
+      home.every((key, i) => node.at[i] === key) &&
       !base;
     const keepAnchors = isComponent || !names.has(formatPointer(node.at));
-    const around = { dialect, references, survey, hides, nameOf, leavesCycle, keepAnchors };
+    const around = { dialectAt, references, survey, hides, nameOf, leavesCycle, keepAnchors };
     return convertSchema(node, { ...around, ...outcome, budget: { left: maxSubschemas } }, base);
   };
 

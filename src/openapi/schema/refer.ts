@@ -32,7 +32,8 @@ export function isKnownDialect(uri: string): boolean {
 }
 
 export function checkDialect(node: Node, conversion: Conversion): void {
-  const dialect = child(node, "$schema")?.value;
+  const own = child(node, "$schema")?.value;
+  const dialect = own ?? conversion.dialectAt(node.at).schemaDialect;
   if (typeof dialect !== "string" || isKnownDialect(dialect)) return;
   const message = `the schema dialect "${escapeText(dialect, 100)}" is not known`;
   conversion.fail({ code: "unknown_dialect", message, at: node.at });
