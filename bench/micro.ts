@@ -1,6 +1,10 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { auditRows } from "./micro/audit.ts";
+import { roadRows } from "./micro/road.ts";
 import type { MicroRow } from "./micro/row.ts";
-import { printTable } from "./report.ts";
+import { describeMachine, printTable } from "./report.ts";
+import { microTable, type MicroReport } from "./tables.ts";
 
 /** Of these, the least counts: a neighbour on the machine can only add. */
 const rounds = 7;
@@ -36,27 +40,30 @@ async function measure({ count, run }: MicroRow): Promise<number> {
   return least;
 }
 
+const road = await roadRows();
 const audit = await auditRows();
-const rows = [yardstick, ...audit.rows];
+const rows = [yardstick, ...road.rows, ...audit.rows];
 const unit = await measure(yardstick);
-const results: { readonly row: MicroRow; readonly micros: number }[] = [];
-for (const row of rows) results.push({ row, micros: await measure(row) });
+const results: MicroReport["rows"][number][] = [];
+for (const row of rows) {
+  const micros = await measure(row);
+  results.push({ name: row.name, micros, ratio: micros / unit, atMost: row.atMost });
+}
 await audit.close();
+await road.close();
 
-printTable(
-  ["", "µs", "/ parse of 1 KB", "at most"],
-  results.map(({ row, micros }) => [
-    row.name,
-    micros.toFixed(2),
-    (micros / unit).toFixed(2),
-    row.atMost.toFixed(2),
-  ]),
-);
+const made = { machine: describeMachine(), measuredAt: new Date().toISOString() };
+const report: MicroReport = { ...made, rows: results };
+const { head, rows: shown } = microTable(report);
+printTable(head, shown);
+const file = join(import.meta.dirname, "../../bench/micro.json");
+await writeFile(file, `${JSON.stringify(report, undefined, 2)}\n`);
+
 /** Four standard deviations of a quiet machine. */
 const tolerance = 1.08;
-for (const { row, micros } of results) {
-  if (micros / unit > row.atMost * tolerance) {
-    process.stdout.write(`over budget: ${row.name}\n`);
+for (const { name, ratio, atMost } of results) {
+  if (ratio > atMost * tolerance) {
+    process.stdout.write(`over budget: ${name}\n`);
     process.exitCode = 1;
   }
 }

@@ -184,3 +184,29 @@ export function scaleTables(report: ScaleReport): readonly Table[] {
 function orDash(value: number | null, digits: number): string {
   return value === null ? "–" : value.toFixed(digits);
 }
+
+export interface MicroReport {
+  readonly machine: Machine;
+  readonly measuredAt: string;
+  readonly rows: readonly {
+    readonly name: string;
+    /** CPU of one step, all threads. */
+    readonly micros: number;
+    /** Times the parse of a fixed 1 KB JSON, and the most that it may be. */
+    readonly ratio: number;
+    readonly atMost: number;
+  }[];
+}
+
+export function microTable({ rows }: MicroReport): Table {
+  return {
+    title: "Steps of a call",
+    head: ["", "CPU µs", "/ parse of 1 KB", "at most"],
+    rows: rows.map(({ name, micros, ratio, atMost }) => [
+      name,
+      micros.toFixed(2),
+      ratio.toFixed(2),
+      atMost.toFixed(2),
+    ]),
+  };
+}
