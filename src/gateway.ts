@@ -1,6 +1,7 @@
 import { webcrypto } from "node:crypto";
 import { resolve } from "node:path";
 import { createAdminServer } from "./admin/server.ts";
+import { createKeyStore, noKeyStore, type KeyStore } from "./auth/key-store.ts";
 import { createKeySets } from "./auth/keysets.ts";
 import { AuthError, ConfigError } from "./base/errors.ts";
 import type { Issue } from "./base/issue.ts";
@@ -164,18 +165,19 @@ export async function inspect(options: Omit<GatewayOptions, "writeAudit">): Prom
   const draft = await load(options.file, options.env, wanted);
   const loaded = { ...draft, fingerprint: await fingerprint([...wanted]) };
   const keys = await makeClientKeys(loaded.config);
-  return compileSnapshot(loaded, makeLasting(options, keys, recordNothing), options.ports);
+  const deps = { audit: recordNothing, store: noKeyStore };
+  return compileSnapshot(loaded, makeLasting(options, keys, deps), options.ports);
 }
 
 function makeLasting(
   { info, ports, fetch }: Omit<GatewayOptions, "writeAudit">,
   keys: ReadonlyMap<string, MadeKey>,
-  audit: Audit,
+  { audit, store }: { readonly audit: Audit; readonly store: KeyStore },
 ): Lasting {
   return {
     audit,
     fetch,
-    keys: createKeySets([], { fetch }, ports),
+    keys: createKeySets([], { fetch, store }, ports),
     upstreams: createUpstreams(),
     userAgent: `${info.name}/${info.version}`,
     clientKeys: new Map([...keys].map(([name, { key }]) => [name, key])),
@@ -196,7 +198,9 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     version: info.version,
     stdout: options.writeAudit,
   });
-  const lasting = makeLasting(options, clientKeys, audit);
+  const { auth } = config;
+  const store = auth.mode === "none" ? noKeyStore : createKeyStore(auth.keysDir, ports);
+  const lasting = makeLasting(options, clientKeys, { audit, store });
   let snapshot = await compileFirst({ ...loaded, fingerprint: applied.hash }, lasting, ports);
   audit.start({ config: { generation: snapshot.generation } });
   /** What was wrong with the candidate that was refused last, and which files it named. */
@@ -449,7 +453,9 @@ function resourcesOf(config: Config): { resource: string; scopes: readonly strin
 }
 
 function missingKeys({ keys }: Lasting): string | undefined {
-  const missing = keys.states().filter(({ status }) => status === "unavailable");
+  const missing = keys
+    .states()
+    .filter(({ startup, status }) => startup === "require" && status === "unavailable");
   return missing.length === 0
     ? undefined
     : `no keys of ${missing.map(({ issuer }) => issuer).join(", ")}`;
@@ -463,6 +469,7 @@ function refuseRestart(before: Config, after: Config): void {
     broker: (config: Config) => config.broker,
     audit: (config: Config) => config.audit,
     "limits.requestSize": (config: Config) => config.limits.maxRequestBytes,
+    "auth.keysDir": ({ auth }: Config) => (auth.mode === "oauth" ? auth.keysDir : undefined),
     "the paths of endpoints": (config: Config) => config.endpoints.map(({ path }) => path),
   };
   const changed = Object.entries(fixed).filter(

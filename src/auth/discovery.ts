@@ -1,5 +1,6 @@
 import { BlockList, isIP } from "node:net";
 import { escapeText } from "../base/text.ts";
+import type { IssuerConfig } from "../config/config.ts";
 import { fetchDocument, KeysError, type Fetch } from "./document.ts";
 
 const loopback = new BlockList();
@@ -18,10 +19,14 @@ const maxUrlLength = 2048;
  * inserted before the path), else OpenID Connect discovery (appended to the issuer). The form that
  * has answered once is the only one asked afterwards.
  */
-export function createDiscovery(issuer: string, fetch: Fetch): () => Promise<string> {
+export function createDiscovery(
+  { issuer, jwks }: Pick<IssuerConfig, "issuer" | "jwks">,
+  fetch: Fetch,
+): () => Promise<string> {
   let forms: readonly string[] | undefined;
   return async () => {
     forms ??= metadataUrls(issuer);
+    const hosts = new Set([hostName(issuer), ...jwks.hosts]);
     for (const [index, url] of forms.entries()) {
       try {
         const metadata = await fetchDocument(url, fetch, "metadata_invalid");
@@ -29,7 +34,7 @@ export function createDiscovery(issuer: string, fetch: Fetch): () => Promise<str
         if (metadata["issuer"] !== issuer)
           throw new KeysError("issuer_mismatch", `${url} is not the metadata of ${issuer}`);
         forms = [url];
-        return checkKeyUrl(metadata["jwks_uri"], issuer);
+        return checkKeyUrl(metadata["jwks_uri"], hosts);
       } catch (error) {
         if (index === forms.length - 1 || !isAbsent(error)) throw error;
       }
@@ -41,11 +46,11 @@ export function createDiscovery(issuer: string, fetch: Fetch): () => Promise<str
 /**
  * A URL that keys may come from: https, or http on loopback; never link-local.
  *
- * @param issuer When the URL is from a document: it must be on this issuer's host. undefined: the
- *   operator wrote it.
+ * @param hosts When the URL is from a document: it must be on one of these. undefined: the operator
+ *   wrote it.
  * @throws KeysError `jwks_url_refused`
  */
-export function checkKeyUrl(value: unknown, issuer: string | undefined): string {
+export function checkKeyUrl(value: unknown, hosts: ReadonlySet<string> | undefined): string {
   if (typeof value !== "string" || value.length > maxUrlLength || !URL.canParse(value))
     throw refused("jwks_uri", "missing or not a URL");
   const url = new URL(value);
@@ -54,9 +59,14 @@ export function checkKeyUrl(value: unknown, issuer: string | undefined): string 
     throw refused(name, "not https");
   if (isIn(linkLocal, url.hostname)) throw refused(name, "link-local");
   if (url.username !== "" || url.password !== "") throw refused(name, "the URL carries a password");
-  if (issuer !== undefined && url.hostname !== new URL(issuer).hostname)
-    throw refused(name, `not the host of ${issuer}`);
+  if (hosts !== undefined && !hosts.has(hostName(value)))
+    throw refused(name, "not the host of the issuer, nor in jwks.hosts");
   return url.href;
+}
+
+/** Without port; an IPv6 address without brackets. */
+function hostName(url: string): string {
+  return new URL(url).hostname.replace(/^\[(.*)\]$/, "$1");
 }
 
 function metadataUrls(issuer: string): readonly string[] {

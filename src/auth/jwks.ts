@@ -1,3 +1,4 @@
+import type { JsonValue } from "../base/json.ts";
 import type { IssuerConfig } from "../config/config.ts";
 import { checkKeyUrl, createDiscovery } from "./discovery.ts";
 import { fetchDocument, KeysError, type Fetch } from "./document.ts";
@@ -18,20 +19,27 @@ export interface Jwks {
  * @throws KeysError (the returned function)
  */
 export function createJwksSource(
-  config: Pick<IssuerConfig, "issuer" | "jwksUrl">,
+  config: Pick<IssuerConfig, "issuer" | "jwksUrl" | "jwks">,
   fetch: Fetch,
 ): () => Promise<Jwks> {
-  const discover = createDiscovery(config.issuer, fetch);
+  const discover = createDiscovery(config, fetch);
   return async () => {
     const url =
       config.jwksUrl === undefined ? await discover() : checkKeyUrl(config.jwksUrl, undefined);
     const { keys: members } = await fetchDocument(url, fetch, "jwks_invalid");
     if (!Array.isArray(members) || members.length > maxKeys)
       throw new KeysError("jwks_invalid", `${url} has no list of at most ${maxKeys} keys`);
-    const read = members.map(readKey);
-    const keys = read.filter((key) => typeof key === "object");
+    const jwks = readJwks(members as readonly JsonValue[]);
     // An empty set is a broken issuer far more often than a revocation of everything.
-    if (keys.length === 0) throw new KeysError("jwks_invalid", `${url} has no usable key`);
-    return { keys, ignored: read.filter((key) => typeof key === "string") };
+    if (jwks.keys.length === 0) throw new KeysError("jwks_invalid", `${url} has no usable key`);
+    return jwks;
+  };
+}
+
+export function readJwks(members: readonly JsonValue[]): Jwks {
+  const read = members.map(readKey);
+  return {
+    keys: read.filter((key) => typeof key === "object"),
+    ignored: read.filter((key) => typeof key === "string"),
   };
 }

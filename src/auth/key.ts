@@ -7,6 +7,8 @@ export interface VerificationKey {
   /** Key id, allowed algorithm and public members as one text: equal text, same key. */
   readonly identity: string;
   readonly kid: string | undefined;
+  /** As a member of a JWK set, without private parts. */
+  readonly published: JsonObject;
   /** Whether the key can verify this algorithm: type, curve and the key's own `alg` fit. */
   readonly fits: (alg: string) => boolean;
   /** @throws AuthError `bad_signature`. */
@@ -62,6 +64,7 @@ function createKey(kid: string | undefined, ownAlg: string | undefined, jwk: JWK
   return {
     identity: JSON.stringify([kid, ownAlg, jwk]),
     kid,
+    published: { ...(jwk as JsonObject), ...(kid && { kid }), ...(ownAlg && { alg: ownAlg }) },
     fits(alg) {
       const needs = algorithms.get(alg);
       if (needs === undefined || needs.kty !== jwk.kty) return false;

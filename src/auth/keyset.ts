@@ -2,8 +2,9 @@ import { AuthError } from "../base/errors.ts";
 import type { Ports } from "../base/ports.ts";
 import type { IssuerConfig } from "../config/config.ts";
 import { KeysError, type Fetch, type KeyProblemCode } from "./document.ts";
-import { createJwksSource, type Jwks } from "./jwks.ts";
+import { createJwksSource, readJwks, type Jwks } from "./jwks.ts";
 import type { VerificationKey } from "./key.ts";
+import type { KeyStore } from "./key-store.ts";
 
 /** Why an issuer's keys could not be had at the last attempt. */
 export interface KeyProblem {
@@ -14,6 +15,8 @@ export interface KeyProblem {
 
 export interface KeySetState {
   readonly issuer: string;
+  /** Whether serving waits for them. */
+  readonly startup: "require" | "lazy";
   /**
    * `degraded`: the last attempt failed and older keys are in use. `unavailable`: no key is usable,
    * so no token of this issuer is accepted.
@@ -42,18 +45,15 @@ export interface KeySet {
 
 /** Keys older than this are fetched again, so that a withdrawn one is noticed. */
 const maxAgeMs = 10 * 60_000;
-/** How long the last good keys serve while the issuer cannot be reached. */
-const staleForMs = 6 * 3_600_000;
-/** Between two fetches for key ids that nobody knows. */
-const cooldownMs = 30_000;
 const maxBackOffMs = 60_000;
 
 export function createKeySet(
-  config: Pick<IssuerConfig, "issuer" | "jwksUrl">,
-  deps: { readonly fetch: Fetch },
+  config: Pick<IssuerConfig, "issuer" | "jwksUrl" | "jwks">,
+  deps: { readonly fetch: Fetch; readonly store: KeyStore },
   ports: Ports,
 ): KeySet {
-  const { issuer } = config;
+  const { issuer, jwksUrl } = config;
+  const { staleForMs, cooldownMs } = config.jwks;
   const fetchJwks = createJwksSource(config, deps.fetch);
   let keys: ReadonlyMap<string, VerificationKey> = new Map();
   let loadedAt = Number.NEGATIVE_INFINITY;
@@ -74,13 +74,27 @@ export function createKeySet(
     failures = 0;
     problem = undefined;
     ports.log.info("jwks_loaded", { issuer, keys: keys.size });
+    const published = fetched.map((key) => key.published);
+    void deps.store.write(issuer, { jwksUrl, loadedAt, keys: published });
     const reasons = ignored.join(", ");
     if (reasons !== "" && reasons !== warned)
       ports.log.warn("jwks_keys_ignored", { issuer, reasons });
     warned = reasons;
   };
-  const refuse = (error: unknown): void => {
+  /** Keys of an earlier run, as old as they are. */
+  const recall = async (): Promise<void> => {
+    const stored = await deps.store.read(issuer);
+    const now = ports.now();
+    if (stored === undefined || stored.jwksUrl !== jwksUrl || stored.loadedAt > now) return;
+    if (now - stored.loadedAt > staleForMs) return;
+    keys = new Map(readJwks(stored.keys).keys.map((key) => [key.identity, key]));
+    if (keys.size === 0) return;
+    loadedAt = stored.loadedAt;
+    ports.log.warn("jwks_recalled", { issuer, keys: keys.size, ageMs: now - loadedAt });
+  };
+  const refuse = async (error: unknown): Promise<void> => {
     if (!(error instanceof KeysError)) throw error;
+    if (loadedAt === Number.NEGATIVE_INFINITY) await recall();
     failures += 1;
     problem = { issuer, code: error.code, message: error.message };
     ports.log.warn("jwks_refresh_failed", { ...problem, keys: keys.size, retryInMs: backOff() });
@@ -127,7 +141,7 @@ export function createKeySet(
     },
     state() {
       const status = age() > staleForMs ? "unavailable" : failures > 0 ? "degraded" : "ready";
-      return { issuer, status, keys: keys.size, problem };
+      return { issuer, startup: config.jwks.startup, status, keys: keys.size, problem };
     },
   };
 }

@@ -1,6 +1,7 @@
 import type { Ports } from "../base/ports.ts";
 import type { IssuerConfig } from "../config/config.ts";
 import type { Fetch } from "./document.ts";
+import type { KeyStore } from "./key-store.ts";
 import { createKeySet, type KeyProblem, type KeySet, type KeySetState } from "./keyset.ts";
 
 /** The keys of every configured issuer. Owned by the gateway, because keys outlive a reload. */
@@ -8,13 +9,13 @@ export interface KeySets {
   /** undefined for an issuer that is not configured. */
   readonly of: (issuer: string) => KeySet | undefined;
   /**
-   * Tries the issuers that have no keys yet, all at once, and says which still have none. Serving
-   * may start without one: its tokens get 503 and each of them tries again.
+   * Tries the issuers with `startup: require` that have no keys yet, all at once, and says which still
+   * have none. Serving may start without one: its tokens get 503 and each of them tries again.
    */
   readonly load: () => Promise<readonly KeyProblem[]>;
   readonly states: () => readonly KeySetState[];
   /**
-   * Takes the issuers of a new configuration. Keys stay where issuer and JWKS URL stay; an
+   * Takes the issuers of a new configuration. Keys stay where issuer and JWKS settings stay; an
    * `Authenticate` made before keeps the key sets it has.
    */
   readonly replace: (issuers: readonly IssuerConfig[]) => void;
@@ -22,17 +23,18 @@ export interface KeySets {
 
 export function createKeySets(
   issuers: readonly IssuerConfig[],
-  deps: { readonly fetch: Fetch },
+  deps: { readonly fetch: Fetch; readonly store: KeyStore },
   ports: Ports,
 ): KeySets {
   let sets: ReadonlyMap<string, Entry> = new Map();
   const replace = (wanted: readonly IssuerConfig[]): void => {
     sets = new Map(
       wanted.map((config) => {
-        const { issuer, jwksUrl } = config;
+        const { issuer } = config;
+        const source = JSON.stringify([config.jwksUrl, config.jwks]);
         const kept = sets.get(issuer);
-        const same = kept !== undefined && kept.jwksUrl === jwksUrl;
-        return [issuer, same ? kept : { jwksUrl, keySet: createKeySet(config, deps, ports) }];
+        const same = kept !== undefined && kept.source === source;
+        return [issuer, same ? kept : { source, keySet: createKeySet(config, deps, ports) }];
       }),
     );
   };
@@ -41,9 +43,12 @@ export function createKeySets(
   return {
     of: (issuer) => sets.get(issuer)?.keySet,
     async load() {
-      await Promise.all([...sets.values()].map((set) => set.keySet.load()));
-      return states().flatMap(({ problem, status }) =>
-        problem !== undefined && status === "unavailable" ? [problem] : [],
+      const waited = [...sets.values()]
+        .map(({ keySet }) => keySet)
+        .filter((keySet) => keySet.state().startup === "require");
+      await Promise.all(waited.map((keySet) => keySet.load()));
+      return states().flatMap(({ startup, problem, status }) =>
+        startup === "require" && problem !== undefined && status === "unavailable" ? [problem] : [],
       );
     },
     states,
@@ -52,6 +57,7 @@ export function createKeySets(
 }
 
 interface Entry {
-  readonly jwksUrl: string | undefined;
+  /** Everything that decides where the keys are from. */
+  readonly source: string;
   readonly keySet: KeySet;
 }

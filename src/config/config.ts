@@ -52,6 +52,8 @@ export type AuthConfig =
       readonly scopes: readonly string[];
       /** false hides tools whose scopes the caller lacks instead of answering 403. */
       readonly stepUp: boolean;
+      /** Absolute path of the directory that keeps issuers' keys for the next start. */
+      readonly keysDir: string;
       readonly issuers: readonly IssuerConfig[];
     };
 
@@ -71,6 +73,7 @@ export interface IssuerConfig {
   readonly algorithms: readonly string[];
   /** undefined: from the issuer's metadata. */
   readonly jwksUrl: string | undefined;
+  readonly jwks: JwksConfig;
   readonly clockSkewMs: number;
   readonly maxLifetimeMs: number;
   /** Claims that name the client; those that are there must agree. */
@@ -85,6 +88,17 @@ export interface IssuerConfig {
   /** Each entry by claim: a token of which all fit is a machine's. `null`: the claim is absent. */
   readonly machine: readonly ReadonlyMap<string, ClaimValue | null>[];
   readonly allowMachine: boolean;
+}
+
+export interface JwksConfig {
+  /** Further hosts that the issuer's metadata may name for its keys. */
+  readonly hosts: readonly string[];
+  /** How long the last good keys serve while the issuer cannot be reached. */
+  readonly staleForMs: number;
+  /** Between two fetches for key ids that nobody knows. */
+  readonly cooldownMs: number;
+  /** Whether the gateway is ready only once it has keys. */
+  readonly startup: "require" | "lazy";
 }
 
 export interface ScopeClaims {

@@ -6,6 +6,7 @@ import type { JsonObject } from "../../src/base/json.ts";
 import type { Ports } from "../../src/base/ports.ts";
 import type { AuthConfig, EndpointConfig, IssuerConfig } from "../../src/config/config.ts";
 import { createAuthenticate, type Authenticate } from "../../src/auth/authenticate.ts";
+import { noKeyStore } from "../../src/auth/key-store.ts";
 import { createKeySets, type KeySets } from "../../src/auth/keysets.ts";
 
 export const resource = "https://mcp.acme.test/mcp";
@@ -117,6 +118,13 @@ export function sendJson(response: ServerResponse, value: unknown): void {
   response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(value));
 }
 
+export const jwks: IssuerConfig["jwks"] = {
+  hosts: [],
+  staleForMs: 6 * 3_600_000,
+  cooldownMs: 30_000,
+  startup: "require",
+};
+
 export function issuerConfig(issuer: string, change: Partial<IssuerConfig> = {}): IssuerConfig {
   return {
     issuer,
@@ -127,6 +135,7 @@ export function issuerConfig(issuer: string, change: Partial<IssuerConfig> = {})
     typ: "at+jwt",
     algorithms: ["ES256", "PS256", "RS256", "EdDSA", "Ed25519"],
     jwksUrl: undefined,
+    jwks,
     clockSkewMs: 30_000,
     maxLifetimeMs: 86_400_000,
     clientClaims: ["client_id", "azp", "cid", "appid"],
@@ -142,7 +151,7 @@ export function issuerConfig(issuer: string, change: Partial<IssuerConfig> = {})
 }
 
 export function oauth(...issuers: readonly IssuerConfig[]): AuthConfig & { mode: "oauth" } {
-  return { mode: "oauth", scopes: ["mcp:tools"], stepUp: true, issuers };
+  return { mode: "oauth", scopes: ["mcp:tools"], stepUp: true, keysDir: "", issuers };
 }
 
 export interface Gate {
@@ -162,7 +171,7 @@ export async function createGate(
   const world = createWorld();
   const issuer = await createIssuer(world);
   const config = oauth(issuerConfig(issuer.url, change));
-  const keys = createKeySets(config.issuers, { fetch: globalThis.fetch }, world);
+  const keys = createKeySets(config.issuers, { fetch: globalThis.fetch, store: noKeyStore }, world);
   const authenticate = createAuthenticate(config, at, { keys }, world);
   return { world, issuer, keys, authenticate, present: presenter(authenticate) };
 }

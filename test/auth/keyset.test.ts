@@ -1,18 +1,27 @@
+import { mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import type { ServerResponse } from "node:http";
-import { expect, test } from "vitest";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { createAuthenticate } from "../../src/auth/authenticate.ts";
+import { createKeyStore, noKeyStore } from "../../src/auth/key-store.ts";
 import { createKeySets } from "../../src/auth/keysets.ts";
 import {
   createGate,
   createIssuer,
   createKey,
   createWorld,
+  endpoint,
   issuerConfig,
+  jwks,
+  oauth,
+  presenter,
   sendJson,
   type Gate,
   type TestIssuer,
 } from "./issuer.ts";
 
-const deps = { fetch: globalThis.fetch };
+const deps = { fetch: globalThis.fetch, store: noKeyStore };
 const hour = 3_600_000;
 
 function state({ keys, issuer }: Gate): string | undefined {
@@ -111,8 +120,8 @@ test.each([
   ["https://169.254.169.254/latest", "169.254.169.254: link-local"],
   ["https://[fe80::1]/jwks", "[fe80::1]: link-local"],
   ["https://[::ffff:169.254.169.254]/jwks", "[::ffff:a9fe:a9fe]: link-local"],
-  ["https://evil.test/jwks", "evil.test: not the host of"],
-  ["http://127.0.0.2:1/jwks", "127.0.0.2:1: not the host of"],
+  ["https://evil.test/jwks", "evil.test: not the host of the issuer"],
+  ["http://127.0.0.2:1/jwks", "127.0.0.2:1: not the host of the issuer"],
   ["http://evil.test/jwks", "evil.test: not https"],
   ["https://127.0.0.1@evil.test/jwks", "evil.test: the URL carries a password"],
   ["file:///etc/passwd", "file:: not https"],
@@ -339,6 +348,103 @@ test("K09: an issuer that is down at start is reported and tried again when need
   expect(await present(await fresh(issuer))).toBe("ok");
   expect(await keys.load()).toEqual([]);
   expect(issuer.jwksRequests()).toBe(1);
+});
+
+test("K09: after a restart in an outage the keys of the run before serve, as old as they are", async () => {
+  const before = await createGate();
+  const { issuer, world } = before;
+  const dir = await mkdtemp(join(tmpdir(), "tollgate-"));
+  onTestFinished(() => rm(dir, { recursive: true }));
+  const file = join(dir, "keys");
+  const start = (change = {}): ReturnType<typeof presenter> => {
+    const config = oauth(issuerConfig(issuer.url, change));
+    const keys = createKeySets(
+      config.issuers,
+      { fetch: globalThis.fetch, store: createKeyStore(file, world) },
+      world,
+    );
+    return presenter(createAuthenticate(config, endpoint, { keys }, world));
+  };
+  expect(await start()(await fresh(issuer))).toBe("ok");
+  await expect.poll(() => readdir(file)).toHaveLength(1);
+  const [name = ""] = await readdir(file);
+  expect((await stat(join(file, name))).mode & 0o777).toBe(0o600);
+  goDown(issuer);
+  world.ms += 5 * hour;
+  const after = start();
+  expect(await after(await fresh(issuer))).toBe("ok");
+  expect(await after(await fresh(issuer, { kid: "other" }))).toBe("401 unknown_key");
+  expect(await start({ jwksUrl: `${issuer.url}/jwks` })(await fresh(issuer))).toBe(
+    "503 keys_unavailable",
+  );
+  const attacker = await createKey("k1");
+  expect(await after(await issuer.sign({}, {}, attacker))).toBe("401 bad_signature");
+  world.ms += hour + 1;
+  expect(await after(await fresh(issuer))).toBe("503 keys_unavailable");
+  expect(await start()(await fresh(issuer))).toBe("503 keys_unavailable");
+  issuer.answer = undefined;
+  world.ms += 60_000;
+  expect(await after(await fresh(issuer))).toBe("ok");
+});
+
+test.each([
+  "{",
+  "[]",
+  '{"issuer":"https://other.test","loadedAt":0,"keys":[]}',
+  '{"loadedAt":"x"}',
+])("K09: a file of keys that says %j is none", async (text) => {
+  const dir = await mkdtemp(join(tmpdir(), "tollgate-"));
+  onTestFinished(() => rm(dir, { recursive: true }));
+  const store = createKeyStore(dir, createWorld());
+  await store.write("https://idp.test", { jwksUrl: undefined, loadedAt: 1, keys: [] });
+  expect(await store.read("https://idp.test")).toEqual({ loadedAt: 1, keys: [] });
+  const [name = ""] = await readdir(dir);
+  await writeFile(join(dir, name), text);
+  expect(await store.read("https://idp.test")).toBeUndefined();
+});
+
+test("a directory that cannot be written is one warning, and nothing else changes", async () => {
+  const world = createWorld();
+  const issuer = await createIssuer(world);
+  const store = createKeyStore("/dev/null/keys", world);
+  const keys = createKeySets([issuerConfig(issuer.url)], { ...deps, store }, world);
+  expect(await keys.load()).toEqual([]);
+  await expect
+    .poll(() => world.lines.filter(({ event }) => event === "keys_not_kept"))
+    .toHaveLength(1);
+});
+
+test("lazy issuers are not asked at start, and nobody waits for them", async () => {
+  const { issuer, keys, present } = await createGate({ jwks: { ...jwks, startup: "lazy" } });
+  goDown(issuer);
+  expect(await keys.load()).toEqual([]);
+  expect(issuer.requests).toEqual([]);
+  issuer.answer = undefined;
+  expect(await present(await fresh(issuer))).toBe("ok");
+});
+
+test("stale keys and the pause for unknown keys are as configured", async () => {
+  const { issuer, present, world } = await createGate({
+    jwks: { ...jwks, staleForMs: hour, cooldownMs: 5_000 },
+  });
+  expect(await present(await fresh(issuer))).toBe("ok");
+  world.ms += 4_999;
+  await present(await fresh(issuer, { kid: "x" }));
+  expect(issuer.jwksRequests()).toBe(1);
+  world.ms += 1;
+  await present(await fresh(issuer, { kid: "x" }));
+  expect(issuer.jwksRequests()).toBe(2);
+  goDown(issuer);
+  world.ms += hour + 1;
+  expect(await present(await fresh(issuer))).toBe("503 keys_unavailable");
+});
+
+test("K02: a host that the operator names may have the keys", async () => {
+  const other = await createGate();
+  const hosted = await createGate({ jwks: { ...jwks, hosts: ["localhost"] } });
+  const url = `http://localhost:${new URL(other.issuer.url).port}/jwks`;
+  hosted.issuer.metadata = { jwks_uri: url };
+  expect(await hosted.present(await hosted.issuer.sign({}, {}, other.issuer.key))).toBe("ok");
 });
 
 test("an issuer where nothing listens is a clear problem", async () => {

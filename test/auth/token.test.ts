@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { CompactEncrypt, exportSPKI, importJWK, type CryptoKey, type JWK } from "jose";
 import { expect, onTestFinished, test } from "vitest";
 import { createAuthenticate } from "../../src/auth/authenticate.ts";
+import { noKeyStore } from "../../src/auth/key-store.ts";
 import { createKeySets } from "../../src/auth/keysets.ts";
 import {
   bearer,
@@ -432,7 +433,11 @@ test("a key of one issuer never verifies the tokens of another", async () => {
   const one = await createGate();
   const two = await createGate();
   const config = oauth(issuerConfig(one.issuer.url), issuerConfig(two.issuer.url));
-  const keys = createKeySets(config.issuers, { fetch: globalThis.fetch }, one.world);
+  const keys = createKeySets(
+    config.issuers,
+    { fetch: globalThis.fetch, store: noKeyStore },
+    one.world,
+  );
   const present = presenter(createAuthenticate(config, endpoint, { keys }, one.world));
   expect(await present(await one.issuer.sign())).toBe("ok");
   expect(await present(await two.issuer.sign())).toBe("ok");

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { createAuthenticate } from "../../src/auth/authenticate.ts";
+import { noKeyStore } from "../../src/auth/key-store.ts";
 import { createKeySets } from "../../src/auth/keysets.ts";
 import type { Principal } from "../../src/base/principal.ts";
 import { loadConfig } from "../../src/config/load.ts";
@@ -185,7 +186,7 @@ apis: {a: {spec: a.yaml, credential: none, tools: [{match: {tags: [t]}}]}}
   );
   const { auth } = await loadConfig(file, {});
   if (auth.mode !== "oauth") throw new TypeError("no oauth");
-  const sets = createKeySets(auth.issuers, { fetch: globalThis.fetch }, world);
+  const sets = createKeySets(auth.issuers, { fetch: globalThis.fetch, store: noKeyStore }, world);
   const authenticate = createAuthenticate(auth, endpoint, { keys: sets }, world);
   const now = world.ms / 1000;
   const token: VendorGate["token"] = (change = {}, head = {}) =>

@@ -28,6 +28,7 @@ test("the shortest file gets every default", async () => {
       mode: "oauth",
       scopes: [],
       stepUp: true,
+      keysDir: join(directory, "var/keys"),
       issuers: [
         {
           issuer: "https://sso.acme.com",
@@ -38,6 +39,7 @@ test("the shortest file gets every default", async () => {
           typ: "at+jwt",
           algorithms: ["ES256", "PS256", "RS256", "EdDSA", "Ed25519"],
           jwksUrl: undefined,
+          jwks: { hosts: [], staleForMs: 21_600_000, cooldownMs: 30_000, startup: "require" },
           clockSkewMs: 30_000,
           maxLifetimeMs: 86_400_000,
           clientClaims: ["client_id", "azp", "cid", "appid"],
@@ -209,6 +211,7 @@ test("an issuer takes every key", async () => {
       typ: any
       algorithms: [RS256]
       jwksUrl: https://acme.auth0.com/jwks?v=1
+      jwks: {hosts: [keys.acme.com], staleFor: 1h, cooldown: 5s, startup: lazy}
       clockSkew: 2m
       maxLifetime: 1h
       client: azp
@@ -229,6 +232,7 @@ test("an issuer takes every key", async () => {
     mode: "oauth",
     scopes: ["mcp:tools"],
     stepUp: true,
+    keysDir: expect.stringMatching(/\/var\/keys$/),
     issuers: [
       {
         issuer: "https://acme.auth0.com/",
@@ -239,6 +243,12 @@ test("an issuer takes every key", async () => {
         typ: "any",
         algorithms: ["RS256"],
         jwksUrl: "https://acme.auth0.com/jwks?v=1",
+        jwks: {
+          hosts: ["keys.acme.com"],
+          staleForMs: 3_600_000,
+          cooldownMs: 5_000,
+          startup: "lazy",
+        },
         clockSkewMs: 120_000,
         maxLifetimeMs: 3_600_000,
         clientClaims: ["azp"],

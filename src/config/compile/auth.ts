@@ -1,8 +1,10 @@
+import { resolve } from "node:path";
 import type {
   AuthConfig,
   ClaimTest,
   ClaimValue,
   IssuerConfig,
+  JwksConfig,
   ScopeClaims,
   ServerConfig,
 } from "../config.ts";
@@ -19,6 +21,7 @@ import {
   writtenChild,
   type YamlNode,
 } from "../node.ts";
+import type { Problems } from "../problems.ts";
 import { isLoopback } from "../units.ts";
 import { endpointRules, issuerRules } from "../url.ts";
 import { checkUrl, durationOf, type Scope } from "./scope.ts";
@@ -40,6 +43,7 @@ export function compileAuth(scope: Scope, server: ServerConfig): AuthConfig {
     mode: "oauth",
     scopes: textsOf(child(auth, "scopes")),
     stepUp: child(auth, "stepUp")?.value !== false,
+    keysDir: resolve(scope.directory, textOf(child(auth, "keysDir")) ?? ""),
     issuers: items.flatMap((item) => compileIssuer(scope, item)),
   };
 }
@@ -50,7 +54,7 @@ function withoutTokens(
   auth: YamlNode | undefined,
   server: ServerConfig,
 ): AuthConfig {
-  for (const key of ["scopes", "stepUp", "issuers"]) {
+  for (const key of ["scopes", "stepUp", "keysDir", "issuers"]) {
     const node = writtenChild(auth, key);
     if (node === undefined) continue;
     const message = `auth.${key} has no meaning with mode: none`;
@@ -158,6 +162,7 @@ function compileRules({ problems }: Scope, item: YamlNode): Rules {
     typ: textOf(child(item, "typ")) === "any" ? "any" : "at+jwt",
     algorithms: textsOf(child(item, "algorithms")),
     jwksUrl: checkUrl(child(item, "jwksUrl"), endpointRules, problems),
+    jwks: compileJwks(problems, child(item, "jwks")),
     clockSkewMs: durationOf(child(item, "clockSkew"), { min: "0s", max: "120s" }, problems),
     maxLifetimeMs: durationOf(child(item, "maxLifetime"), lifetime, problems),
     clientClaims: textsOf(child(item, "client")),
@@ -172,6 +177,15 @@ function compileRules({ problems }: Scope, item: YamlNode): Rules {
       (rule) => new Map(entriesOf(rule).map(([claim, { value }]) => [claim, value as ClaimValue])),
     ),
     allowMachine: child(item, "allowMachine")?.value === true,
+  };
+}
+
+function compileJwks(problems: Problems, node: YamlNode | undefined): JwksConfig {
+  return {
+    hosts: textsOf(child(node, "hosts")),
+    staleForMs: durationOf(child(node, "staleFor"), { min: "1m", max: "168h" }, problems),
+    cooldownMs: durationOf(child(node, "cooldown"), { min: "1s", max: "10m" }, problems),
+    startup: textOf(child(node, "startup")) === "lazy" ? "lazy" : "require",
   };
 }
 

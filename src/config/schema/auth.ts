@@ -1,7 +1,7 @@
 import type { JsonSchema } from "../../base/json.ts";
 import { presetNames } from "../presets.ts";
 import { choice, exactlyOne, flag, list, named, oneOrMany, section, text } from "./shape.ts";
-import { claimName, duration, idNames, scopeToken } from "./units.ts";
+import { claimName, duration, hostName, idNames, scopeToken } from "./units.ts";
 
 const claimScopes: JsonSchema = section(
   {
@@ -167,6 +167,45 @@ const issuerSchema: JsonSchema = section(
       "x-default": "`jwks_uri` of the issuer's metadata",
       examples: ["https://sso.acme.com/realms/acme/protocol/openid-connect/certs"],
     }),
+    jwks: section(
+      {
+        description: "How its keys are kept.",
+        default: {},
+        examples: [{ hosts: ["www.googleapis.com"] }],
+      },
+      [],
+      {
+        hosts: list(
+          {
+            description: "Further hosts that its metadata may name in `jwks_uri`; its own always may be.",
+            default: [],
+            examples: [["www.googleapis.com"]],
+          },
+          hostName,
+          { uniqueItems: true },
+        ),
+        staleFor: duration({
+          description:
+            "How long the last good keys serve while it cannot be reached, also after a restart; 1m to 168h.",
+          default: "6h",
+          examples: ["1h"],
+        }),
+        cooldown: duration({
+          description: "Between two fetches for key ids that nobody knows, 1s to 10m.",
+          default: "30s",
+          examples: ["10s"],
+        }),
+        startup: choice(
+          {
+            description:
+              "`require`: not ready until there are keys; `lazy`: they are fetched for its first token.",
+            default: "require",
+            examples: ["lazy"],
+          },
+          ["require", "lazy"],
+        ),
+      },
+    ),
     clockSkew: duration({
       description: "Tolerance for differing clocks, 0s to 120s.",
       default: "30s",
@@ -323,6 +362,12 @@ export const authSchema: JsonSchema = section(
         "A tool whose scopes the caller lacks is listed and answers 403 with all it needs; false hides it instead.",
       default: true,
       examples: [false],
+    }),
+    keysDir: text({
+      description:
+        "Directory, relative to gateway.yaml, that keeps the last good keys of issuers, so that a restart while one is down works. Made when it does not exist; nobody else may write there.",
+      default: "var/keys",
+      examples: ["/var/lib/tollgate/keys"],
     }),
     issuers: list(
       {
