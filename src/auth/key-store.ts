@@ -5,7 +5,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 
 /** The last good keys of an issuer, as they outlive the process. */
-export interface StoredKeys {
+interface StoredKeys {
   /** Where they are from; keys of another URL are not used. */
   readonly jwksUrl: string | undefined;
   /** Milliseconds since the epoch. */
