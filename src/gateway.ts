@@ -15,6 +15,7 @@ import { createHttpServer, httpTimes } from "./http/server.ts";
 import { createMcpEndpoint } from "./mcp/endpoint.ts";
 import type { McpService, ServerInfo } from "./mcp/service.ts";
 import { createAudit, type Audit } from "./observe/audit.ts";
+import { createRefusals } from "./observe/refusals.ts";
 import { type DocumentSource, loadDocument } from "./openapi/load.ts";
 import type { ApiDocument } from "./openapi/operation.ts";
 import {
@@ -216,14 +217,17 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     }),
   );
   for (const endpoint of mcp.values()) listeners.add(() => endpoint.toolsChanged());
+  const refusals = createRefusals(audit, ports);
   const http = createHttpServer(
     {
       listen: config.server.listen,
       maxRequestBytes: config.limits.maxRequestBytes,
       service: () => snapshot.http,
       endpoints: new Map([...mcp].map(([path, { post }]) => [path, post])),
-      onRefused: ({ event, reason, principal }) =>
-        audit.note({ ...nobody, event, outcome: "denied", reason, principal }),
+      onRefused: ({ event, reason, principal, client }) => {
+        const outcome = reason === "internal_error" ? "failure" : "denied";
+        refusals.note({ ...nobody, event, outcome, reason, principal, client });
+      },
       times: httpTimes,
     },
     ports,
@@ -283,6 +287,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     await admin?.close();
     await lasting.upstreams.close();
     await broker?.close();
+    refusals.close();
     await audit.close();
   };
 
@@ -492,7 +497,8 @@ const unchanged: ReloadReport = { outcome: "unchanged", issues: [], toolsChanged
 const nobody = {
   principal: undefined,
   transport: "http",
-  tool: undefined,
+  client: undefined,
+  requestId: undefined,
   detail: undefined,
 } as const;
 

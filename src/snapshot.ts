@@ -118,7 +118,7 @@ export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports):
       catalog: own,
       ...compileAuth(config, endpoint, { keys: lasting.keys, metadata }, ports),
       road,
-      mcp: compileMcp(own, permit, road),
+      mcp: compileMcp(own, permit, road, lasting.audit),
     };
   });
   return {
@@ -189,15 +189,35 @@ function compileAuth(
   };
 }
 
-function compileMcp(catalog: Catalog, permit: Permit, road: Road): McpService {
+const done = { outcome: "success", reason: undefined } as const;
+
+function compileMcp(catalog: Catalog, permit: Permit, road: Road, audit: Audit): McpService {
   return {
     callTool: road.callTool,
-    listTools: (principal, era) =>
-      catalog.listFor(
-        (tool) => permit(tool, principal).kind !== "hidden",
+    listTools(origin, era) {
+      const { principal } = origin;
+      let visible = 0;
+      const list = catalog.listFor(
+        (tool) => {
+          const isVisible = permit(tool, principal).kind !== "hidden";
+          if (isVisible) visible++;
+          return isVisible;
+        },
         era === "modern" ? "entry" : "legacyEntry",
-      ),
+      );
+      const detail = { list: { visible, hidden: catalog.tools.size - visible } };
+      audit.note({ ...origin, ...done, event: "tool.list", detail });
+      return list;
+    },
     missingScopes: road.missingScopes,
+    rejected: (origin, reason) =>
+      audit.note({
+        ...origin,
+        event: "request.reject",
+        outcome: "denied",
+        reason,
+        detail: undefined,
+      }),
     hasParamHeaders: [...catalog.tools.values()].some(({ headers }) => headers.length > 0),
     paramHeaders(name, principal) {
       const tool = catalog.tools.get(name);

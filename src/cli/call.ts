@@ -9,7 +9,7 @@ import { maskCredential } from "../upstream/masked-credential.ts";
 import { showRequest } from "../upstream/shown-request.ts";
 import { exitCodes, printLine, UsageError, type ExitCode, type Io } from "./io.ts";
 import { readPrincipal } from "./principal.ts";
-import { createPorts, gatewayOptions, quietPorts, writerOf } from "./setup.ts";
+import { createPorts, fromHere, gatewayOptions, quietPorts, writerOf } from "./setup.ts";
 
 export interface CallOptions {
   readonly config: string;
@@ -24,14 +24,6 @@ export interface CallOptions {
   /** A pretended caller; only with `dryRun`. */
   readonly as: string | undefined;
 }
-
-const fromHere = {
-  transport: "cli",
-  protocol: undefined,
-  requestId: undefined,
-  client: undefined,
-  cancel: undefined,
-} as const;
 
 export async function call(tool: string, options: CallOptions, io: Io): Promise<ExitCode> {
   try {
@@ -60,7 +52,7 @@ async function dryRun(name: string, options: CallOptions, io: Io): Promise<ExitC
   const credential = maskCredential(api?.credential ?? { kind: "none" });
   const args = await readArgs(snapshot, name, options);
   const { origin, request } = endpointOf(snapshot, name).road.prepare(
-    { ...fromHere, tool: name, args, principal, onProgress: undefined },
+    { ...fromHere, cancel: undefined, tool: name, args, principal, onProgress: undefined },
     credential,
   );
   const shown = showRequest(origin, request);
@@ -109,6 +101,7 @@ async function callTool(name: string, options: CallOptions, io: Io): Promise<Exi
     const args = await readArgs(snapshot, name, options);
     const reply = await endpoint.road.callTool({
       ...fromHere,
+      cancel: undefined,
       tool: name,
       args,
       principal,

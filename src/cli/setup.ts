@@ -14,6 +14,14 @@ export function createPorts(io: Io, level: string): Ports {
   return { now: () => Date.now(), log: createLog((line) => io.stderr.write(line), level) };
 }
 
+/** How the audit log names a request of this program itself. */
+export const fromHere = {
+  transport: "cli",
+  protocol: undefined,
+  requestId: undefined,
+  client: undefined,
+} as const;
+
 /** Resolves when the system has taken the bytes. */
 export function writerOf(stream: Writable): GatewayOptions["writeAudit"] {
   return (bytes) =>

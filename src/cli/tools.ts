@@ -6,7 +6,7 @@ import { estimateTokens } from "../tools/tokens.ts";
 import type { Place, Tool } from "../tools/tool.ts";
 import { exitCodes, formatTable, printLine, type ExitCode, type Io } from "./io.ts";
 import { readPrincipal } from "./principal.ts";
-import { gatewayOptions, quietPorts } from "./setup.ts";
+import { fromHere, gatewayOptions, quietPorts } from "./setup.ts";
 
 export interface ToolsOptions {
   readonly config: string;
@@ -51,7 +51,7 @@ function visibleTools({ catalog, config, endpoints }: Snapshot, as: string | und
   const principal = readPrincipal(as, baseline);
   const names = new Set(
     endpoints.flatMap(({ mcp }) => {
-      const list = Buffer.from(mcp.listTools(principal, "modern")).toString();
+      const list = Buffer.from(mcp.listTools({ ...fromHere, principal }, "modern")).toString();
       return (JSON.parse(list) as { readonly name: string }[]).map(({ name }) => name);
     }),
   );

@@ -7,7 +7,9 @@ import type { JsonValue } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 import type { Principal } from "../base/principal.ts";
 import type { Listen } from "../config/config.ts";
+import { clientOf } from "../mcp/client.ts";
 import type { McpExchange } from "../mcp/endpoint.ts";
+import type { Client } from "../observe/event.ts";
 import type { Edge } from "./edge.ts";
 import { parseJsonBody } from "./json-body.ts";
 
@@ -42,6 +44,7 @@ interface RefusedRequest {
   readonly reason: string;
   /** Who sent it, when that was known by then. */
   readonly principal: Principal | undefined;
+  readonly client: Client | undefined;
 }
 
 export interface HttpTimes {
@@ -81,7 +84,9 @@ export function createHttpServer(parts: HttpParts, ports: Ports): HttpServer {
   });
   const principals = new WeakMap<FastifyRequest, Principal>();
   const reject = (request: FastifyRequest, reason: string): void => {
-    parts.onRefused({ event: "request.reject", reason, principal: principals.get(request) });
+    const principal = principals.get(request);
+    const client = clientOf(request.raw, null);
+    parts.onRefused({ event: "request.reject", reason, principal, client });
   };
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, body, done) => {
@@ -92,10 +97,19 @@ export function createHttpServer(parts: HttpParts, ports: Ports): HttpServer {
     const status = error.statusCode ?? 500;
     const reason = status >= 500 ? "internal_error" : describe(status);
     if (status >= 500) ports.log.error(reason, {}, error);
-    else reject(request, reason);
+    reject(request, reason);
     void reply.code(status).send({ error: reason });
   });
-  app.setNotFoundHandler((_, reply) => void reply.code(404).send({ error: "not_found" }));
+  app.setNotFoundHandler((request, reply) => {
+    reject(request, "not_found");
+    void reply.code(404).send({ error: "not_found" });
+  });
+  // Answered by fastify: what the parser could not read, or did not get in time.
+  app.server.on("clientError", (error: NodeJS.ErrnoException) => {
+    const reason = describeParserError(error.code ?? "");
+    if (reason === undefined) return;
+    parts.onRefused({ event: "request.reject", reason, principal: undefined, client: undefined });
+  });
   app.addHook("onRequest", (request, reply, done) => {
     if (parts.service().edge.acceptsHost(request.raw.rawHeaders)) done();
     else {
@@ -140,6 +154,13 @@ export function createHttpServer(parts: HttpParts, ports: Ports): HttpServer {
 function describe(status: number): string {
   if (status === 413) return "request_too_large";
   return status === 415 ? "unsupported_media_type" : "invalid_request";
+}
+
+/** undefined: the connection broke, and nobody was refused anything. */
+function describeParserError(code: string): string | undefined {
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") return "request_timeout";
+  if (code === "HPE_HEADER_OVERFLOW") return "headers_too_large";
+  return code.startsWith("HPE_") ? "malformed_http" : undefined;
 }
 
 function unsupportedMediaType(): Error {
@@ -187,13 +208,15 @@ interface McpParts extends HttpParts {
 function serveMcp(app: FastifyInstance, parts: McpParts, ports: Ports): void {
   const { principals, reject } = parts;
 
-  const refuse = (error: unknown, reply: FastifyReply): void => {
+  const refuse = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     if (!(error instanceof AuthError)) {
       ports.log.error("internal_error", {}, error);
+      reject(request, "internal_error");
       void reply.code(500).send({ error: "internal_error" });
       return;
     }
-    parts.onRefused({ event: "auth.deny", reason: error.reason, principal: undefined });
+    const client = clientOf(request.raw, null);
+    parts.onRefused({ event: "auth.deny", reason: error.reason, principal: undefined, client });
     const { status, headers, body } = parts.endpoint().refuse(error);
     void reply.code(status).headers(headers).send(body);
   };
@@ -213,10 +236,10 @@ function serveMcp(app: FastifyInstance, parts: McpParts, ports: Ports): void {
       return;
     }
     const proceed = (principal: Principal): void => {
-      if (request.method === "POST") {
-        principals.set(request, principal);
-        done();
-      } else {
+      principals.set(request, principal);
+      if (request.method === "POST") done();
+      else {
+        reject(request, "method_not_allowed");
         void reply.code(405).header("allow", "POST").send({ error: "method_not_allowed" });
       }
     };
@@ -226,11 +249,11 @@ function serveMcp(app: FastifyInstance, parts: McpParts, ports: Ports): void {
       if (known) proceed(known);
       else {
         authenticate(request.raw.rawHeaders, query).then(proceed, (error: unknown) => {
-          refuse(error, reply);
+          refuse(error, request, reply);
         });
       }
     } catch (error) {
-      refuse(error, reply);
+      refuse(error, request, reply);
     }
   };
 

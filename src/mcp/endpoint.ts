@@ -14,6 +14,7 @@ import {
   refuseDisagreement,
   type Disagreement,
 } from "./param-headers.ts";
+import { watchErrors } from "./refusals.ts";
 import { createServer } from "./server.ts";
 import type { McpService, ServerInfo } from "./service.ts";
 
@@ -49,7 +50,14 @@ export function createMcpEndpoint(
   const hotLane = createHotLane(info, ports);
   const onerror = (error: Error): void =>
     ports.log.debug("mcp_rejected", { reason: error.message });
-  const parts = { info, transport: "http" as const, service, caller: callerOf };
+  const parts = {
+    info,
+    transport: "http" as const,
+    service,
+    caller: async (context: ServerContext) => stateOf(context).caller,
+    onRecorded: (id: string | number, context: ServerContext) =>
+      void stateOf(context).recorded.add(id),
+  };
   const handler = createMcpHandler((context) => createServer(parts, context, ports), { onerror });
   const sdkLane = toNodeHandler(handler, { onerror });
   return {
@@ -63,6 +71,10 @@ export function createMcpEndpoint(
       const hot = accept(request.headers, body);
       const disagreement = compareHeaders({ request, body, principal }, hot, now);
       if (disagreement !== undefined) {
+        now.rejected(
+          { ...caller, transport: "http", requestId: disagreement.id },
+          "header_mismatch",
+        );
         refuseDisagreement(disagreement, response);
         return;
       }
@@ -71,11 +83,16 @@ export function createMcpEndpoint(
         return;
       }
       challengeMissingScopes(body, caller, now);
+      const state: State = { caller, recorded: new Set() };
+      watchErrors(response, (reason, id) => {
+        if (state.recorded.has(id)) return;
+        now.rejected({ ...caller, transport: "http", requestId: requestIdOf(id) }, reason);
+      });
       const auth = {
         token: "",
         clientId: principal.clientId ?? "",
         scopes: [],
-        extra: { caller },
+        extra: { state },
       };
       // The adapter's own type of a request wants absent fields where Node has undefined ones.
       await sdkLane(Object.assign(request, { auth }) as SdkRequest, response, body);
@@ -101,10 +118,20 @@ function compareHeaders(
 
 type SdkRequest = Parameters<ReturnType<typeof toNodeHandler>>[0];
 
-async function callerOf(context: ServerContext): Promise<Caller> {
-  const caller = context.http?.authInfo?.extra?.["caller"];
-  if (caller === undefined) throw new TypeError("a request without caller");
-  return caller as Caller;
+interface State {
+  readonly caller: Caller;
+  /** Ids of requests that have their own record. */
+  readonly recorded: Set<unknown>;
+}
+
+function stateOf(context: ServerContext): State {
+  const state = context.http?.authInfo?.extra?.["state"];
+  if (state === undefined) throw new TypeError("a request without caller");
+  return state as State;
+}
+
+function requestIdOf(id: JsonValue | undefined): string | number | undefined {
+  return typeof id === "string" || typeof id === "number" ? id : undefined;
 }
 
 /** One 403 for the whole POST, before its answer starts: inside the SDK it could be none. */
@@ -115,8 +142,7 @@ function challengeMissingScopes(body: JsonValue, caller: Caller, service: McpSer
     if (!isJsonObject(message) || message["method"] !== "tools/call") continue;
     const name = isJsonObject(message["params"]) ? message["params"]["name"] : undefined;
     if (typeof name !== "string") continue;
-    const { id } = message;
-    const requestId = typeof id === "string" || typeof id === "number" ? id : undefined;
+    const requestId = requestIdOf(message["id"]);
     const missing = service.missingScopes(name, { ...caller, transport: "http", requestId });
     for (const scope of missing ?? []) scopes.add(scope);
   }

@@ -30,7 +30,13 @@ export function createHotLane(info: ServerInfo, ports: Ports): HotLane {
     const encoder = encoders[request.era];
     const { id } = request;
     if (request.method === "tools/list") {
-      sendPieces(response, encoder.list(id, service.listTools(caller.principal, request.era)));
+      sendPieces(
+        response,
+        encoder.list(
+          id,
+          service.listTools({ ...caller, transport: "http", requestId: id }, request.era),
+        ),
+      );
       return;
     }
     const { era, progressToken, name, args } = request;

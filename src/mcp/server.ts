@@ -22,6 +22,8 @@ export interface ServerParts {
   readonly service: () => McpService;
   /** Who a request of this instance speaks for. */
   readonly caller: (context: ServerContext) => Promise<Caller>;
+  /** This request has, or will have, its own record in the audit log. */
+  readonly onRecorded: (id: string | number, context: ServerContext) => void;
 }
 
 /**
@@ -46,8 +48,10 @@ export function createServer(
   server.setRequestHandler("tools/list", (request, context) =>
     guarded(ports, async () => {
       if (request.params?.cursor !== undefined) throw invalidParams("Invalid cursor");
-      const { principal } = await parts.caller(context);
-      const list = parts.service().listTools(principal, era);
+      const caller = await parts.caller(context);
+      const origin = { ...caller, transport, requestId: context.mcpReq.id };
+      parts.onRecorded(context.mcpReq.id, context);
+      const list = parts.service().listTools(origin, era);
       return { tools: JSON.parse(Buffer.from(list).toString()) as [] };
     }),
   );
@@ -77,6 +81,7 @@ async function callTool(
 ): Promise<CallToolResult> {
   try {
     const caller = await parts.caller(context);
+    parts.onRecorded(context.mcpReq.id, context);
     return toResult(await parts.service().callTool({ ...call, ...caller }), era);
   } catch (error) {
     if (!(error instanceof AuthError)) throw error;

@@ -7,7 +7,9 @@ import type { ParamHeader } from "../tools/tool.ts";
 export interface McpService {
   readonly callTool: CallTool;
   /** The `tools` array that this caller may see, as JSON bytes; the same bytes for the same set. */
-  readonly listTools: (principal: Principal, era: Era) => Uint8Array;
+  readonly listTools: (origin: Origin, era: Era) => Uint8Array;
+  /** Records a request that the protocol itself refuses. */
+  readonly rejected: (origin: Origin, reason: string) => void;
   /** False for most gateways, whose requests are then not looked at for these headers. */
   readonly hasParamHeaders: boolean;
   /** Arguments that this caller must repeat as headers; none for a tool that is not shown to them. */

@@ -45,7 +45,7 @@ export function createStdioEndpoint(
     client: undefined,
     protocol: undefined,
   });
-  const server = { ...parts, transport: "stdio" as const, caller };
+  const server = { ...parts, transport: "stdio" as const, caller, onRecorded: () => {} };
   const handle = serveStdio(
     (context) => {
       const instance = createServer(server, context, ports);

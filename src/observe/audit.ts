@@ -210,10 +210,15 @@ const lifetime = {
   reason: undefined,
   principal: undefined,
   transport: undefined,
-  tool: undefined,
+  client: undefined,
+  requestId: undefined,
 } as const;
 
-const gap = { ...lifetime, event: "audit.gap", outcome: "failure", reason: "queue_full" } as const;
+type GapReason = "queue_full";
+
+const queueFull: GapReason = "queue_full";
+
+const gap = { ...lifetime, event: "audit.gap", outcome: "failure", reason: queueFull } as const;
 
 /** Those who wait for one write. */
 interface Batch {

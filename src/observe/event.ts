@@ -62,6 +62,7 @@ export interface Note {
     | "auth.deny"
     | "policy.deny"
     | "request.reject"
+    | "tool.list"
     | "config.reload"
     | "server.start"
     | "server.stop"
@@ -70,7 +71,8 @@ export interface Note {
   readonly reason: string | undefined;
   readonly principal: Principal | undefined;
   readonly transport: "http" | "stdio" | "cli" | undefined;
-  readonly tool: string | undefined;
+  readonly client: Client | undefined;
+  readonly requestId: string | number | undefined;
   /** Members of the record that only this event has. */
   readonly detail: JsonObject | undefined;
 }

@@ -58,11 +58,12 @@ export function createLineWriter(mode: AuditConfig["args"], digest: Digest): Lin
       const took = `,"duration_ms":${now - trace.startedAt}`;
       return `,"event":"${event}"${phase},"outcome":"${outcome}"${why}${intent}${describeCall(call, what)}${describeUpstream(trace)}${took}`;
     },
-    note({ event, outcome, reason, principal, transport, tool, detail }) {
-      const mcp = transport === undefined ? "" : `,"mcp":{"transport":"${transport}"}`;
+    note({ event, outcome, reason, principal, transport, client, requestId, detail }) {
+      const id = requestId === undefined ? "" : member("request_id", String(requestId), 48);
+      const mcp = transport === undefined ? "" : `,"mcp":{"transport":"${transport}"${id}}`;
       const members = detail === undefined ? "" : JSON.stringify(detail).slice(1, -1);
       const more = members === "" ? "" : `,${members}`;
-      return `,"event":"${event}","outcome":"${outcome}"${member("reason", reason)}${principal ? actorOf(principal) : ""}${mcp}${tool === undefined ? "" : describeUnknownTool(tool)}${more}`;
+      return `,"event":"${event}","outcome":"${outcome}"${member("reason", reason)}${principal ? actorOf(principal) : ""}${clientOf(client)}${mcp}${more}`;
     },
   };
 }

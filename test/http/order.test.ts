@@ -90,7 +90,7 @@ const ladder: readonly Case[] = [
     body: large,
     status: 405,
     error: "method_not_allowed",
-    audit: undefined,
+    audit: rejected("method_not_allowed"),
   },
   {
     name: "the media type comes before the size",
