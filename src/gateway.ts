@@ -28,6 +28,7 @@ import {
 import type { ClientKey } from "./upstream/client-auth.ts";
 import { createIssuerMetadata } from "./upstream/issuer-metadata.ts";
 import { createUpstreams } from "./upstream/send.ts";
+import { createFetchAs } from "./upstream/tls-fetch.ts";
 import { createTokenCache } from "./upstream/token-cache.ts";
 import { fingerprint, watchFiles } from "./watch.ts";
 
@@ -184,6 +185,7 @@ function makeLasting(
     clientKeys: new Map([...keys].map(([name, { key }]) => [name, key])),
     tokens: createTokenCache(ports),
     metadata: createIssuerMetadata(fetch, ports),
+    fetchAs: createFetchAs(undefined),
   };
 }
 
@@ -426,6 +428,8 @@ function brokerAuthOf(
       return auth;
     case "private_key_jwt":
       return key && { kind: auth.kind, jwks: [key.publicJwk] };
+    case "tls_client_auth":
+    case "workload":
     case "none":
       return undefined;
   }

@@ -138,7 +138,15 @@ export type ClientAuthConfig =
       readonly key: Secret | undefined;
       readonly algorithm: string;
       readonly keyId: string | undefined;
-    };
+      /** PEM of the key's certificate; its thumbprint goes into the header as `x5t#S256`. */
+      readonly certificate: string | undefined;
+      /** `aud` of the assertion. */
+      readonly assertionAudience: "issuer" | "tokenUrl";
+    }
+  /** RFC 8705 §2: PEM of the certificate and of its key. */
+  | { readonly kind: "tls_client_auth"; readonly certificate: string; readonly key: Secret }
+  /** Absolute path of a file that the platform keeps filled with a fresh JWT about this workload. */
+  | { readonly kind: "workload"; readonly tokenFile: string };
 
 /** The embedded authorization server. */
 export interface BrokerConfig {

@@ -11,10 +11,13 @@ import { scopeFor } from "./operation-scope.ts";
 import { createStatic, noCredential } from "./static.ts";
 import { tokenKey, type TokenCache, type TokenDeps } from "./token-cache.ts";
 import { createTokenEndpoint } from "./token-endpoint.ts";
+import type { FetchAs } from "./tls-fetch.ts";
 import type { Fetch } from "./token-http.ts";
 
 export interface CredentialDeps {
   readonly fetch: Fetch;
+  /** With a certificate of the gateway's own. */
+  readonly fetchAs: FetchAs;
   /** The gateway's OAuth clients, by their name in gateway.yaml. */
   readonly clients: ReadonlyMap<string, ClientConfig>;
   /** Key pairs made at start, for those clients whose `private_key_jwt` names no key. */
@@ -93,8 +96,8 @@ function tokenDeps(api: ApiConfig, name: string, deps: CredentialDeps, ports: Po
       },
     ]);
   }
-  const { fetch, metadata, clientKeys, tokens } = deps;
+  const { tokens } = deps;
   const circuit = tokens.circuit(tokenKey([client.issuer, client.tokenUrl ?? null, client.id]));
-  const requestToken = createTokenEndpoint(client, { fetch, metadata, clientKeys, circuit }, ports);
+  const requestToken = createTokenEndpoint(client, { ...deps, circuit }, ports);
   return { client, requestToken, tokens };
 }

@@ -1,6 +1,6 @@
 import { allowInsecureRequests, discoveryRequest } from "oauth4webapi";
 
-import type { JsonValue } from "../base/json.ts";
+import { isJsonObject, type JsonValue } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 import { TokenFailure } from "./token-failure.ts";
 import { type Fetch, requestJson } from "./token-http.ts";
@@ -14,29 +14,35 @@ const retryMs = 30_000;
  *
  * @throws TokenFailure when there is none to fall back to; the next call asks again.
  */
-export type IssuerMetadata = (issuer: string) => Promise<string>;
+export type IssuerMetadata = (issuer: string) => Promise<IssuerEndpoints>;
+
+interface IssuerEndpoints {
+  readonly tokenUrl: string;
+  /** RFC 8705 §5; undefined: the same. Only on the issuer's own origin. */
+  readonly mtlsTokenUrl: string | undefined;
+}
 
 interface Known {
-  readonly tokenUrl: string;
+  readonly endpoints: IssuerEndpoints;
   readonly freshUntil: number;
 }
 
 /** Outlives a reload: one per gateway. */
 export function createIssuerMetadata(fetch: Fetch, ports: Ports): IssuerMetadata {
   const known = new Map<string, Known>();
-  const pending = new Map<string, Promise<string>>();
+  const pending = new Map<string, Promise<IssuerEndpoints>>();
 
-  async function refresh(issuer: string): Promise<string> {
+  async function refresh(issuer: string): Promise<IssuerEndpoints> {
     try {
-      const tokenUrl = await discover(issuer, fetch);
-      known.set(issuer, { tokenUrl, freshUntil: ports.now() + freshMs });
-      return tokenUrl;
+      const endpoints = await discover(issuer, fetch);
+      known.set(issuer, { endpoints, freshUntil: ports.now() + freshMs });
+      return endpoints;
     } catch (error) {
       const last = known.get(issuer);
       if (!(error instanceof TokenFailure) || last === undefined) throw error;
       ports.log.warn("issuer_metadata_stale", { issuer, code: error.code });
       known.set(issuer, { ...last, freshUntil: ports.now() + retryMs });
-      return last.tokenUrl;
+      return last.endpoints;
     } finally {
       pending.delete(issuer);
     }
@@ -44,7 +50,7 @@ export function createIssuerMetadata(fetch: Fetch, ports: Ports): IssuerMetadata
 
   return async (issuer) => {
     const last = known.get(issuer);
-    if (last !== undefined && last.freshUntil > ports.now()) return last.tokenUrl;
+    if (last !== undefined && last.freshUntil > ports.now()) return last.endpoints;
     const flight = pending.get(issuer) ?? refresh(issuer);
     pending.set(issuer, flight);
     return flight;
@@ -52,7 +58,7 @@ export function createIssuerMetadata(fetch: Fetch, ports: Ports): IssuerMetadata
 }
 
 /** RFC 8414 §3 (well-known part inserted before the path), then OpenID Connect Discovery §4 (appended). */
-async function discover(issuer: string, fetch: Fetch): Promise<string> {
+async function discover(issuer: string, fetch: Fetch): Promise<IssuerEndpoints> {
   if (!isSafeUrl(issuer)) throw new TokenFailure("insecure_token_endpoint");
   let foreign = false;
   for (const algorithm of ["oauth2", "oidc"] as const) {
@@ -66,7 +72,14 @@ async function discover(issuer: string, fetch: Fetch): Promise<string> {
     if (status === 429 || status >= 500) throw new TokenFailure("server_error");
     if (status !== 200 || body === undefined) continue;
     // RFC 8414 §3.3: byte for byte, or the document speaks for someone else.
-    if (body["issuer"] === issuer) return tokenUrlOf(issuer, body["token_endpoint"]);
+    if (body["issuer"] === issuer) {
+      const aliases = body["mtls_endpoint_aliases"];
+      const alias = isJsonObject(aliases) ? aliases["token_endpoint"] : undefined;
+      return {
+        tokenUrl: tokenUrlOf(issuer, body["token_endpoint"]),
+        mtlsTokenUrl: alias === undefined ? undefined : tokenUrlOf(issuer, alias),
+      };
+    }
     foreign = true;
   }
   throw new TokenFailure(foreign ? "issuer_mismatch" : "no_metadata");

@@ -8,6 +8,7 @@ import { type IssuerMetadata, isSafeUrl } from "./issuer-metadata.ts";
 import { parseRetryAfter } from "./retry-after.ts";
 import type { TokenCircuit } from "./token-circuit.ts";
 import { isOutage, isTokenErrorCode, TokenFailure } from "./token-failure.ts";
+import type { FetchAs } from "./tls-fetch.ts";
 import { type Fetch, type JsonReply, requestJson } from "./token-http.ts";
 
 /** A successful token response (RFC 6749 §5.1, RFC 8693 §2.2.1), as far as it can be checked alone. */
@@ -28,6 +29,7 @@ export type RequestToken = (
 
 export interface TokenEndpointDeps {
   readonly fetch: Fetch;
+  readonly fetchAs: FetchAs;
   readonly metadata: IssuerMetadata;
   readonly clientKeys: ClientKeys;
   readonly circuit: TokenCircuit;
@@ -42,13 +44,20 @@ export function createTokenEndpoint(
   const clientAuth = createClientAuth(client, deps.clientKeys, ports);
   const { circuit } = deps;
 
+  const fetch = client.auth.kind === "tls_client_auth" ? deps.fetchAs(client.auth) : deps.fetch;
+
+  async function findTokenUrl(): Promise<string> {
+    const { tokenUrl, mtlsTokenUrl } = await deps.metadata(client.issuer);
+    return client.auth.kind === "tls_client_auth" ? (mtlsTokenUrl ?? tokenUrl) : tokenUrl;
+  }
+
   async function send(
     grantType: string,
     parameters: readonly (readonly [string, string])[],
   ): Promise<TokenReply> {
-    const tokenUrl = client.tokenUrl ?? (await deps.metadata(client.issuer));
+    const tokenUrl = client.tokenUrl ?? (await findTokenUrl());
     if (!isSafeUrl(tokenUrl)) throw new TokenFailure("insecure_token_endpoint");
-    const reply = await requestJson(deps.fetch, (options) =>
+    const reply = await requestJson(fetch, (options) =>
       genericTokenEndpointRequest(
         { issuer: client.issuer, token_endpoint: tokenUrl },
         { client_id: client.id },

@@ -55,6 +55,7 @@ export type TokenFailureCode =
   | "rate_limited"
   | "timeout"
   | "unreachable"
+  | "workload_token_unreadable"
   | "circuit_open";
 
 const answered: Record<TokenErrorCode, Meaning> = {
@@ -89,6 +90,7 @@ const meanings: Record<TokenFailureCode, Meaning> = {
   insecure_token_endpoint: broken,
   redirected: broken,
   unexpected_status: broken,
+  workload_token_unreadable: misfit,
   malformed_reply: away,
   reply_too_large: away,
   rate_limited: away,

@@ -387,8 +387,24 @@ test.each([
   },
   {
     written: "auth: private_key_jwt\n      key: ${KEY}\n      algorithm: RS256\n      keyId: k1",
-    auth: { kind: "private_key_jwt", algorithm: "RS256", keyId: "k1" },
+    auth: { kind: "private_key_jwt", algorithm: "RS256", keyId: "k1", assertionAudience: "issuer" },
     secret: privateKey,
+  },
+  {
+    written:
+      "auth: private_key_jwt\n      key: ${KEY}\n      certificate: cert\n      assertionAudience: tokenUrl",
+    auth: { kind: "private_key_jwt", certificate: "cert", assertionAudience: "tokenUrl" },
+    secret: privateKey,
+  },
+  {
+    written: "auth: tls_client_auth\n      key: ${KEY}\n      certificate: cert",
+    auth: { kind: "tls_client_auth", certificate: "cert" },
+    secret: privateKey,
+  },
+  {
+    written: "auth: workload\n      tokenFile: /run/token",
+    auth: { kind: "workload", tokenFile: "/run/token" },
+    secret: undefined,
   },
 ])("a client authenticates by $auth.kind", async ({ written, auth, secret }) => {
   const text = goodWith("auth: client_secret_basic\n      secret: ${CLIENT_SECRET}", written);
@@ -405,6 +421,8 @@ test("a client of the broker needs no key", async () => {
     key: undefined,
     algorithm: "ES256",
     keyId: undefined,
+    certificate: undefined,
+    assertionAudience: "issuer",
   });
 });
 

@@ -26,6 +26,7 @@ const otherWords = new Set([
   "client_secret_basic",
   "client_secret_post",
   "private_key_jwt",
+  "tls_client_auth",
   "enrol_in_course",
   "api_key",
   "request_body",

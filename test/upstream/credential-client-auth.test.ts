@@ -1,11 +1,18 @@
-import { generateKeyPairSync, webcrypto } from "node:crypto";
+import { createHash, generateKeyPairSync, webcrypto, X509Certificate } from "node:crypto";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import type { TLSSocket } from "node:tls";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 import { createLocalJWKSet, decodeProtectedHeader, exportJWK, jwtVerify } from "jose";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 
 import { Secret } from "../../src/base/secret.ts";
 import type { ClientAuthConfig } from "../../src/config/config.ts";
 import type { ClientKeys } from "../../src/upstream/client-auth.ts";
+import { makeCertificate } from "../world/certificate.ts";
 import {
   type Asked,
   type AuthorizationServer,
@@ -16,6 +23,7 @@ import {
   person,
   secretAuth,
   startServer,
+  type TestPorts,
 } from "./credential-world.ts";
 
 let server: AuthorizationServer;
@@ -77,8 +85,20 @@ function pem(key: typeof p256.privateKey, type: "pkcs8" | "sec1" | "pkcs1" = "pk
   return new Secret(key.export({ format: "pem", type }).toString());
 }
 
-function jwtAuth(algorithm: string, key: Secret | undefined): ClientAuthConfig {
-  return { kind: "private_key_jwt", key, algorithm, keyId: "key-1" };
+function jwtAuth(
+  algorithm: string,
+  key: Secret | undefined,
+  over: { readonly certificate?: string; readonly assertionAudience?: "tokenUrl" } = {},
+): ClientAuthConfig {
+  return {
+    kind: "private_key_jwt",
+    key,
+    algorithm,
+    keyId: "key-1",
+    certificate: undefined,
+    assertionAudience: "issuer",
+    ...over,
+  };
 }
 
 describe("private_key_jwt", () => {
@@ -173,6 +193,194 @@ describe("private_key_jwt", () => {
       const asked = await ask(jwtAuth(algorithm, pem(pair.privateKey, form)));
       const { payload } = await jwtVerify(asked.form.get("client_assertion") ?? "", pair.publicKey);
       expect(payload.sub).toBe("tollgate");
+    },
+  );
+});
+
+describe("private_key_jwt as Okta and Entra want it", () => {
+  test("names the token endpoint as aud", async () => {
+    const auth = jwtAuth("RS256", pem(rsa.privateKey), { assertionAudience: "tokenUrl" });
+    const { form } = await ask(auth);
+    const { payload } = await jwtVerify(form.get("client_assertion") ?? "", rsa.publicKey, {
+      audience: `${server.origin}/token`,
+    });
+    expect(payload.iss).toBe("tollgate");
+  });
+
+  test("has the certificate's thumbprint in its header", async () => {
+    const { key, certificate } = makeCertificate("tollgate");
+    const { form } = await ask(jwtAuth("ES256", new Secret(key), { certificate }));
+    const assertion = form.get("client_assertion") ?? "";
+    const { raw, publicKey } = new X509Certificate(certificate);
+    expect(decodeProtectedHeader(assertion)["x5t#S256"]).toBe(
+      createHash("sha256").update(raw).digest("base64url"),
+    );
+    await expect(jwtVerify(assertion, publicKey)).resolves.toBeDefined();
+  });
+
+  test("is refused at load with the certificate of another key, or none that can be read", () => {
+    const { certificate } = makeCertificate("tollgate");
+    for (const text of [certificate, "no certificate"]) {
+      const auth = jwtAuth("ES256", pem(p256.privateKey), { certificate: text });
+      const room = createRoom([clientConfig({ issuer: server.origin, auth })], createTestPorts());
+      expect(() => room(exchange)).toThrow(
+        expect.objectContaining({
+          issues: [expect.objectContaining({ code: "invalid_client_key" })],
+        }),
+      );
+    }
+  });
+});
+
+describe("tls_client_auth", () => {
+  const authority = makeCertificate("localhost");
+  const own = makeCertificate("tollgate");
+
+  /** A token endpoint that takes this one client certificate. */
+  async function start(aliases: object = {}): Promise<{ origin: string; seen: object[] }> {
+    const seen: object[] = [];
+    const options = {
+      key: authority.key,
+      cert: authority.certificate,
+      ca: [own.certificate],
+      requestCert: true,
+      rejectUnauthorized: false,
+    };
+    const https = createServer(options, (request, response) => {
+      const socket = request.socket as TLSSocket;
+      const chunks: Buffer[] = [];
+      request.on("data", (chunk: Buffer) => chunks.push(chunk));
+      request.on("end", () => {
+        const body = new URLSearchParams(Buffer.concat(chunks).toString());
+        const { authorized } = socket;
+        seen.push({ path: request.url, authorized, id: body.get("client_id") });
+        response.setHeader("content-type", "application/json");
+        response.end(
+          JSON.stringify(
+            request.url?.startsWith("/.well-known/")
+              ? { issuer: origin, token_endpoint: `${origin}/token`, ...aliases }
+              : { access_token: "inner", token_type: "Bearer", expires_in: 60 },
+          ),
+        );
+      });
+    });
+    await new Promise<void>((resolve) => https.listen(0, "127.0.0.1", resolve));
+    onTestFinished(() => {
+      https.closeAllConnections();
+      https.close();
+    });
+    const origin = `https://localhost:${(https.address() as AddressInfo).port}`;
+    return { origin, seen };
+  }
+
+  test("shows the certificate in the handshake, and its name in the form", async () => {
+    const { origin, seen } = await start();
+    const { certificate, key } = own;
+    const auth = { kind: "tls_client_auth", certificate, key: new Secret(key) } as const;
+    const room = createRoom([clientConfig({ issuer: origin, auth })], createTestPorts(), {
+      ca: authority.certificate,
+    });
+    const parts = await room(exchange).get(person("outer"), undefined);
+    expect(parts.headers[1]).toBe("Bearer inner");
+    expect(seen).toEqual([{ path: "/token", authorized: true, id: "tollgate" }]);
+  });
+
+  test("goes to the alias that the metadata names for it (RFC 8705 §5)", async () => {
+    const plain = await startServer(({ path }) => ({
+      body: path.startsWith("/.well-known/")
+        ? {
+            issuer: plain.origin,
+            token_endpoint: `${plain.origin}/token`,
+            mtls_endpoint_aliases: { token_endpoint: `${plain.origin}/mtls/token` },
+          }
+        : { access_token: "inner", token_type: "Bearer", expires_in: 60 },
+    }));
+    onTestFinished(() => plain.close());
+    const { certificate, key } = own;
+    const auth = { kind: "tls_client_auth", certificate, key: new Secret(key) } as const;
+    const client = clientConfig({ issuer: plain.origin, tokenUrl: undefined, auth });
+    await createRoom([client], createTestPorts())(exchange).get(person("outer"), undefined);
+    expect(plain.asked.at(-1)?.path).toBe("/mtls/token");
+  });
+
+  test("O11: a server whose certificate nobody vouches for gets no request", async () => {
+    const { origin, seen } = await start();
+    const ports = createTestPorts();
+    const { certificate, key } = own;
+    const auths = [
+      secretAuth("client_secret_post", "s"),
+      { kind: "tls_client_auth", certificate, key: new Secret(key) },
+    ] as const;
+    for (const auth of auths) {
+      const room = createRoom([clientConfig({ issuer: origin, auth })], ports);
+      await expect(
+        Promise.resolve(room(exchange).get(person("outer"), undefined)),
+      ).rejects.toMatchObject({ code: "temporarily_unavailable" });
+    }
+    expect(seen).toEqual([]);
+    expect(ports.lines.map(({ fields }) => fields?.["system"])).toEqual([
+      "DEPTH_ZERO_SELF_SIGNED_CERT",
+      "DEPTH_ZERO_SELF_SIGNED_CERT",
+    ]);
+  });
+});
+
+describe("workload", () => {
+  const token = (id: number): string => {
+    const payload = Buffer.from(JSON.stringify({ sub: "tollgate", id })).toString("base64url");
+    return `e30.${payload}.c2ln`;
+  };
+
+  async function start(): Promise<{
+    file: string;
+    ports: TestPorts;
+    fetchToken: () => Promise<unknown>;
+  }> {
+    const dir = await mkdtemp(join(tmpdir(), "tollgate-"));
+    onTestFinished(() => rm(dir, { recursive: true }));
+    const file = join(dir, "token");
+    const ports = createTestPorts();
+    const auth = { kind: "workload", tokenFile: file } as const;
+    const room = createRoom([clientConfig({ issuer: server.origin, auth })], ports);
+    const credential = room(exchange);
+    return { file, ports, fetchToken: async () => credential.get(person("outer"), undefined) };
+  }
+
+  test("O13: the file is read for every request, so a rotated token is used at once", async () => {
+    const { file, fetchToken } = await start();
+    for (const id of [1, 2]) {
+      await writeFile(file, `${token(id)}\n`);
+      await fetchToken();
+      const { form } = server.asked.at(-1) as Asked;
+      expect(Object.fromEntries(form)).toMatchObject({
+        client_id: "tollgate",
+        client_assertion: token(id),
+        client_assertion_type: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+      });
+    }
+  });
+
+  test.each([
+    ["missing", undefined, "ENOENT"],
+    ["empty", "", undefined],
+    ["cut in the payload", token(1).slice(0, 12), undefined],
+    ["cut before the signature", token(1).slice(0, -4), undefined],
+    ["cut to the last dot", token(1).slice(0, -4).concat("."), undefined],
+    ["no JWT", "s3cret", undefined],
+  ])(
+    "O13: a file that is %s is a clear error, and nothing is sent",
+    async (_name, text, system) => {
+      const { file, ports, fetchToken } = await start();
+      if (text !== undefined) await writeFile(file, text);
+      await expect(fetchToken()).rejects.toMatchObject({ code: "gateway_misconfigured" });
+      expect(server.asked).toEqual([]);
+      expect(ports.lines).toMatchObject([
+        { level: "error", fields: { code: "workload_token_unreadable", client: "corp" } },
+      ]);
+      expect(ports.lines[0]?.fields?.["system"]).toBe(system);
+      await writeFile(file, token(7));
+      await fetchToken();
+      expect((server.asked.at(-1) as Asked).form.get("client_assertion")).toBe(token(7));
     },
   );
 });

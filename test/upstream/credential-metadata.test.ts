@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "vitest";
 
-import { createIssuerMetadata, type IssuerMetadata } from "../../src/upstream/issuer-metadata.ts";
+import { createIssuerMetadata } from "../../src/upstream/issuer-metadata.ts";
 import {
   type Answer,
   type Asked,
@@ -24,12 +24,13 @@ afterEach(async () => {
 async function world(answer: (asked: Asked, origin: string) => Answer): Promise<{
   server: AuthorizationServer;
   ports: TestPorts;
-  metadata: IssuerMetadata;
+  metadata: (issuer: string) => Promise<string>;
 }> {
   const server: AuthorizationServer = await startServer((asked) => answer(asked, server.origin));
   servers.push(server);
   const ports = createTestPorts();
-  return { server, ports, metadata: createIssuerMetadata(fetch, ports) };
+  const find = createIssuerMetadata(fetch, ports);
+  return { server, ports, metadata: async (issuer) => (await find(issuer)).tokenUrl };
 }
 
 const missing: Answer = { status: 404, body: "" };

@@ -30,6 +30,8 @@ const pemAuth = (algorithm: string, key: typeof ec.privateKey): ClientAuthConfig
   key: new Secret(key.export({ format: "pem", type: "pkcs8" }).toString()),
   algorithm,
   keyId: undefined,
+  certificate: undefined,
+  assertionAudience: "issuer",
 });
 
 const clients: readonly { readonly id: string; readonly auth: ClientAuthConfig }[] = [

@@ -24,6 +24,7 @@ import { createCredential } from "../../src/upstream/credential.ts";
 import type { Credential } from "../../src/upstream/credential-parts.ts";
 import type { CredentialParts } from "../../src/upstream/request.ts";
 import { createIssuerMetadata } from "../../src/upstream/issuer-metadata.ts";
+import { createFetchAs } from "../../src/upstream/tls-fetch.ts";
 import { createTokenCache } from "../../src/upstream/token-cache.ts";
 
 export interface Answer {
@@ -193,6 +194,8 @@ export function createRoom(
   options: {
     readonly clientKeys?: ClientKeys;
     readonly fetch?: typeof fetch;
+    /** Authorities that a handshake with a client certificate trusts. */
+    readonly ca?: string;
     readonly offeredScopes?: readonly string[];
     /** What the document asks of the operation. */
     readonly security?: Operation["security"];
@@ -205,6 +208,7 @@ export function createRoom(
     clientKeys: options.clientKeys ?? new Map(),
     tokens: createTokenCache(ports),
     metadata: createIssuerMetadata(send, ports),
+    fetchAs: createFetchAs(options.ca),
     offeredScopes: new Set(options.offeredScopes),
   };
   return (credential, id) =>

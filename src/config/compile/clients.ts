@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { Secret } from "../../base/secret.ts";
 import type { BrokerConfig, ClientAuthConfig, ClientConfig } from "../config.ts";
 import { child, entriesOf, label, nameOf, textOf, writtenChild, type YamlNode } from "../node.ts";
@@ -27,28 +28,68 @@ export function compileClients(
   );
 }
 
+/** Which keys of a client belong to which way of proving itself. */
+const keysOf = {
+  none: [],
+  client_secret_basic: ["secret"],
+  client_secret_post: ["secret"],
+  private_key_jwt: ["key", "algorithm", "keyId", "certificate", "assertionAudience"],
+  tls_client_auth: ["key", "certificate"],
+  workload: ["tokenFile"],
+} as const satisfies Record<ClientAuthConfig["kind"], readonly string[]>;
+
+const allKeys: ReadonlySet<string> = new Set(Object.values(keysOf).flat());
+
 function compileClientAuth(scope: Scope, node: YamlNode, embedded: boolean): ClientAuthConfig {
-  const kind = textOf(child(node, "auth"));
-  if (kind === "none") {
-    refuse(scope, node, kind, ["secret", "key", "algorithm", "keyId"]);
-    return { kind };
+  const written = textOf(child(node, "auth")) ?? "";
+  // A name that the schema refused says nothing about the other keys.
+  if (!isKind(written)) return { kind: "client_secret_basic", secret: new Secret("") };
+  refuse(scope, node, written);
+  for (const key of requiredOf[written]) {
+    // The gateway makes a key pair of its own for a client of its own broker.
+    if (!(embedded && written === "private_key_jwt")) demand(scope, node, written, key);
   }
-  if (kind === "private_key_jwt") {
-    refuse(scope, node, kind, ["secret"]);
-    if (!embedded) demand(scope, node, kind, "key");
-    return {
-      kind,
-      key: privateKey(scope, child(node, "key")),
-      algorithm: textOf(child(node, "algorithm")) ?? "ES256",
-      keyId: textOf(child(node, "keyId")),
-    };
+  const text = (key: string): string => textOf(child(node, key)) ?? "";
+  switch (written) {
+    case "none":
+      return { kind: written };
+    case "client_secret_basic":
+    case "client_secret_post":
+      return { kind: written, secret: new Secret(text("secret")) };
+    case "private_key_jwt":
+      return compileAssertion(scope, node);
+    case "tls_client_auth": {
+      const key = privateKey(scope, child(node, "key")) ?? new Secret("");
+      return { kind: written, certificate: text("certificate"), key };
+    }
+    case "workload":
+      return { kind: written, tokenFile: resolve(scope.directory, text("tokenFile")) };
   }
-  const method = kind === "client_secret_post" ? kind : "client_secret_basic";
-  if (kind === method) {
-    refuse(scope, node, method, ["key", "algorithm", "keyId"]);
-    demand(scope, node, method, "secret");
-  }
-  return { kind: method, secret: new Secret(textOf(child(node, "secret")) ?? "") };
+}
+
+const requiredOf: Readonly<Record<ClientAuthConfig["kind"], readonly string[]>> = {
+  none: [],
+  client_secret_basic: ["secret"],
+  client_secret_post: ["secret"],
+  private_key_jwt: ["key"],
+  tls_client_auth: ["certificate", "key"],
+  workload: ["tokenFile"],
+};
+
+function compileAssertion(scope: Scope, node: YamlNode): ClientAuthConfig {
+  const audience = textOf(child(node, "assertionAudience"));
+  return {
+    kind: "private_key_jwt",
+    key: privateKey(scope, child(node, "key")),
+    algorithm: textOf(child(node, "algorithm")) ?? "ES256",
+    keyId: textOf(child(node, "keyId")),
+    certificate: textOf(child(node, "certificate")),
+    assertionAudience: audience === "tokenUrl" ? audience : "issuer",
+  };
+}
+
+function isKind(name: string): name is ClientAuthConfig["kind"] {
+  return Object.hasOwn(keysOf, name);
 }
 
 function demand({ problems }: Scope, node: YamlNode, kind: string, key: string): void {
@@ -57,9 +98,10 @@ function demand({ problems }: Scope, node: YamlNode, kind: string, key: string):
   problems.error({ at: nameOf(node), code: "missing_key", message });
 }
 
-function refuse({ problems }: Scope, node: YamlNode, kind: string, keys: readonly string[]): void {
-  for (const key of keys) {
-    const extra = writtenChild(node, key);
+function refuse({ problems }: Scope, node: YamlNode, kind: ClientAuthConfig["kind"]): void {
+  const own: readonly string[] = keysOf[kind];
+  for (const key of allKeys) {
+    const extra = own.includes(key) ? undefined : writtenChild(node, key);
     if (extra === undefined) continue;
     const message = `${label(extra)} has no meaning with auth: ${kind}`;
     problems.error({ at: nameOf(extra), code: "conflicting_keys", message });

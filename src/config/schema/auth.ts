@@ -301,7 +301,14 @@ const clientSchema: JsonSchema = section(
         default: "client_secret_basic",
         examples: ["private_key_jwt"],
       },
-      ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"],
+      [
+        "client_secret_basic",
+        "client_secret_post",
+        "private_key_jwt",
+        "tls_client_auth",
+        "workload",
+        "none",
+      ],
     ),
     secret: text({
       description: "The client secret; for the two `client_secret_…` methods.",
@@ -310,9 +317,9 @@ const clientSchema: JsonSchema = section(
       examples: ["${CLIENT_SECRET}", "${file:/run/secrets/client}"],
     }),
     key: text({
-      description: "The private key as PKCS #8 PEM; for `private_key_jwt`.",
+      description: "The private key as PKCS #8 PEM; for `private_key_jwt` and `tls_client_auth`.",
       "x-default":
-        "required by `private_key_jwt`; with the broker's issuer a key pair is made at start",
+        "required by both; with the broker's issuer a key pair for `private_key_jwt` is made at start",
       "x-secret": true,
       examples: ["${file:/run/secrets/key.pem}"],
     }),
@@ -328,6 +335,27 @@ const clientSchema: JsonSchema = section(
       description: "`kid` in the header of `private_key_jwt`.",
       "x-default": "no `kid`",
       examples: ["2026-01"],
+    }),
+    certificate: text({
+      description:
+        "PEM certificate of the key. `tls_client_auth` shows it in the TLS handshake; `private_key_jwt` puts its thumbprint into the header `x5t#S256`, as Entra wants.",
+      "x-default": "required by `tls_client_auth`",
+      examples: ["${file:/run/secrets/certificate.pem}"],
+    }),
+    assertionAudience: choice(
+      {
+        description:
+          "`aud` of `private_key_jwt`: the issuer, or its token endpoint as Okta and Entra want.",
+        default: "issuer",
+        examples: ["tokenUrl"],
+      },
+      ["issuer", "tokenUrl"],
+    ),
+    tokenFile: text({
+      description:
+        "A file with a JWT that the platform renews, e.g. a projected service account token; for `workload`. Read anew for every request.",
+      "x-default": "required by `workload`",
+      examples: ["/var/run/secrets/tokens/tollgate"],
     }),
   },
 );

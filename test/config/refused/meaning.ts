@@ -280,6 +280,19 @@ export const meanings: readonly Refused[] = [
     code: "conflicting_keys",
   },
   {
+    because: "a workload has a token file",
+    from: "    corp:\n      issuer: https://sso.acme.com/realms/acme\n      id: tollgate\n      auth: client_secret_basic\n      secret: ${CLIENT_SECRET}",
+    to: "    ¦corp:\n      issuer: https://sso.acme.com/realms/acme\n      id: tollgate\n      auth: workload",
+    code: "missing_key",
+  },
+  {
+    because: "a handshake needs a certificate and its key",
+    from: "    corp:\n      issuer: https://sso.acme.com/realms/acme\n      id: tollgate\n      auth: client_secret_basic\n      secret: ${CLIENT_SECRET}",
+    to: "    ¦corp:\n      issuer: https://sso.acme.com/realms/acme\n      id: tollgate\n      auth: tls_client_auth",
+    code: "missing_key",
+    findings: 2,
+  },
+  {
     because: "a client that proves nothing gets no token",
     from: "      auth: client_secret_basic\n      secret: ${CLIENT_SECRET}",
     to: "      auth: none",
