@@ -16,6 +16,7 @@ import { createMcpEndpoint } from "./mcp/endpoint.ts";
 import type { McpService, ServerInfo } from "./mcp/service.ts";
 import { createAudit, type Audit } from "./observe/audit.ts";
 import { createRefusals } from "./observe/refusals.ts";
+import { type Copies, createCopies } from "./openapi/copies.ts";
 import { type DocumentSource, loadDocument } from "./openapi/load.ts";
 import type { ApiDocument } from "./openapi/operation.ts";
 import {
@@ -85,9 +86,14 @@ export interface Gateway {
  * Reads gateway.yaml and its documents.
  *
  * @param wanted Gets every file that the configuration names, also when one of them is broken.
+ * @param copies Gets every remote document.
  * @throws ConfigError with the findings of all of them.
  */
-async function load(file: string, env: Env, wanted: Set<string>): Promise<Draft> {
+async function load(
+  file: string,
+  env: Env,
+  { wanted, copies }: { readonly wanted: Set<string>; readonly copies: Copies },
+): Promise<Draft> {
   wanted.add(resolve(file));
   const config = await loadConfig(file, env);
   for (const name of config.files) wanted.add(name);
@@ -97,7 +103,7 @@ async function load(file: string, env: Env, wanted: Set<string>): Promise<Draft>
   await Promise.all(
     config.apis.map(async (api) => {
       try {
-        documents.set(api.id, await loadDocument({ ...documentSource(api), onFile }));
+        documents.set(api.id, await loadDocument({ ...documentSource(api), onFile, copies }));
       } catch (error) {
         if (!(error instanceof ConfigError)) throw error;
         issues.push(...error.issues);
@@ -122,7 +128,7 @@ interface Mark {
   readonly hash: string;
 }
 
-type Reading = { readonly mark: Mark } & (
+type Reading = { readonly mark: Mark; readonly copies: Copies } & (
   | { readonly loaded: Draft }
   | { readonly error: ConfigError }
 );
@@ -134,12 +140,17 @@ const maxReadings = 3;
  * at the next look. Only when the candidate names other files than `known` does that need a second
  * reading.
  */
-async function readCandidate(file: string, env: Env, known: readonly string[]): Promise<Reading> {
+async function readCandidate(
+  file: string,
+  env: Env,
+  { known, earlier }: { readonly known: readonly string[]; readonly earlier: Copies },
+): Promise<Reading> {
   let files = known;
   for (let readings = 1; ; readings++) {
     const mark = { files, hash: await fingerprint(files) };
     const wanted = new Set<string>();
-    const result = await load(file, env, wanted).then(
+    const copies = createCopies(earlier);
+    const result = await load(file, env, { wanted, copies }).then(
       (loaded) => ({ loaded }),
       (error: unknown) => {
         if (error instanceof ConfigError) return { error };
@@ -147,9 +158,21 @@ async function readCandidate(file: string, env: Env, known: readonly string[]): 
       },
     );
     const same = wanted.size === files.length && files.every((name) => wanted.has(name));
-    if (same || readings === maxReadings) return { mark, ...result };
+    if (same || readings === maxReadings) return { mark, copies, ...result };
     files = [...wanted];
   }
+}
+
+/** Watching looks at files every half minute; a host is asked less often. */
+const askHostsMs = 300_000;
+
+function warnOfStale({ stale }: Copies, ports: Ports): void {
+  for (const [url, reason] of stale) ports.log.warn("document_not_fetched", { url, reason });
+}
+
+/** Of everything a snapshot is made from. */
+function identify(files: string, copies: Copies): string {
+  return copies.copies.size === 0 ? files : `${files} ${copies.digest()}`;
 }
 
 const recordNothing: Audit = {
@@ -164,8 +187,9 @@ const recordNothing: Audit = {
 /** For verbs that only look: the same code path as start-up, but nothing is opened or written. */
 export async function inspect(options: Omit<GatewayOptions, "writeAudit">): Promise<Snapshot> {
   const wanted = new Set<string>();
-  const draft = await load(options.file, options.env, wanted);
-  const loaded = { ...draft, fingerprint: await fingerprint([...wanted]) };
+  const copies = createCopies();
+  const draft = await load(options.file, options.env, { wanted, copies });
+  const loaded = { ...draft, fingerprint: identify(await fingerprint([...wanted]), copies) };
   const keys = await makeClientKeys(loaded.config);
   const deps = { audit: recordNothing, store: noKeyStore };
   return compileSnapshot(loaded, makeLasting(options, keys, deps), options.ports);
@@ -193,7 +217,8 @@ function makeLasting(
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { file, env, info, ports } = options;
   const wanted = new Set<string>();
-  const loaded = await load(file, env, wanted);
+  let copies = createCopies();
+  const loaded = await load(file, env, { wanted, copies });
   const { config } = loaded;
   const clientKeys = await makeClientKeys(config);
   let applied: Mark = { files: [...wanted], hash: await fingerprint([...wanted]) };
@@ -204,10 +229,16 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { auth } = config;
   const store = auth.mode === "none" ? noKeyStore : createKeyStore(auth.keysDir, ports);
   const lasting = makeLasting(options, clientKeys, { audit, store });
-  let snapshot = await compileFirst({ ...loaded, fingerprint: applied.hash }, lasting, ports);
+  let snapshot = await compileFirst(
+    { ...loaded, fingerprint: identify(applied.hash, copies) },
+    lasting,
+    ports,
+  );
   audit.start({ config: { generation: snapshot.generation } });
   /** What was wrong with the candidate that was refused last, and which files it named. */
   let refused: { readonly findings: string; readonly mark: Mark } | undefined;
+  /** When the hosts of remote documents were last asked, ms since epoch. */
+  let askedAt = ports.now();
   let closing: Promise<void> | undefined;
   let turn: Promise<unknown> = Promise.resolve();
   const listeners = new Set<() => void>();
@@ -244,20 +275,35 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     }));
   const watcher = { close: (): void => {} };
 
-  const swap = async (): Promise<ReloadReport> => {
-    if ((await fingerprint(applied.files)) === applied.hash) {
-      refused = undefined;
+  const isSame = async (asksHosts: boolean): Promise<boolean> => {
+    if ((await fingerprint(applied.files)) !== applied.hash) return false;
+    if (!asksHosts) return true;
+    askedAt = ports.now();
+    const changed = await copies.haveChanged();
+    warnOfStale(copies, ports);
+    return !changed;
+  };
+
+  const swap = async (asksHosts: boolean): Promise<ReloadReport> => {
+    if (await isSame(asksHosts)) {
+      // What a host said is still refused until the host is asked again.
+      if (asksHosts || refused?.mark.hash !== applied.hash) refused = undefined;
       return unchanged;
     }
-    const reading = await readCandidate(file, env, applied.files);
+    const reading = await readCandidate(file, env, { known: applied.files, earlier: copies });
+    warnOfStale(reading.copies, ports);
     try {
       if ("error" in reading) throw reading.error;
       refuseRestart(snapshot.config, reading.loaded.config);
-      const candidate = { ...reading.loaded, fingerprint: reading.mark.hash };
+      const candidate = {
+        ...reading.loaded,
+        fingerprint: identify(reading.mark.hash, reading.copies),
+      };
       const made = compileSnapshot(candidate, lasting, ports);
       const toolsChanged = digestOf(made) !== digestOf(snapshot);
       snapshot = made;
       applied = reading.mark;
+      copies = reading.copies;
       refused = undefined;
       void lasting.keys.load();
       if (toolsChanged) for (const listener of listeners) listener();
@@ -275,8 +321,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     }
   };
 
-  const reload = (): Promise<ReloadReport> => {
-    const report = turn.then(swap);
+  const reload = (asksHosts = true): Promise<ReloadReport> => {
+    const report = turn.then(() => swap(asksHosts));
     turn = report.catch(() => undefined);
     return report;
   };
@@ -305,14 +351,14 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       }
       return http.listen();
     },
-    reload,
+    reload: () => reload(),
     watch(onReload) {
       const follow = (): void => {
         files.follow([...new Set([...applied.files, ...(refused?.mark.files ?? [])])]);
       };
       const files = watchFiles(async () => {
         try {
-          const report = await reload();
+          const report = await reload(ports.now() - askedAt >= askHostsMs);
           if (report.outcome !== "unchanged") onReload(report);
         } catch (cause) {
           ports.log.error("reload_failed", {}, cause);

@@ -5,6 +5,7 @@ import type { Issue, Position } from "../base/issue.ts";
 import { escapeText } from "../base/text.ts";
 import type { OverlayFile, RefsConfig } from "../config/config.ts";
 import { type Bundle, readBundle } from "./bundle.ts";
+import { type Copies, createCopies } from "./copies.ts";
 import { createWarnings } from "./finding.ts";
 import type { Model } from "./model.ts";
 import { child, type Node, textOf } from "./node.ts";
@@ -31,6 +32,8 @@ export interface DocumentSource {
   readonly refs?: RefsConfig;
   /** Told about every file that is looked for, so that a reload watches for it. */
   readonly onFile?: (file: string) => void;
+  /** Of remote documents; none: everything is fetched. */
+  readonly copies?: Copies;
 }
 
 /**
@@ -75,7 +78,8 @@ const readsNothingElse: RefsConfig = { roots: [], allowHosts: [], privateHosts: 
 
 export function reachOf(source: DocumentSource, resolver: LookupFunction): ReachConfig {
   const { file: spec, refs = readsNothingElse, onFile = () => {} } = source;
-  return { spec, refs, onFile, lookup: resolver };
+  const { copies = createCopies() } = source;
+  return { spec, refs, onFile, lookup: resolver, copies };
 }
 
 function compileDocument(bundle: Bundle, files: readonly string[]): ApiDocument {

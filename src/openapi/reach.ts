@@ -9,9 +9,10 @@ import { hostOf } from "../config/url.ts";
 import { isLoopback } from "../config/units.ts";
 import type { RefsConfig } from "../config/config.ts";
 import type { AddressKind } from "./address.ts";
+import type { Copies } from "./copies.ts";
 import { documentError } from "./parsed.ts";
 import type { RefFailure } from "./reference.ts";
-import { fetchBytes, type Fetching, NotFetched } from "./remote.ts";
+import { NotFetched } from "./remote.ts";
 import { mappingOf, parseSource, readBytes, readFileSource, type Source } from "./source.ts";
 
 /**
@@ -32,6 +33,7 @@ export interface ReachConfig {
   /** Told about every file that is looked for, also when it is not there. */
   readonly onFile: (file: string) => void;
   readonly lookup: LookupFunction;
+  readonly copies: Copies;
 }
 
 const fetchTimeoutMs = 10_000;
@@ -52,20 +54,16 @@ export async function readMain(config: ReachConfig, named: Position): Promise<So
   const signal = AbortSignal.timeout(fetchTimeoutMs);
   const permits = permitsFor(new URL(spec), config.refs);
   try {
-    return mappingOf(await fetchSource(spec, { lookup, permits, signal }, named), named);
+    const read = readerOf(spec, named);
+    return mappingOf(await config.copies.read(spec, { lookup, permits, signal }, read), named);
   } catch (error) {
     if (!(error instanceof NotFetched)) throw error;
     throw documentError("spec_not_fetched", `${spec} ${error.message}`, named);
   }
 }
 
-async function fetchSource(
-  uri: string,
-  fetching: Fetching,
-  named: Position,
-): Promise<Source<JsonValue>> {
-  const bytes = await fetchBytes(new URL(uri), fetching);
-  return parseSource({ file: uri, uri, bytes }, named);
+function readerOf(uri: string, named: Position): (bytes: Uint8Array) => Source<JsonValue> {
+  return (bytes) => parseSource({ file: uri, uri, bytes }, named);
 }
 
 /**
@@ -86,7 +84,8 @@ export function createReach(config: ReachConfig): Reach {
     const signal = AbortSignal.any([deadline, AbortSignal.timeout(fetchTimeoutMs)]);
     const permits = permitsFor(url, config.refs);
     try {
-      return await fetchSource(uri, { lookup: config.lookup, permits, signal }, place);
+      const fetching = { lookup: config.lookup, permits, signal };
+      return await config.copies.read(uri, fetching, readerOf(uri, place));
     } catch (error) {
       if (!(error instanceof NotFetched)) throw error;
       return { code: "ref_not_fetched", reason: `leads to a document that ${error.message}` };

@@ -10,6 +10,19 @@ import { maxBytes } from "./source.ts";
 /** A document that is not fetched, and why: the end of a sentence that begins with its URL. */
 export class NotFetched extends Error {
   override readonly name = "NotFetched";
+  /** The host does not answer, or says that it cannot now. */
+  readonly mayPass: boolean;
+
+  constructor(message: string, options: ErrorOptions & { readonly mayPass?: boolean } = {}) {
+    super(message, options);
+    this.mayPass = options.mayPass ?? false;
+  }
+}
+
+/** A document and the request headers that ask whether it is still that (RFC 9110 §13.1). */
+export interface Fetched {
+  readonly bytes: Uint8Array;
+  readonly validators: Readonly<Record<string, string>>;
 }
 
 export interface Fetching {
@@ -26,17 +39,26 @@ const maxRedirects = 3;
  * socket connects to them, so a name cannot answer one thing to the check and another to the
  * connection.
  *
+ * @param validators Of an earlier answer. Undefined comes back when that still holds.
  * @throws NotFetched
  */
-export async function fetchBytes(start: URL, fetching: Fetching): Promise<Uint8Array> {
+export async function fetchBytes(
+  start: URL,
+  fetching: Fetching,
+  validators: Fetched["validators"] = {},
+): Promise<Fetched | undefined> {
   let url = start;
   for (let redirects = 0; redirects <= maxRedirects; redirects++) {
-    const response = await get(url, fetching);
+    const response = await get(url, fetching, validators);
     const { statusCode = 0 } = response;
     if (statusCode === 200) return readAll(response, fetching.signal);
     response.destroy();
+    if (statusCode === 304 && Object.keys(validators).length > 0) return undefined;
     const location = statusCode >= 300 && statusCode < 400 ? response.headers.location : undefined;
-    if (location === undefined) throw new NotFetched(`answers ${statusCode}`);
+    if (location === undefined) {
+      const mayPass = statusCode >= 500 || statusCode === 429;
+      throw new NotFetched(`answers ${statusCode}`, { mayPass });
+    }
     const next = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
     if (next?.origin !== start.origin) throw new NotFetched("redirects to another host");
     url = next;
@@ -44,7 +66,11 @@ export async function fetchBytes(start: URL, fetching: Fetching): Promise<Uint8A
   throw new NotFetched("redirects too often");
 }
 
-async function get(url: URL, { lookup, permits, signal }: Fetching): Promise<IncomingMessage> {
+async function get(
+  url: URL,
+  { lookup, permits, signal }: Fetching,
+  validators: Fetched["validators"],
+): Promise<IncomingMessage> {
   const host = hostOf(url);
   // A name is judged by `lookup`; an address never comes there.
   if (isIP(host) !== 0 && !permits(classifyAddress(host))) throw refusedAddress(host);
@@ -59,6 +85,7 @@ async function get(url: URL, { lookup, permits, signal }: Fetching): Promise<Inc
         accept: "application/yaml, application/json, */*;q=0.1",
         "accept-encoding": "identity",
         "user-agent": "tollgate",
+        ...validators,
       },
     });
     sent.on("response", resolve);
@@ -87,7 +114,7 @@ function refusedAddress(address: string): NotFetched {
   return new NotFetched(`has the ${name} address ${address}`);
 }
 
-async function readAll(response: IncomingMessage, signal: AbortSignal): Promise<Uint8Array> {
+async function readAll(response: IncomingMessage, signal: AbortSignal): Promise<Fetched> {
   const { "content-encoding": encoding = "identity" } = response.headers;
   if (encoding !== "identity") {
     response.destroy();
@@ -106,12 +133,20 @@ async function readAll(response: IncomingMessage, signal: AbortSignal): Promise<
   } finally {
     response.destroy();
   }
-  return Buffer.concat(chunks);
+  const { etag, "last-modified": lastModified } = response.headers;
+  return {
+    bytes: Buffer.concat(chunks),
+    validators: {
+      ...(etag === undefined ? {} : { "if-none-match": etag }),
+      ...(lastModified === undefined ? {} : { "if-modified-since": lastModified }),
+    },
+  };
 }
 
 function translate(error: unknown, signal: AbortSignal): NotFetched {
   if (error instanceof NotFetched) return error;
-  if (signal.aborted) return new NotFetched("takes too long");
+  if (signal.aborted) return new NotFetched("takes too long", { mayPass: true });
   const code = error instanceof Error && "code" in error ? String(error.code) : "unknown";
-  return new NotFetched(`cannot be fetched (${escapeText(code, 64)})`, { cause: error });
+  const told = `cannot be fetched (${escapeText(code, 64)})`;
+  return new NotFetched(told, { cause: error, mayPass: true });
 }
