@@ -16,21 +16,12 @@ import { clientCore, legacyCall, openStream, startUpstream } from "./target.ts";
  * it: `initialize` first, the session's header on every call, a session for each connection.
  */
 
-interface PeersPlan {
-  readonly connections: readonly number[];
-  readonly rounds: number;
-  readonly starts: number;
-  readonly sliceMs: number;
-  readonly warmMs: number;
-}
-
-const plan: PeersPlan = {
-  connections: [1, 16, 64],
-  rounds: 5,
-  starts: 3,
-  sliceMs: 1_200,
-  warmMs: 2_500,
-};
+/**
+ * Slices are of a fixed count, except where a server is so slow that `maxSliceMs` would pass: the
+ * whole run has to end within 8 minutes on a busy machine too.
+ */
+const plan = { rounds: 5, starts: 3, warmConnections: 16, maxWarmMs: 18_000, maxSliceMs: 2_200 };
+const connectionCounts: readonly number[] = [1, 16, 64];
 
 /** One that runs, with the sessions of its connections. */
 interface Candidate {
@@ -115,20 +106,29 @@ async function runSlice(one: Candidate, connections: number, count: number): Pro
   };
 }
 
-/** @returns How many calls fill one slice. */
-async function warmUp(one: Candidate, connections: number): Promise<number> {
+async function openClients(one: Candidate, connections: number): Promise<void> {
   while (one.clients.length < (one.subject.sharesSession ? 1 : connections)) {
     one.clients.push(await openClient(one.subject, one.port));
   }
-  let spent = 0;
-  let count = connections * 4;
-  for (;;) {
-    const startedAt = performance.now();
-    const { callsPerSecond } = await runSlice(one, connections, count);
-    spent += performance.now() - startedAt;
-    count = Math.max(connections * 4, Math.round((callsPerSecond * plan.sliceMs) / 1_000));
-    if (spent >= plan.warmMs) return count;
+}
+
+/** Until the compiler of the server has seen enough. */
+async function warmUp(one: Candidate): Promise<void> {
+  const connections = plan.warmConnections;
+  await openClients(one, connections);
+  const deadline = performance.now() + plan.maxWarmMs;
+  for (let done = 0; done < one.subject.warmCalls && performance.now() < deadline; done += 250) {
+    await runSlice(one, connections, 250);
   }
+}
+
+/** @returns How many calls are a slice, after one that is not counted. */
+async function tryLevel(one: Candidate, connections: number): Promise<number> {
+  await openClients(one, connections);
+  const least = connections * 2;
+  const { callsPerSecond } = await runSlice(one, connections, Math.max(least, 100));
+  const possible = Math.round((callsPerSecond * plan.maxSliceMs) / 1_000);
+  return Math.max(least, Math.min(one.subject.sliceCalls, possible));
 }
 
 /** A server that fails is measured no further, and says why; the others go on. */
@@ -147,11 +147,11 @@ function reasonOf(error: unknown): string {
 }
 
 async function measureLevel(all: readonly Candidate[], connections: number): Promise<void> {
+  process.stderr.write(`${connections} connections …\n`);
   const counts = new Map<Candidate, number>();
   const slices = new Map<Candidate, Slice[]>();
   for (const one of all) {
-    process.stderr.write(`${connections} connections: warming ${one.subject.name} …\n`);
-    const count = await attempt(one, () => warmUp(one, connections));
+    const count = await attempt(one, () => tryLevel(one, connections));
     if (count !== undefined) counts.set(one, count);
   }
   for (let round = 0; round < plan.rounds; round++) {
@@ -166,7 +166,7 @@ async function measureLevel(all: readonly Candidate[], connections: number): Pro
     one.levels.push({
       connections,
       callsPerSecond: median(values(({ callsPerSecond }) => callsPerSecond)),
-      p50Ms: median(values(({ p50Ms }) => p50Ms)),
+      p50Ms: Math.min(...values(({ p50Ms }) => p50Ms)),
       p99Ms: Math.min(...values(({ p99Ms }) => p99Ms)),
       cpuMicros: median(values(({ cpuMicros }) => cpuMicros)),
     });
@@ -187,7 +187,11 @@ async function measureAll(subjects: readonly Subject[]): Promise<readonly PeerRo
         absent.push({ name, version, ...none, failed: reasonOf(error) });
       }
     }
-    for (const connections of plan.connections) {
+    for (const one of candidates) {
+      process.stderr.write(`warming ${one.subject.name} …\n`);
+      await attempt(one, () => warmUp(one));
+    }
+    for (const connections of connectionCounts) {
       const alive = candidates.filter(({ failed }) => failed === null);
       await measureLevel(alive, connections);
     }
@@ -209,9 +213,8 @@ const fullPort = await freePort();
 const upstream = await startUpstream(`http://127.0.0.1:${fullPort}/mcp`);
 try {
   const rows = await measureAll([...ownSubjects(upstream, fullPort), ...peerSubjects(upstream)]);
-  const { connections } = plan;
   const made = { machine: describeMachine(), measuredAt: new Date().toISOString() };
-  const report: PeersReport = { ...made, connections, rows };
+  const report: PeersReport = { ...made, connections: connectionCounts, rows };
   for (const { title, head, rows: shown } of peersTables(report)) {
     process.stdout.write(`\n${title}\n`);
     printTable(head, shown);

@@ -12,6 +12,9 @@ export interface Subject {
   readonly version: string;
   /** Undefined: whichever is free. */
   readonly port: number | undefined;
+  /** Calls before anything is measured, and calls of one slice: fewer where one takes longer. */
+  readonly warmCalls: number;
+  readonly sliceCalls: number;
   /** What must be made before it can start, and is no part of starting. */
   readonly prepare: (port: number) => void;
   readonly start: (port: number) => Promise<Running>;
@@ -48,7 +51,13 @@ const nothing = (): void => {};
 /** Tollgate in its two configurations, below them what forwarding costs. */
 export function ownSubjects(upstream: Upstream, fullPort: number): Subject[] {
   const [token] = upstream.tokens;
-  const own = { version: "", port: undefined, prepare: nothing };
+  const own = {
+    version: "",
+    port: undefined,
+    prepare: nothing,
+    warmCalls: 20_000,
+    sliceCalls: 2_500,
+  };
   return [
     {
       ...own,
@@ -119,6 +128,8 @@ function peer(name: string, args: (port: number) => readonly string[]): Subject 
     version: versionOf(name),
     port: undefined,
     prepare: nothing,
+    warmCalls: 5_000,
+    sliceCalls: 1_000,
     session: (port) => openSession(port),
     start: (port) => startOnPort({ args: args(port), core: serverCore, port, env }),
   };

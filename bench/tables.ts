@@ -35,8 +35,8 @@ export interface PeerRow {
 export interface PeerLevel {
   readonly connections: number;
   readonly callsPerSecond: number;
-  readonly p50Ms: number;
   /** The least of the rounds: a neighbour on the machine can only add. */
+  readonly p50Ms: number;
   readonly p99Ms: number;
   /** All threads and child processes. */
   readonly cpuMicros: number;
