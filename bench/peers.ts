@@ -5,6 +5,7 @@ import { runLoad } from "./load.ts";
 import { median, quantile } from "./pair.ts";
 import { freePort, pinSelf } from "./process.ts";
 import { describeMachine, printTable } from "./report.ts";
+import { updatePage } from "./sections.ts";
 import { installPeers, ownSubjects, peerSubjects, type Running, type Subject } from "./subject.ts";
 import { runStreamLoad } from "./stream-load.ts";
 import { peersTables, type PeerLevel, type PeerRow, type PeersReport } from "./tables.ts";
@@ -207,13 +208,13 @@ function describe({ subject, running, startMs, idleMb, levels, failed }: Candida
   return { name, version, startMs, idleMb, loadedMb, levels, failed };
 }
 
+const made = { machine: describeMachine(), measuredAt: new Date().toISOString() };
 pinSelf(clientCore);
 installPeers();
 const fullPort = await freePort();
 const upstream = await startUpstream(`http://127.0.0.1:${fullPort}/mcp`);
 try {
   const rows = await measureAll([...ownSubjects(upstream, fullPort), ...peerSubjects(upstream)]);
-  const made = { machine: describeMachine(), measuredAt: new Date().toISOString() };
   const report: PeersReport = { ...made, connections: connectionCounts, rows };
   for (const { title, head, rows: shown } of peersTables(report)) {
     process.stdout.write(`\n${title}\n`);
@@ -221,6 +222,7 @@ try {
   }
   const file = join(import.meta.dirname, "../bench/peers/results.json");
   await writeFile(file, `${JSON.stringify(report, undefined, 2)}\n`);
+  updatePage(join(import.meta.dirname, ".."));
 } finally {
   await upstream.close();
 }

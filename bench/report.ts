@@ -1,12 +1,15 @@
-import { cpus, totalmem } from "node:os";
+import { cpus, loadavg, totalmem } from "node:os";
 
 export interface Machine {
   readonly node: string;
   readonly cpu: string;
   readonly cores: number;
   readonly memoryGiB: number;
+  /** Processes that wanted a core in the minute before: above 0.5, absolute values are not worth much. */
+  readonly load?: number;
 }
 
+/** Asked before anything is measured. */
 export function describeMachine(): Machine {
   const [first] = cpus();
   return {
@@ -14,6 +17,7 @@ export function describeMachine(): Machine {
     cpu: first?.model.trim() ?? "unknown",
     cores: cpus().length,
     memoryGiB: Math.round(totalmem() / 2 ** 30),
+    load: loadavg()[0] ?? Number.NaN,
   };
 }
 

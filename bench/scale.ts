@@ -7,6 +7,7 @@ import { measureConnections } from "./scale-connections.ts";
 import { measureReplies } from "./scale-replies.ts";
 import { measureStreams } from "./scale-streams.ts";
 import { measureTools } from "./scale-tools.ts";
+import { updatePage } from "./sections.ts";
 import { scaleTables, type ScaleReport } from "./tables.ts";
 import { clientCore, startUpstream } from "./target.ts";
 
@@ -119,3 +120,4 @@ await mkdir(directory, { recursive: true });
 for (const [name, panels] of Object.entries(panelsOf(report))) {
   await writeFile(join(directory, `${name}.svg`), drawPanels(panels));
 }
+updatePage(root);

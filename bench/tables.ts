@@ -210,3 +210,33 @@ export function microTable({ rows }: MicroReport): Table {
     ]),
   };
 }
+
+export interface CallsReport {
+  readonly machine: Machine;
+  readonly rows: readonly {
+    readonly name: string;
+    readonly ratio: number;
+    readonly spread: readonly [number, number];
+    readonly floorMicros: number;
+    readonly targetMicros: number;
+    /** ms at one connection, above the floor's. */
+    readonly addedP50: number;
+    readonly addedP99: number;
+  }[];
+}
+
+export function callsTable({ rows }: CallsReport): Table {
+  return {
+    title: "Calls",
+    head: ["", "CPU / floor", "10–90 %", "µs per call", "floor µs", "added p50 ms", "added p99 ms"],
+    rows: rows.map((row) => [
+      row.name,
+      row.ratio.toFixed(2),
+      row.spread.map((value) => value.toFixed(2)).join("–"),
+      row.targetMicros.toFixed(0),
+      row.floorMicros.toFixed(0),
+      row.addedP50.toFixed(2),
+      row.addedP99.toFixed(2),
+    ]),
+  };
+}
