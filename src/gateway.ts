@@ -243,10 +243,11 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   let turn: Promise<unknown> = Promise.resolve();
   const listeners = new Set<() => void>();
 
+  const { maxListenStreams } = config.limits;
   const mcp = new Map(
     config.endpoints.map(({ path }) => {
       const service = (): McpService => endpointAt(snapshot, path).mcp;
-      return [path, createMcpEndpoint(service, info, ports)];
+      return [path, createMcpEndpoint(service, { info, maxListenStreams }, ports)];
     }),
   );
   for (const endpoint of mcp.values()) listeners.add(() => endpoint.toolsChanged());
@@ -524,6 +525,7 @@ function refuseRestart(before: Config, after: Config): void {
     broker: (config: Config) => config.broker,
     audit: (config: Config) => config.audit,
     "limits.requestSize": (config: Config) => config.limits.maxRequestBytes,
+    "limits.listenStreams": (config: Config) => config.limits.maxListenStreams,
     "auth.keysDir": ({ auth }: Config) => (auth.mode === "oauth" ? auth.keysDir : undefined),
     "the paths of endpoints": (config: Config) => config.endpoints.map(({ path }) => path),
   };

@@ -341,6 +341,8 @@ export interface LimitsConfig {
   readonly maxResponseBytes: number;
   /** Calls in flight to one API; one more is refused as busy. */
   readonly maxConcurrentCalls: number;
+  /** At one endpoint. */
+  readonly maxListenStreams: number;
 }
 
 export interface AuditConfig {

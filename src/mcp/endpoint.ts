@@ -36,6 +36,13 @@ export interface McpEndpoint {
   readonly close: () => Promise<void>;
 }
 
+/** What is the same for as long as an endpoint lives. */
+interface EndpointSettings {
+  readonly info: ServerInfo;
+  /** Clients that listen for changes: one more gets a JSON-RPC error. */
+  readonly maxListenStreams: number;
+}
+
 /**
  * MCP over Streamable HTTP in both eras: the hot lane for the common, the SDK for the rest.
  *
@@ -43,7 +50,7 @@ export interface McpEndpoint {
  */
 export function createMcpEndpoint(
   service: () => McpService,
-  info: ServerInfo,
+  { info, maxListenStreams }: EndpointSettings,
   ports: Ports,
   accept: typeof acceptRequest = acceptRequest,
 ): McpEndpoint {
@@ -58,7 +65,10 @@ export function createMcpEndpoint(
     onRecorded: (id: string | number, context: ServerContext) =>
       void stateOf(context).recorded.add(id),
   };
-  const handler = createMcpHandler((context) => createServer(parts, context, ports), { onerror });
+  const handler = createMcpHandler((context) => createServer(parts, context, ports), {
+    onerror,
+    maxSubscriptions: maxListenStreams,
+  });
   const sdkLane = toNodeHandler(handler, { onerror });
   return {
     async post({ request, response, body, principal }) {

@@ -107,7 +107,12 @@ test("the shortest file gets every default", async () => {
     endpoints: [
       { path: "/mcp", resource: "https://mcp.acme.com/mcp", apis: ["things"], audience: [] },
     ],
-    limits: { maxRequestBytes: 2 ** 20, maxResponseBytes: 2 ** 20, maxConcurrentCalls: 128 },
+    limits: {
+      maxRequestBytes: 2 ** 20,
+      maxResponseBytes: 2 ** 20,
+      maxConcurrentCalls: 128,
+      maxListenStreams: 1000,
+    },
     audit: {
       sinks: [{ kind: "file", dir: join(directory, "var/audit") }],
       args: "digest",
@@ -634,6 +639,7 @@ test.each([
     maxRequestBytes: bytes,
     maxResponseBytes: 1_048_576,
     maxConcurrentCalls: 128,
+    maxListenStreams: 1_000,
   });
 });
 

@@ -54,7 +54,12 @@ async function listen({ gateway, logs }: World, accept: typeof acceptRequest): P
   const ports = { now: () => Date.now(), log };
   const info = { name: "tollgate", version: "0.0.0-test" };
   const served = gateway.snapshot.endpoints[0]!;
-  const endpoint = createMcpEndpoint(() => served.mcp, info, ports, accept);
+  const endpoint = createMcpEndpoint(
+    () => served.mcp,
+    { info, maxListenStreams: 10 },
+    ports,
+    accept,
+  );
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = parseJsonBody(Buffer.concat(await request.toArray()));
     if (body === undefined) throw new TypeError("not JSON");

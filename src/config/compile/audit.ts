@@ -11,6 +11,7 @@ export function compileLimits({ root, problems }: Scope): LimitsConfig {
     maxRequestBytes: sizeOf(child(limits, "requestSize"), problems),
     maxResponseBytes: sizeOf(child(limits, "responseSize"), problems),
     maxConcurrentCalls: Number(child(limits, "concurrency")?.value ?? 0),
+    maxListenStreams: Number(child(limits, "listenStreams")?.value ?? 0),
   };
 }
 

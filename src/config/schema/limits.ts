@@ -24,6 +24,15 @@ export const limitsSchema: JsonSchema = section(
       maximum: 65_536,
       examples: [32],
     },
+    listenStreams: {
+      type: "integer",
+      description:
+        "Clients of 2026-07-28 that listen for changes at one endpoint; one more is refused.",
+      default: 1_000,
+      minimum: 1,
+      maximum: 65_536,
+      examples: [10_000],
+    },
   },
 );
 

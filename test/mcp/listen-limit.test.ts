@@ -1,0 +1,59 @@
+import { expect, onTestFinished, test } from "vitest";
+import { world, type World } from "../world/world.ts";
+
+const spec = {
+  paths: {
+    "/items": { get: { operationId: "list_items", responses: { 200: { description: "" } } } },
+  },
+};
+
+/** Opens a stream that is told of changed tools; gives what came first on it. */
+async function listen({ url }: World, id: number): Promise<{ first: string; close: () => void }> {
+  const own = "io.modelcontextprotocol/";
+  const close = new AbortController();
+  onTestFinished(() => close.abort());
+  const response = await fetch(url, {
+    method: "POST",
+    signal: close.signal,
+    headers: {
+      "content-type": "application/json",
+      accept: "application/json, text/event-stream",
+      "mcp-protocol-version": "2026-07-28",
+      "mcp-method": "subscriptions/listen",
+    },
+    body: JSON.stringify({
+      jsonrpc: "2.0",
+      id,
+      method: "subscriptions/listen",
+      params: {
+        notifications: { toolsListChanged: true },
+        _meta: {
+          [`${own}protocolVersion`]: "2026-07-28",
+          [`${own}clientInfo`]: { name: "test", version: "1" },
+          [`${own}clientCapabilities`]: {},
+        },
+      },
+    }),
+  });
+  expect(response.status).toBe(200);
+  const chunk = await response.body?.getReader().read();
+  return { first: Buffer.from(chunk?.value ?? []).toString(), close: () => close.abort() };
+}
+
+const acknowledged = "notifications/subscriptions/acknowledged";
+
+test("one listening client more than limits.listenStreams is refused until another leaves", async () => {
+  const gate = await world({
+    spec,
+    auth: "none",
+    credential: "none",
+    extra: { top: "limits: { listenStreams: 2 }" },
+  });
+  const one = await listen(gate, 1);
+  expect(one.first).toContain(acknowledged);
+  expect((await listen(gate, 2)).first).toContain(acknowledged);
+  const refused = JSON.parse((await listen(gate, 3)).first) as object;
+  expect(refused).toMatchObject({ id: 3, error: { code: -32603 } });
+  one.close();
+  await expect.poll(async () => (await listen(gate, 4)).first).toContain(acknowledged);
+});
