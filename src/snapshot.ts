@@ -15,7 +15,7 @@ import { createConcurrencyLimit, type Enter } from "./limits/concurrency.ts";
 import type { McpService } from "./mcp/service.ts";
 import type { Audit } from "./observe/audit.ts";
 import { describeTool, isUnsafe } from "./observe/text.ts";
-import type { ApiDocument, Servers } from "./openapi/operation.ts";
+import type { ApiDocument, Ignored, Servers } from "./openapi/operation.ts";
 import { compilePermit, type Permit } from "./policy/permit.ts";
 import { compileCatalog, createCatalog, type Catalog } from "./tools/catalog.ts";
 import type { Tool } from "./tools/tool.ts";
@@ -55,8 +55,11 @@ export interface DocumentReport {
   /** Of OpenAPI, as written. */
   readonly version: string;
   readonly converted: number;
-  /** Operations left out; those that a rule selects have a finding. */
+  /** Operations left out; those that a rule exposes have a finding. */
   readonly skipped: number;
+  /** Why the others were: of no consequence until a rule exposes them. */
+  readonly unwanted: readonly Issue[];
+  readonly ignored: Ignored;
   readonly tools: number;
 }
 
@@ -133,16 +136,31 @@ export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports):
       ),
     },
     files: [...config.files, ...[...documents.values()].flatMap(({ files }) => files)],
-    documents: [...documents].map(([api, document]) => reportOn(api, document, catalog)),
+    documents: [...documents].map(([api, document]) => ({
+      ...reportOn(api, document, catalog),
+      unwanted: compiled.unwanted.get(api) ?? [],
+    })),
     warnings: issues,
     generation,
   };
 }
 
-function reportOn(api: string, document: ApiDocument, catalog: Catalog): DocumentReport {
-  const { source, version, operations, skipped } = document;
+function reportOn(
+  api: string,
+  document: ApiDocument,
+  catalog: Catalog,
+): Omit<DocumentReport, "unwanted"> {
+  const { source, version, operations, skipped, ignored } = document;
   const tools = [...catalog.tools.values()].filter((tool) => tool.api === api).length;
-  return { api, source, version, converted: operations.length, skipped: skipped.length, tools };
+  return {
+    api,
+    source,
+    version,
+    converted: operations.length,
+    skipped: skipped.length,
+    ignored,
+    tools,
+  };
 }
 
 function catalogOf(catalog: Catalog, { apis }: EndpointConfig): Catalog {

@@ -8,11 +8,19 @@ export const findingFormats = ["pretty", "json", "github", "sarif"] as const;
 
 export type FindingFormat = (typeof findingFormats)[number];
 
-/** Findings for people, programs, GitHub's annotations, or any reader of SARIF 2.1.0. */
-export function formatFindings(issues: readonly Issue[], format: FindingFormat): string {
+/** A note asks for nothing. */
+export interface Finding extends Omit<Issue, "severity"> {
+  readonly severity: Issue["severity"] | "note";
+}
+
+/**
+ * Findings for people, programs, GitHub's annotations, or any reader of SARIF 2.1.0. People get
+ * no notes.
+ */
+export function formatFindings(issues: readonly Finding[], format: FindingFormat): string {
   switch (format) {
     case "pretty":
-      return frameIssues(issues.map(shorten), readText);
+      return frameIssues(issues.flatMap(forPeople), readText);
     case "json":
       return JSON.stringify(issues.map(describe), undefined, 2);
     case "github":
@@ -30,8 +38,13 @@ function readText(file: string): string | undefined {
   }
 }
 
+function forPeople(finding: Finding): Issue[] {
+  const { severity } = finding;
+  return severity === "note" ? [] : [{ ...shorten(finding), severity }];
+}
+
 /** Paths as seen from here, which is what an editor's terminal can open. */
-function shorten(issue: Issue): Issue {
+function shorten(issue: Finding): Finding {
   const { position } = issue;
   if (position === undefined) return issue;
   return { ...issue, position: { ...position, file: nearPath(position.file) } };
@@ -44,22 +57,22 @@ export function nearPath(file: string): string {
   return near.startsWith("..") || near === "" ? file : near;
 }
 
-function describe(issue: Issue): object {
+function describe(issue: Finding): object {
   const { severity, code, message, position, help } = shorten(issue);
   return { severity, code, message, ...position, ...(help === undefined ? {} : { help }) };
 }
 
 /** `::error file=…,line=…::message`, with the escapes of GitHub's workflow commands. */
-function annotate(issue: Issue): string {
+function annotate(issue: Finding): string {
   const { severity, code, position } = shorten(issue);
   const place = position
     ? [`file=${escapeProperty(position.file)}`, `line=${position.line}`, `col=${position.column}`]
     : [];
   const properties = [...place, `title=${code}`].join(",");
-  return `::${severity} ${properties}::${escapeData(textOf(issue))}`;
+  return `::${severity === "note" ? "notice" : severity} ${properties}::${escapeData(textOf(issue))}`;
 }
 
-function textOf({ message, help }: Issue): string {
+function textOf({ message, help }: Finding): string {
   return help === undefined ? message : `${message} (${help})`;
 }
 
@@ -71,7 +84,7 @@ function escapeProperty(text: string): string {
   return escapeData(text).replaceAll(":", "%3A").replaceAll(",", "%2C");
 }
 
-function toSarif(issues: readonly Issue[]): object {
+function toSarif(issues: readonly Finding[]): object {
   const rules = [...new Set(issues.map(({ code }) => code))];
   return {
     $schema: "https://json.schemastore.org/sarif-2.1.0.json",

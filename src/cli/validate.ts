@@ -3,7 +3,7 @@ import type { Issue } from "../base/issue.ts";
 import { documentSource, inspect } from "../gateway.ts";
 import { lintDocument } from "../openapi/lint.ts";
 import type { DocumentReport, Snapshot } from "../snapshot.ts";
-import { formatFindings, nearPath, type FindingFormat } from "./findings.ts";
+import { formatFindings, nearPath, type Finding, type FindingFormat } from "./findings.ts";
 import { exitCodes, printLine, type ExitCode, type Io } from "./io.ts";
 import { gatewayOptions, quietPorts } from "./setup.ts";
 
@@ -24,7 +24,8 @@ export async function validate(
   const errors = issues.filter(({ severity }) => severity === "error").length;
   const stream = options.format === "pretty" ? io.stderr : io.stdout;
   if (issues.length > 0 || options.format !== "pretty") {
-    printLine(stream, formatFindings(issues, options.format).trimEnd());
+    const notes = (snapshot?.documents ?? []).flatMap(({ unwanted }) => unwanted.map(asNote));
+    printLine(stream, formatFindings([...issues, ...notes], options.format).trimEnd());
   }
   for (const document of snapshot?.documents ?? []) printLine(io.stderr, describe(document));
   const warnings = issues.length - errors;
@@ -34,10 +35,19 @@ export async function validate(
   return errors > 0 ? exitCodes.badConfiguration : exitCodes.ok;
 }
 
+function asNote(issue: Issue): Finding {
+  return { ...issue, severity: "note" };
+}
+
 /** `courses: specs/courses.yaml (OpenAPI 3.1.0): 12 of 14 operations converted, 2 skipped, 8 tools` */
-function describe({ api, source, version, converted, skipped, tools }: DocumentReport): string {
+function describe(report: DocumentReport): string {
+  const { api, source, version, converted, skipped, unwanted, ignored, tools } = report;
   const all = converted + skipped;
-  return `${api}: ${nearPath(source)} (OpenAPI ${version}): ${converted} of ${all} operations converted, ${skipped} skipped, ${tools} tools`;
+  const quiet = unwanted.length > 0 ? ` (${unwanted.length} that no rule exposes)` : "";
+  const others = Object.entries(ignored)
+    .filter(([, count]) => count > 0)
+    .map(([name, count]) => `, ${count} ${name} ignored`);
+  return `${api}: ${nearPath(source)} (OpenAPI ${version}): ${converted} of ${all} operations converted, ${skipped} skipped${quiet}, ${tools} tools${others.join("")}`;
 }
 
 /** Validators compile when first used; here that must happen before anybody depends on it. */

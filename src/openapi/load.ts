@@ -8,7 +8,7 @@ import { type Bundle, readBundle } from "./bundle.ts";
 import { type Copies, createCopies } from "./copies.ts";
 import { createWarnings } from "./finding.ts";
 import type { Model } from "./model.ts";
-import { child, type Node, textOf } from "./node.ts";
+import { child, children, type Node, textOf } from "./node.ts";
 import type { ApiDocument, Operation } from "./operation.ts";
 import { applyOverlays, type Overlaid } from "./overlay.ts";
 import { readOperations } from "./paths.ts";
@@ -110,7 +110,7 @@ function compileDocument(bundle: Bundle, files: readonly string[]): ApiDocument 
     servers,
     baseAt,
   };
-  const { operations, skipped } = readOperations(model, source, warn);
+  const { operations, skipped, callbacks } = readOperations(model, source, warn);
   warnings.push(...repeatedIds(operations));
   return {
     source: source.file,
@@ -123,6 +123,7 @@ function compileDocument(bundle: Bundle, files: readonly string[]): ApiDocument 
     securitySchemes,
     warnings,
     skipped,
+    ignored: { webhooks: children(child(root, "webhooks")).length, callbacks },
   };
 }
 

@@ -23,6 +23,13 @@ export interface ApiDocument {
   readonly warnings: readonly Issue[];
   /** Operations that cannot be converted, and why. */
   readonly skipped: readonly SkippedOperation[];
+  /** What the API calls instead of being called: never a tool. */
+  readonly ignored: Ignored;
+}
+
+export interface Ignored {
+  readonly webhooks: number;
+  readonly callbacks: number;
 }
 
 export interface SchemaPool {

@@ -18,6 +18,7 @@ import { isKnownDialect } from "./schema/refer.ts";
 export interface Operations {
   readonly operations: readonly Operation[];
   readonly skipped: readonly SkippedOperation[];
+  readonly callbacks: number;
 }
 
 /** Where an operation stands in the document. */
@@ -33,6 +34,7 @@ interface Spot {
 export function readOperations(model: Model, source: Source, warn: Warn): Operations {
   const operations: Operation[] = [];
   const skipped: SkippedOperation[] = [];
+  let callbacks = 0;
   const skip = (spot: Omit<Spot, "item">, finding: Finding): void => {
     skipped.push({
       id: textOf(spot.node, "operationId"),
@@ -54,6 +56,7 @@ export function readOperations(model: Model, source: Source, warn: Warn): Operat
       warn({ code: "path_item_merged", message, at: written.at });
     }
     for (const spot of spotsOf(key, item, model)) {
+      callbacks += children(child(spot.node, "callbacks")).length;
       try {
         operations.push(readOperation(spot, model, source));
       } catch (error) {
@@ -62,7 +65,7 @@ export function readOperations(model: Model, source: Source, warn: Warn): Operat
       }
     }
   }
-  return { operations, skipped };
+  return { operations, skipped, callbacks };
 }
 
 function tryFollow(node: Node, model: Model): Node | Unconvertible {

@@ -37,12 +37,19 @@ const maxLists = 256;
  */
 export function compileCatalog(
   apis: readonly { readonly config: ApiConfig; readonly document: ApiDocument }[],
-): { readonly catalog: Catalog; readonly issues: readonly Issue[] } {
+): {
+  readonly catalog: Catalog;
+  readonly issues: readonly Issue[];
+  /** By API: why operations that no rule exposes could not be converted. */
+  readonly unwanted: ReadonlyMap<string, readonly Issue[]>;
+} {
   const issues: Issue[] = [];
+  const unwanted = new Map<string, readonly Issue[]>();
   const check = createChecker();
   const drafts = apis.flatMap(({ config, document }) => {
     const selection = selectOperations(keepServable(document), config.rules);
     issues.push(...selection.issues);
+    unwanted.set(config.id, selection.unwanted);
     const wanted = selection.selected.filter(({ operation, rule }) =>
       isWanted(operation, rule, config),
     );
@@ -89,7 +96,7 @@ export function compileCatalog(
   }
   const [first] = apis;
   if (first !== undefined) issues.push(...warnOfCost(tools, first.config.position));
-  return { catalog: createCatalog(tools), issues };
+  return { catalog: createCatalog(tools), issues, unwanted };
 }
 
 /** A rule that names an operation means it, deprecated or not. */

@@ -1,7 +1,7 @@
 import { formatPosition, type Issue } from "../base/issue.ts";
 import { nearest } from "../base/nearest.ts";
 import type { RuleConfig } from "../config/config.ts";
-import type { ApiDocument, Operation } from "../openapi/operation.ts";
+import type { ApiDocument, Operation, SkippedOperation } from "../openapi/operation.ts";
 import { chooseBody } from "./body-choice.ts";
 
 /** An operation and the rule that exposes it. */
@@ -12,6 +12,8 @@ export interface Selected {
 
 export interface Selection {
   readonly selected: readonly Selected[];
+  /** Why operations that no rule exposes could not be converted. */
+  readonly unwanted: readonly Issue[];
   readonly issues: readonly Issue[];
 }
 
@@ -28,6 +30,7 @@ export function selectOperations(document: ApiDocument, rules: readonly RuleConf
   const deciding = new Set<RuleConfig>();
   const issues: Issue[] = [];
   const selected: Selected[] = [];
+  const unwanted: Issue[] = [];
   for (const operation of document.operations) {
     const rule = ruleOf(operation);
     if (rule === undefined) continue;
@@ -42,9 +45,9 @@ export function selectOperations(document: ApiDocument, rules: readonly RuleConf
   }
   for (const skipped of document.skipped) {
     const rule = ruleOf(skipped);
-    if (rule === undefined) continue;
-    deciding.add(rule);
-    if (rule.expose) issues.push(describeSkipped(skipped.issue, rule));
+    if (rule !== undefined) deciding.add(rule);
+    if (rule?.expose === true) issues.push(describeSkipped(skipped.issue, rule));
+    else unwanted.push(describeUnwanted(skipped));
   }
   const candidates: readonly Candidate[] = [...document.operations, ...document.skipped];
   for (const { rule, matches } of matchers) {
@@ -55,7 +58,7 @@ export function selectOperations(document: ApiDocument, rules: readonly RuleConf
     // "Nothing else" at the end of the list is a precaution that need not be of use.
     else if (rule.expose || rule !== rules.at(-1)) issues.push(describeShadowed(rule, earlier));
   }
-  return { selected, issues };
+  return { selected, unwanted, issues };
 }
 
 /** A rule that names one operation promised that tool; a `match` takes what there is. */
@@ -63,6 +66,11 @@ function describeSkipped(issue: Issue, rule: RuleConfig): Issue {
   if (rule.select.kind === "match") return issue;
   const at = issue.position === undefined ? undefined : `see ${formatPosition(issue.position)}`;
   return { ...issue, severity: "error", position: rule.position, help: issue.help ?? at };
+}
+
+/** Nothing is missing: it tells what a rule could not have. */
+function describeUnwanted({ method, path, issue }: SkippedOperation): Issue {
+  return { ...issue, message: `${method} ${path} cannot be a tool: ${issue.message}` };
 }
 
 /** What it says about scopes, conditions and arguments holds for no call: easily a hole. */

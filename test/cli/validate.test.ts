@@ -39,6 +39,49 @@ test("each document is told: what was converted, and what was left out and why",
   expect(stderr).toMatch(/^shop\.yaml:\d+:\d+ {2}warning {2}bad_parameter/m);
 });
 
+test("what no rule exposes is counted for people and noted for programs, with its place", async () => {
+  const at = await site();
+  const odd = `paths:
+  /odd/{a:
+    post: {callbacks: {onDone: {}}}
+  /heard: {get: {callbacks: {onA: {}, onB: {}}}}
+`;
+  await at.edit(
+    "shop.yaml",
+    (text) => `${text.replace("paths:\n", odd)}\nwebhooks: {w: {post: {}}}\n`,
+  );
+  const only = "tools:\n      - {operation: list_orders}";
+  await at.edit("gateway.yaml", (text) => text.replace(/tools:[^]*?(?=\n\S)/, only));
+  const pretty = await at.run(["validate"]);
+  expect(pretty.code).toBe(0);
+  expect(pretty.stderr).toContain(
+    "1 skipped (1 that no rule exposes), 1 tools, 1 webhooks ignored, 3 callbacks ignored\n",
+  );
+  expect(pretty.stderr).not.toContain("bad_path");
+  const note = {
+    code: "bad_path",
+    message: expect.stringMatching(
+      /^POST \/odd\/\{a cannot be a tool: the path has a brace/,
+    ) as string,
+  };
+  const json = await at.run(["validate", "--format", "json"]);
+  expect(JSON.parse(json.stdout)).toContainEqual({
+    ...note,
+    severity: "note",
+    file: "shop.yaml",
+    line: 5,
+    column: 5,
+  });
+  expect(json.stderr).toContain("gateway.yaml: ok: 1 tools");
+  const github = await at.run(["validate", "--format", "github"]);
+  expect(github.stdout).toContain("::notice file=shop.yaml,line=5,col=5,title=bad_path::");
+  const sarif = await at.run(["validate", "--format", "sarif"]);
+  const { runs } = JSON.parse(sarif.stdout) as { runs: { results: unknown[] }[] };
+  expect(runs[0]?.results).toContainEqual(
+    expect.objectContaining({ ruleId: "bad_path", level: "note" }) as unknown,
+  );
+});
+
 test("pretty shows every finding with its place, the line and what was meant", async () => {
   const at = await brokenSite();
   const { code, stdout, stderr } = await at.run(["validate"]);
