@@ -29,6 +29,7 @@ import {
 import type { ClientKey } from "./upstream/client-auth.ts";
 import { createIssuerMetadata } from "./upstream/issuer-metadata.ts";
 import { createUpstreams } from "./upstream/send.ts";
+import { createSigningKeys } from "./upstream/signing-keys.ts";
 import { createFetchAs } from "./upstream/tls-fetch.ts";
 import { createTokenCache } from "./upstream/token-cache.ts";
 import { fingerprint, watchFiles } from "./watch.ts";
@@ -210,6 +211,7 @@ function makeLasting(
     tokens: createTokenCache(ports),
     metadata: createIssuerMetadata(fetch, ports),
     fetchAs: createFetchAs(undefined),
+    signingKeys: createSigningKeys(ports.now),
   };
 }
 

@@ -21,6 +21,7 @@ import { compileCatalog, createCatalog, type Catalog } from "./tools/catalog.ts"
 import type { Tool } from "./tools/tool.ts";
 import type { BaseUrl } from "./upstream/base-url.ts";
 import { createCredential, type CredentialDeps } from "./upstream/credential.ts";
+import { compileSigningKeys, type SigningKeys } from "./upstream/signing-keys.ts";
 import { checkServers, compileLocate } from "./upstream/locate.ts";
 import { compileReply, replyLimitsOf } from "./upstream/map-reply.ts";
 import { compilePages } from "./upstream/pages.ts";
@@ -75,7 +76,7 @@ export interface Endpoint {
 }
 
 /** What outlives a reload; owned by the gateway. */
-export interface Lasting extends Omit<CredentialDeps, "clients" | "offeredScopes"> {
+export interface Lasting extends Omit<CredentialDeps, "clients" | "offeredScopes" | "issuer"> {
   readonly keys: KeySets;
   readonly upstreams: Upstreams;
   readonly audit: Audit;
@@ -107,7 +108,9 @@ export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports):
   );
   issues.push(...conditionIssues);
   const generation = hash("sha256", `${loaded.fingerprint} ${catalog.digest}`, "hex").slice(0, 12);
-  const draft = { ...loaded, catalog, issues, generation };
+  const signingKeys =
+    collect(issues, () => compileSigningKeys(config.signingKeys)) ?? lasting.signingKeys;
+  const draft = { ...loaded, catalog, issues, generation, signingKeys };
   const routes = compileRoutes(draft, lasting, ports);
   if (issues.some(({ severity }) => severity === "error")) throw new ConfigError(issues);
   if (config.auth.mode === "oauth") lasting.keys.replace(config.auth.issuers);
@@ -134,6 +137,9 @@ export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports):
       metadata: new Map(
         [...metadata.values()].flatMap(({ paths, body }) => paths.map((path) => [path, body])),
       ),
+      gatewayKeys: config.apis.some(({ credential }) => credential.kind === "signedJwt")
+        ? signingKeys.jwks
+        : undefined,
     },
     files: [...config.files, ...[...documents.values()].flatMap(({ files }) => files)],
     documents: [...documents].map(([api, document]) => ({
@@ -248,23 +254,28 @@ interface Draft extends Loaded {
   readonly catalog: Catalog;
   readonly issues: Issue[];
   readonly generation: string;
+  readonly signingKeys: SigningKeys;
 }
 
 const noServers: Servers = { scope: "document", list: [] };
 
 function compileRoutes(
-  { config, documents, catalog, issues, generation }: Draft,
+  { config, documents, catalog, issues, generation, signingKeys }: Draft,
   lasting: Lasting,
   ports: Ports,
 ): RoadParts["routes"] {
   const plans = new Map<Tool, () => Route>();
   const routes = new Map<Tool, Route>();
-  const offeredScopes = offeredScopesOf(config);
+  const deps = {
+    ...lasting,
+    signingKeys,
+    clients: config.clients,
+    issuer: config.server.url,
+    offeredScopes: offeredScopesOf(config),
+  };
   for (const api of config.apis) {
     const tools = [...catalog.tools.values()].filter((tool) => tool.api === api.id);
-    const credential = collect(issues, () =>
-      createCredential(api, { ...lasting, clients: config.clients, offeredScopes }, ports),
-    );
+    const credential = collect(issues, () => createCredential(api, deps, ports));
     if (credential === undefined) continue;
     const servers = documents.get(api.id)?.servers ?? noServers;
     issues.push(...checkServers(api, servers));

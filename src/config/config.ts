@@ -16,6 +16,8 @@ export interface Config {
   readonly auth: AuthConfig;
   /** OAuth clients that the gateway itself is, by their name in gateway.yaml. */
   readonly clients: ReadonlyMap<string, ClientConfig>;
+  /** PEM keys for `signedJwt`; the first signs. Empty: the gateway makes and changes its own. */
+  readonly signingKeys: readonly { readonly key: Secret; readonly position: Position }[];
   readonly broker: BrokerConfig | undefined;
   readonly apis: readonly ApiConfig[];
   readonly endpoints: readonly EndpointConfig[];
@@ -171,6 +173,8 @@ export interface ApiConfig {
   /** Hosts that operations with servers of their own may be called on, besides that of the API. */
   readonly allowedHosts: readonly string[];
   readonly credential: CredentialConfig;
+  /** Lower-case header names, with the way from the principal to their value. */
+  readonly identityHeaders: ReadonlyMap<string, readonly string[]>;
   readonly timeoutMs: number;
   /** How the API reads a list inside a `deepObject` parameter: `a=1&a=2`, `a[]=1`, `a[0]=1`. */
   readonly deepObjectArrays: "repeat" | "brackets" | "indices";
@@ -239,6 +243,15 @@ export type CredentialConfig =
       /** undefined: not sent. */
       readonly requestedTokenType: string | undefined;
       readonly actor: "none" | "self";
+    }
+  | {
+      /** A token that the gateway signs itself. */
+      readonly kind: "signedJwt";
+      readonly audience: string;
+      /** Of the caller's token, to be repeated. */
+      readonly claims: readonly string[];
+      /** In the header. */
+      readonly typ: string;
     }
   | {
       readonly kind: "clientCredentials";

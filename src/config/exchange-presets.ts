@@ -70,3 +70,19 @@ export const protocolFields: ReadonlySet<string> = new Set([
   "subject_token",
   "subject_token_type",
 ]);
+
+/** Claims of a token that the gateway signs, and those that would make it another kind of token. */
+export const ownClaims: ReadonlySet<string> = new Set([
+  "act",
+  "at_hash",
+  "aud",
+  "cnf",
+  "exp",
+  "iat",
+  "iss",
+  "jti",
+  "nbf",
+  "nonce",
+  "sub",
+  "sub_id",
+]);

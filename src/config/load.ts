@@ -5,7 +5,7 @@ import { compileAdmin, compileBroker, compileServer } from "./compile/server.ts"
 import { compileApis } from "./compile/apis.ts";
 import { compileAudit, compileLimits } from "./compile/audit.ts";
 import { compileAuth } from "./compile/auth.ts";
-import { compileClients } from "./compile/clients.ts";
+import { compileClients, compileSigningKeys } from "./compile/clients.ts";
 import { compileEndpoints } from "./compile/endpoints.ts";
 import type { Scope } from "./compile/scope.ts";
 import type { Config } from "./config.ts";
@@ -97,6 +97,7 @@ function compileTree(scope: Scope): Meaning {
     admin,
     auth,
     clients,
+    signingKeys: compileSigningKeys(scope),
     broker,
     apis,
     endpoints: compileEndpoints(scope, { server, auth, apis }),

@@ -20,6 +20,8 @@ export interface HttpService {
   readonly endpoints: ReadonlyMap<string, EndpointService>;
   /** Protected-resource metadata by request path; empty without OAuth. */
   readonly metadata: ReadonlyMap<string, string>;
+  /** Key set of the tokens that the gateway signs for APIs; undefined: it signs none. */
+  readonly gatewayKeys: (() => string) | undefined;
 }
 
 interface EndpointService {
@@ -167,10 +169,14 @@ function unsupportedMediaType(): Error {
   return Object.assign(new Error("unsupported media type"), { statusCode: 415 });
 }
 
-/** RFC 9728; open to every origin, because it says nothing that is not public. */
+const gatewayKeysPath = "/.well-known/gateway-jwks.json";
+
+/** RFC 9728 and RFC 7517; open to every origin, because it says nothing that is not public. */
 function serveMetadata(app: FastifyInstance, { service }: HttpParts): void {
   const handler = (request: FastifyRequest, reply: FastifyReply): void => {
-    const body = service().metadata.get(request.url.split("?", 1)[0] ?? "");
+    const path = request.url.split("?", 1)[0] ?? "";
+    const { metadata, gatewayKeys } = service();
+    const body = path === gatewayKeysPath ? gatewayKeys?.() : metadata.get(path);
     if (body === undefined) {
       reply.callNotFound();
       return;
@@ -183,6 +189,7 @@ function serveMetadata(app: FastifyInstance, { service }: HttpParts): void {
       })
       .send(body);
   };
+  app.get(gatewayKeysPath, handler);
   app.get("/.well-known/oauth-protected-resource", handler);
   app.get("/.well-known/oauth-protected-resource/*", handler);
   app.options("/.well-known/oauth-protected-resource*", (_, reply) => {

@@ -63,6 +63,7 @@ function sends(credential: CredentialConfig, scheme: string): boolean {
     case "none":
       return false;
     case "exchange":
+    case "signedJwt":
     case "clientCredentials":
       return scheme === "bearer";
     case "static":

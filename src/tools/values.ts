@@ -34,7 +34,8 @@ function valueOf(place: Place, args: JsonObject): JsonValue | undefined {
   return Object.hasOwn(args, place.key) ? args[place.key] : place.default;
 }
 
-function claimOf(principal: Principal, path: readonly string[]): JsonValue {
+/** What the verified token says at the end of this path. @throws CallError `not_permitted`, as above. */
+export function claimOf(principal: Principal, path: readonly string[]): JsonValue {
   let value: unknown = {
     sub: principal.sub,
     iss: principal.iss,

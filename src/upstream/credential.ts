@@ -8,6 +8,9 @@ import type { Credential } from "./credential-parts.ts";
 import { createExchange } from "./exchange.ts";
 import type { IssuerMetadata } from "./issuer-metadata.ts";
 import { scopeFor } from "./operation-scope.ts";
+import { withIdentity } from "./identity-headers.ts";
+import { createSignedJwt } from "./signed-jwt.ts";
+import type { SigningKeys } from "./signing-keys.ts";
 import { createStatic, noCredential } from "./static.ts";
 import { tokenKey, type TokenCache, type TokenDeps } from "./token-cache.ts";
 import { createTokenEndpoint } from "./token-endpoint.ts";
@@ -24,6 +27,9 @@ export interface CredentialDeps {
   readonly clientKeys: ClientKeys;
   /** Scopes of callers' tokens that the gateway names to clients. */
   readonly offeredScopes: ReadonlySet<string>;
+  /** Public origin of the gateway. */
+  readonly issuer: string;
+  readonly signingKeys: SigningKeys;
   /** Both outlive a reload. */
   readonly tokens: TokenCache;
   readonly metadata: IssuerMetadata;
@@ -45,6 +51,11 @@ export function createCredential(
   deps: CredentialDeps,
   ports: Ports,
 ): ApiCredential {
+  const bare = compileKind(api, deps, ports);
+  return (tool) => withIdentity(bare(tool), api.identityHeaders);
+}
+
+function compileKind(api: ApiConfig, deps: CredentialDeps, ports: Ports): ApiCredential {
   const { credential } = api;
   switch (credential.kind) {
     case "none":
@@ -69,6 +80,11 @@ export function createCredential(
           ports,
         );
       };
+    }
+    case "signedJwt": {
+      const { issuer, signingKeys: keys } = deps;
+      const made = createSignedJwt(api.id, credential, { issuer, keys }, ports);
+      return () => made;
     }
     case "clientCredentials": {
       const shared = tokenDeps(api, credential.client, deps, ports);

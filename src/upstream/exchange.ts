@@ -1,8 +1,9 @@
 import { AuthError, CallError } from "../base/errors.ts";
-import { isJsonObject, type JsonValue } from "../base/json.ts";
+import type { JsonValue } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 import type { Principal } from "../base/principal.ts";
 import type { CredentialConfig } from "../config/config.ts";
+import { checkActors } from "./actors.ts";
 import type { Credential } from "./credential-parts.ts";
 import { bearerOf, type Grant, toGrant } from "./grant.ts";
 import { readJwtClaims } from "./jwt-claims.ts";
@@ -19,9 +20,6 @@ const accessTokenType = "urn:ietf:params:oauth:token-type:access_token";
 const commonTypes = [accessTokenType, "urn:ietf:params:oauth:token-type:jwt"];
 /** How long a person is not sent to log in a second time, when the first did not help. */
 const toldMs = 10 * 60_000;
-/** Of `act` in `act` (RFC 8693 §4.1): a longer chain is a loop. */
-const maxActors = 5;
-
 export type ExchangeConfig = Extract<CredentialConfig, { kind: "exchange" }>;
 
 export interface ExchangeDeps extends TokenDeps {
@@ -103,12 +101,7 @@ export function createExchange(
         `The API ${api} needs a token of the signed-in person, but this gateway runs without login (auth mode none).`,
       );
     }
-    if (actorsOf(principal.claims["act"]) > maxActors) {
-      throw new CallError(
-        "not_permitted",
-        `This login was handed on by more than ${maxActors} services, so none is asked for the API ${api}.`,
-      );
-    }
+    checkActors(principal, api);
     try {
       const grant = await tokens.obtain({
         key: keyOf(principal),
@@ -153,12 +146,6 @@ export function createExchange(
     invalidate: (principal, refused) =>
       tokens.refuse({ key: keyOf(principal), api, client: client.name }, refused),
   };
-}
-
-function actorsOf(act: JsonValue | undefined): number {
-  let count = 0;
-  for (let actor = act; isJsonObject(actor); actor = actor["act"]) count += 1;
-  return count;
 }
 
 type Parameter = readonly [string, string];

@@ -8,6 +8,7 @@ export function maskCredential(config: CredentialConfig): CredentialParts {
     case "none":
       return parts;
     case "exchange":
+    case "signedJwt":
     case "clientCredentials":
       return { ...parts, headers: ["authorization", "Bearer ***"] };
     case "static":

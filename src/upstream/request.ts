@@ -213,16 +213,33 @@ function refuseName(argument: string): CallError {
   );
 }
 
+/** A namesake of the credential does not get through: two of one name, and servers differ in which they read. */
 function addCredential(draft: Draft, { query, cookie, headers }: CredentialParts): void {
   if (query !== "") {
-    claim(draft.brought.query, namesOf(query, "&"));
+    const names = namesOf(query, "&");
+    claim(draft.brought.query, names);
+    draft.query = without(draft.query, "&", names);
     addPair(draft, query);
   }
   if (cookie !== "") {
-    claim(draft.brought.cookie, namesOf(cookie, ";"));
+    const names = namesOf(cookie, ";");
+    claim(draft.brought.cookie, names);
+    draft.cookie = without(draft.cookie, ";", names);
     addCookie(draft, cookie);
   }
+  for (let i = draft.headers.length - 2; i >= 0; i -= 2)
+    if (hasHeader(headers, draft.headers[i])) draft.headers.splice(i, 2);
   draft.headers.push(...headers);
+}
+
+function hasHeader(headers: readonly string[], name: string | undefined): boolean {
+  return headers.some((header, i) => i % 2 === 0 && header === name);
+}
+
+function without(text: string, separator: "&" | ";", names: ReadonlySet<string>): string {
+  const pairs = text.split(separator).map((pair) => pair.trim());
+  const others = pairs.filter((pair) => ![...namesOf(pair, separator)].some((n) => names.has(n)));
+  return others.join(separator === ";" ? "; " : separator);
 }
 
 function claim(brought: ReadonlySet<string>, names: ReadonlySet<string>): void {

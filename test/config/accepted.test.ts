@@ -54,6 +54,7 @@ test("the shortest file gets every default", async () => {
       ],
     },
     clients: new Map(),
+    signingKeys: [],
     broker: undefined,
     apis: [
       {
@@ -66,6 +67,7 @@ test("the shortest file gets every default", async () => {
         refs: { roots: [], allowHosts: [], privateHosts: [] },
         url: undefined,
         credential: { kind: "none" },
+        identityHeaders: new Map(),
         timeoutMs: 10_000,
         deepObjectArrays: "repeat",
         redirects: undefined,
@@ -480,6 +482,10 @@ test.each([
       requestedTokenType: "urn:acme:t",
       actor: "self",
     },
+  },
+  {
+    written: "{signedJwt: {audience: a, claims: [email]}}",
+    credential: { kind: "signedJwt", audience: "a", claims: ["email"], typ: "at+jwt" },
   },
   {
     written: "{jwtBearer: {client: corp, scope: s, parameters: {a: b}}}",

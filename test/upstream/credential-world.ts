@@ -24,6 +24,7 @@ import { createCredential } from "../../src/upstream/credential.ts";
 import type { Credential } from "../../src/upstream/credential-parts.ts";
 import type { CredentialParts } from "../../src/upstream/request.ts";
 import { createIssuerMetadata } from "../../src/upstream/issuer-metadata.ts";
+import { createSigningKeys, type SigningKeys } from "../../src/upstream/signing-keys.ts";
 import { createFetchAs } from "../../src/upstream/tls-fetch.ts";
 import { createTokenCache } from "../../src/upstream/token-cache.ts";
 
@@ -144,6 +145,7 @@ export function apiConfig(credential: CredentialConfig, id = "courses"): ApiConf
     specPosition: position,
     url: "http://courses.test",
     credential,
+    identityHeaders: new Map(),
     deepObjectArrays: "repeat",
     redirects: undefined,
     timeoutMs: 1000,
@@ -196,6 +198,7 @@ export function createRoom(
     readonly fetch?: typeof fetch;
     /** Authorities that a handshake with a client certificate trusts. */
     readonly ca?: string;
+    readonly signingKeys?: SigningKeys;
     readonly offeredScopes?: readonly string[];
     /** What the document asks of the operation. */
     readonly security?: Operation["security"];
@@ -209,6 +212,8 @@ export function createRoom(
     tokens: createTokenCache(ports),
     metadata: createIssuerMetadata(send, ports),
     fetchAs: createFetchAs(options.ca),
+    issuer: "https://mcp.test",
+    signingKeys: options.signingKeys ?? createSigningKeys(ports.now),
     offeredScopes: new Set(options.offeredScopes),
   };
   return (credential, id) =>

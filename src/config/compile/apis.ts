@@ -12,6 +12,7 @@ import {
 } from "../node.ts";
 import { apiRules, documentRules } from "../url.ts";
 import { compileCredential } from "./credential.ts";
+import { compileIdentityHeaders } from "./static.ts";
 import { compileRule } from "./rule.ts";
 import { checkUrl, durationOf, type Scope } from "./scope.ts";
 
@@ -34,6 +35,7 @@ export function compileApis(
       server: compileServer(scope, child(node, "server")),
       allowedHosts: itemsOf(child(node, "allowedHosts")).map((host) => textOf(host) ?? ""),
       credential: compileCredential(scope, child(node, "credential"), clients),
+      identityHeaders: compileIdentityHeaders(scope, child(node, "identityHeaders")),
       timeoutMs: durationOf(child(node, "timeout"), { min: "1ms", max: "300s" }, scope.problems),
       deepObjectArrays: (textOf(child(node, "deepObjectArrays")) ??
         "repeat") as ApiConfig["deepObjectArrays"],

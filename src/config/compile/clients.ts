@@ -1,7 +1,16 @@
 import { resolve } from "node:path";
 import { Secret } from "../../base/secret.ts";
-import type { BrokerConfig, ClientAuthConfig, ClientConfig } from "../config.ts";
-import { child, entriesOf, label, nameOf, textOf, writtenChild, type YamlNode } from "../node.ts";
+import type { BrokerConfig, ClientAuthConfig, ClientConfig, Config } from "../config.ts";
+import {
+  child,
+  entriesOf,
+  label,
+  nameOf,
+  scalarsOf,
+  textOf,
+  writtenChild,
+  type YamlNode,
+} from "../node.ts";
 import { endpointRules, issuerRules } from "../url.ts";
 import { checkUrl, type Scope } from "./scope.ts";
 
@@ -26,6 +35,13 @@ export function compileClients(
       return [name, client];
     }),
   );
+}
+
+export function compileSigningKeys(scope: Scope): Config["signingKeys"] {
+  return scalarsOf(child(child(scope.root, "auth"), "signingKeys")).map((node) => ({
+    key: privateKey(scope, node) ?? new Secret(""),
+    position: node.position,
+  }));
 }
 
 /** Which keys of a client belong to which way of proving itself. */

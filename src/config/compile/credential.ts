@@ -1,9 +1,10 @@
 import { nearest } from "../../base/nearest.ts";
 import type { ClientConfig, CredentialConfig } from "../config.ts";
-import { exchangePreset, protocolFields } from "../exchange-presets.ts";
+import { exchangePreset, ownClaims, protocolFields } from "../exchange-presets.ts";
 import {
   child,
   entriesOf,
+  itemsOf,
   label,
   nameOf,
   quote,
@@ -38,6 +39,8 @@ export function compileCredential(
     checkProof(scope, child(bearer, "client"), clients, undefined);
     return compileExchange(scope, bearer, clients);
   }
+  const signed = child(node, "signedJwt");
+  if (signed !== undefined) return compileSignedJwt(scope, signed);
   const own = child(node, "clientCredentials");
   if (own !== undefined) {
     checkProof(scope, child(own, "client"), clients, undefined);
@@ -45,6 +48,20 @@ export function compileCredential(
   }
   const fixed = child(node, "static");
   return fixed === undefined ? { kind: "none" } : compileStatic(scope, fixed);
+}
+
+function compileSignedJwt({ problems }: Scope, node: YamlNode): CredentialConfig {
+  for (const claim of itemsOf(child(node, "claims"))) {
+    if (!ownClaims.has(textOf(claim) ?? "")) continue;
+    const message = `${label(claim)} must not be ${quote(claim)}: the gateway says that itself`;
+    problems.error({ at: claim, code: "conflicting_keys", message });
+  }
+  return {
+    kind: "signedJwt",
+    audience: textOf(child(node, "audience")) ?? "",
+    claims: textsOf(child(node, "claims")),
+    typ: textOf(child(node, "typ")) ?? "at+jwt",
+  };
 }
 
 type Targets = Pick<ExchangeConfig, "client" | "audience" | "resource" | "scope">;

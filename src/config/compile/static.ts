@@ -1,6 +1,6 @@
 import { Secret } from "../../base/secret.ts";
-import type { CredentialConfig } from "../config.ts";
-import { child, label, nameOf, quote, textOf, type YamlNode } from "../node.ts";
+import type { ApiConfig, CredentialConfig } from "../config.ts";
+import { child, entriesOf, label, nameOf, quote, textOf, type YamlNode } from "../node.ts";
 import type { Scope } from "./scope.ts";
 
 /** What frames or routes a message is the gateway's own business (RFC 9110 §7.6.1, RFC 9112 §6). */
@@ -41,6 +41,26 @@ export function compileStatic(scope: Scope, node: YamlNode): CredentialConfig {
   const text = basic === undefined ? `Bearer ${textOf(bearer) ?? ""}` : basicValue(scope, basic);
   return { kind: "static", in: "header", name: "authorization", value: new Secret(text) };
 }
+
+/** Lower case: names of headers have no case. */
+export function compileIdentityHeaders(
+  scope: Scope,
+  node: YamlNode | undefined,
+): ApiConfig["identityHeaders"] {
+  return new Map(
+    entriesOf(node).map(([name, value]) => {
+      const header = name.toLowerCase();
+      if (reserved.has(header) || credentials.has(header)) {
+        const message = `${label(value)} is a header that the gateway sets`;
+        scope.problems.error({ at: nameOf(value), code: "reserved_header", message });
+      }
+      return [header, (textOf(value) ?? "").split(".").slice(1)];
+    }),
+  );
+}
+
+/** Where credentials stand: who somebody is has no place there. */
+const credentials = new Set(["authorization", "cookie", "proxy-authorization"]);
 
 function demandValue({ problems }: Scope, node: YamlNode, place: string): YamlNode | undefined {
   const value = child(node, "value");

@@ -334,6 +334,16 @@ const apiSchema: JsonSchema = section(
       { uniqueItems: true },
     ),
     credential: credentialSchema,
+    identityHeaders: named(
+      {
+        description:
+          "Headers that tell the API who calls, beside the credential: from the verified token, anything but plain ASCII percent-encoded, lists joined by commas. Nothing that a caller sends under such a name gets through.",
+        default: {},
+        examples: [{ "X-User": "principal.sub", "X-Groups": "principal.claims.groups" }],
+      },
+      token,
+      text({ description: "What is sent.", examples: ["principal.sub"] }, principalPath),
+    ),
     timeout: duration({
       description: "For a whole call to the API, at most 300s.",
       default: "10s",

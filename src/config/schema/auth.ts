@@ -416,5 +416,19 @@ export const authSchema: JsonSchema = section(
       idNames,
       clientSchema,
     ),
+    signingKeys: list(
+      {
+        description:
+          "P-256 private keys as PKCS #8 PEM for `signedJwt`: the first signs, all are published. For several replicas, and to change keys: put the new one first, and keep the old one until its tokens have ended.",
+        "x-default": "made at start and changed every 24 hours",
+        examples: [["${file:/run/secrets/2027.pem}", "${file:/run/secrets/2026.pem}"]],
+      },
+      text({
+        description: "One key.",
+        "x-secret": true,
+        examples: ["${file:/run/secrets/2027.pem}"],
+      }),
+      { minItems: 1 },
+    ),
   },
 );

@@ -201,6 +201,28 @@ export const credentialSchema: JsonSchema = {
           ["client"],
           perPerson,
         ),
+        signedJwt: section(
+          {
+            description:
+              "A token that the gateway signs itself: 60 s, for this API and this person. Its keys are at `/.well-known/gateway-jwks.json`, its `iss` is `server.url`.",
+            "x-default": "—",
+            examples: [{ audience: "courses-api", claims: ["email"] }],
+          },
+          ["audience"],
+          {
+            audience: text({ description: "Its `aud`.", examples: ["courses-api"] }),
+            claims: list(
+              {
+                description: "Claims of the caller's token that it repeats.",
+                default: [],
+                examples: [["email", "groups"]],
+              },
+              { type: "string", minLength: 1 },
+              { uniqueItems: true },
+            ),
+            typ: text({ description: "In its header.", default: "at+jwt", examples: ["JWT"] }),
+          },
+        ),
         clientCredentials: section(
           {
             description: "A token for the gateway itself (RFC 6749 §4.4).",
@@ -221,7 +243,7 @@ export const credentialSchema: JsonSchema = {
           {},
         ),
       },
-      exactlyOne(["exchange", "jwtBearer", "clientCredentials", "static", "none"]),
+      exactlyOne(["exchange", "jwtBearer", "signedJwt", "clientCredentials", "static", "none"]),
     ),
   ],
 };

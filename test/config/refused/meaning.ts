@@ -280,6 +280,24 @@ export const meanings: readonly Refused[] = [
     code: "conflicting_keys",
   },
   {
+    because: "an identity header is no credential",
+    from: "    timeout: 10s",
+    to: "    identityHeaders: {¦Authorization: principal.sub}",
+    code: "reserved_header",
+  },
+  {
+    because: "who somebody is comes from the token",
+    from: "    timeout: 10s",
+    to: "    identityHeaders: {X-User: ¦principal.token}",
+    code: "invalid_value",
+  },
+  {
+    because: "the gateway says itself whom its token is for",
+    from: "      exchange: {client: corp, audience: courses-api, scope: [courses:read]}",
+    to: "      signedJwt: {audience: a, claims: [email, ¦sub]}",
+    code: "conflicting_keys",
+  },
+  {
     because: "a workload has a token file",
     from: "    corp:\n      issuer: https://sso.acme.com/realms/acme\n      id: tollgate\n      auth: client_secret_basic\n      secret: ${CLIENT_SECRET}",
     to: "    ¦corp:\n      issuer: https://sso.acme.com/realms/acme\n      id: tollgate\n      auth: workload",
