@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { auditRows } from "./micro/audit.ts";
+import { metricRows } from "./micro/metrics.ts";
 import { roadRows } from "./micro/road.ts";
 import type { MicroRow } from "./micro/row.ts";
 import { describeMachine, printTable } from "./report.ts";
@@ -44,7 +45,7 @@ async function measure({ count, run }: MicroRow): Promise<number> {
 const made = { machine: describeMachine(), measuredAt: new Date().toISOString() };
 const road = await roadRows();
 const audit = await auditRows();
-const rows = [yardstick, ...road.rows, ...audit.rows];
+const rows = [yardstick, ...road.rows, ...audit.rows, ...metricRows()];
 const unit = await measure(yardstick);
 const results: MicroReport["rows"][number][] = [];
 for (const row of rows) {

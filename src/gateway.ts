@@ -14,8 +14,11 @@ import { loadConfig } from "./config/load.ts";
 import { createHttpServer, httpTimes } from "./http/server.ts";
 import { createMcpEndpoint } from "./mcp/endpoint.ts";
 import type { McpService, ServerInfo } from "./mcp/service.ts";
-import { createAudit, type Audit } from "./observe/audit.ts";
+import { createAudit } from "./observe/audit.ts";
+import { createRecorder, type Recorder } from "./observe/recorder.ts";
 import { createRefusals } from "./observe/refusals.ts";
+import { createRegistry } from "./observe/registry.ts";
+import { collectState } from "./observe/state-metrics.ts";
 import { type Copies, createCopies } from "./openapi/copies.ts";
 import { type DocumentSource, loadDocument } from "./openapi/load.ts";
 import type { ApiDocument } from "./openapi/operation.ts";
@@ -176,13 +179,13 @@ function identify(files: string, copies: Copies): string {
   return copies.copies.size === 0 ? files : `${files} ${copies.digest()}`;
 }
 
-const recordNothing: Audit = {
+const recordNothing: Recorder = {
+  enter: () => {},
+  believed: () => {},
   intend: () => ({ id: "", written: true }),
   call: () => true,
   note: () => {},
-  start: () => {},
   problem: () => undefined,
-  close: async () => {},
 };
 
 /** For verbs that only look: the same code path as start-up, but nothing is opened or written. */
@@ -192,17 +195,17 @@ export async function inspect(options: Omit<GatewayOptions, "writeAudit">): Prom
   const draft = await load(options.file, options.env, { wanted, copies });
   const loaded = { ...draft, fingerprint: identify(await fingerprint([...wanted]), copies) };
   const keys = await makeClientKeys(loaded.config);
-  const deps = { audit: recordNothing, store: noKeyStore };
+  const deps = { recorder: recordNothing, store: noKeyStore };
   return compileSnapshot(loaded, makeLasting(options, keys, deps), options.ports);
 }
 
 function makeLasting(
   { info, ports, fetch }: Omit<GatewayOptions, "writeAudit">,
   keys: ReadonlyMap<string, MadeKey>,
-  { audit, store }: { readonly audit: Audit; readonly store: KeyStore },
+  { recorder, store }: { readonly recorder: Recorder; readonly store: KeyStore },
 ): Lasting {
   return {
-    audit,
+    recorder,
     fetch,
     keys: createKeySets([], { fetch, store }, ports),
     upstreams: createUpstreams(),
@@ -230,15 +233,25 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   });
   const { auth } = config;
   const store = auth.mode === "none" ? noKeyStore : createKeyStore(auth.keysDir, ports);
-  const lasting = makeLasting(options, clientKeys, { audit, store });
-  let snapshot = await compileFirst(
-    { ...loaded, fingerprint: identify(applied.hash, copies) },
-    lasting,
-    ports,
-  );
+  const registry = createRegistry();
+  const recorder = createRecorder(audit, registry);
+  const lasting = makeLasting(options, clientKeys, { recorder, store });
+  let snapshot: Snapshot;
+  try {
+    snapshot = compileSnapshot(
+      { ...loaded, fingerprint: identify(applied.hash, copies) },
+      lasting,
+      ports,
+    );
+  } catch (error) {
+    // A configuration that cannot serve leaves no file open.
+    await audit.close();
+    throw error;
+  }
+  let appliedAt = ports.now();
   audit.start({ config: { generation: snapshot.generation } });
   /** What was wrong with the candidate that was refused last, and which files it named. */
-  let refused: { readonly findings: string; readonly mark: Mark } | undefined;
+  let refused: { readonly findings: string; readonly mark: Mark; readonly at: number } | undefined;
   /** When the hosts of remote documents were last asked, ms since epoch. */
   let askedAt = ports.now();
   let closing: Promise<void> | undefined;
@@ -253,7 +266,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     }),
   );
   for (const endpoint of mcp.values()) listeners.add(() => endpoint.toolsChanged());
-  const refusals = createRefusals(audit, ports);
+  const refusals = createRefusals(recorder, ports);
   const http = createHttpServer(
     {
       listen: config.server.listen,
@@ -264,6 +277,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
         const outcome = reason === "internal_error" ? "failure" : "denied";
         refusals.note({ ...nobody, event, outcome, reason, principal, client });
       },
+      onBelieved: recorder.believed,
       times: httpTimes,
     },
     ports,
@@ -271,10 +285,36 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const broker = await startableBroker(() => snapshot.config, config, clientKeys, ports);
   const admin =
     config.admin &&
-    createAdminServer(config.admin.listen, () => ({
-      keys: missingKeys(lasting),
-      audit: audit.problem(),
-      shutdown: closing && "stopping",
+    createAdminServer(config.admin.listen, {
+      checks: () => ({
+        keys: missingKeys(lasting),
+        audit: audit.problem(),
+        shutdown: closing && "stopping",
+      }),
+      metrics: registry.expose,
+      configStatus: () => ({
+        generation: snapshot.generation,
+        sha256: applied.hash,
+        applied_at: new Date(appliedAt).toISOString(),
+        candidate: refused
+          ? {
+              sha256: refused.mark.hash,
+              error: refused.findings,
+              at: new Date(refused.at).toISOString(),
+            }
+          : null,
+      }),
+    });
+  const stopMeasuring =
+    admin &&
+    collectState(registry, () => ({
+      version: info.version,
+      generation: snapshot.generation,
+      lastReloadOk: refused === undefined,
+      appliedAt,
+      toolsByApi: countTools(snapshot),
+      keysByIssuer: new Map(lasting.keys.states().map(({ issuer, keys }) => [issuer, keys])),
+      audit: audit.stats(),
     }));
   const watcher = { close: (): void => {} };
 
@@ -307,19 +347,21 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       snapshot = made;
       applied = reading.mark;
       copies = reading.copies;
+      appliedAt = ports.now();
       refused = undefined;
       void lasting.keys.load();
       if (toolsChanged) for (const listener of listeners) listener();
-      recordReload(audit, undefined, snapshot.generation);
+      recordReload(recorder, undefined, snapshot.generation);
       return { outcome: "applied", issues: made.warnings, toolsChanged };
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       const { mark } = reading;
-      const findings = `${mark.hash} ${error.message}`;
+      const findings = error.message;
       // One record and one report per broken content, however often it is read.
-      if (refused?.findings === findings) return unchanged;
-      refused = { findings, mark };
-      recordReload(audit, error.issues[0]?.code ?? "invalid", snapshot.generation);
+      const same = refused?.mark.hash === mark.hash && refused.findings === findings;
+      if (same) return unchanged;
+      refused = { findings, mark, at: ports.now() };
+      recordReload(recorder, error.issues[0]?.code ?? "invalid", snapshot.generation);
       return { outcome: "refused", issues: error.issues, toolsChanged: false };
     }
   };
@@ -336,6 +378,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     await Promise.all([...mcp.values()].map((endpoint) => endpoint.close()));
     await http.close();
     await admin?.close();
+    stopMeasuring?.();
     await lasting.upstreams.close();
     await broker?.close();
     refusals.close();
@@ -385,7 +428,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       } catch (error) {
         if (error instanceof AuthError) {
           const { reason } = error;
-          audit.note({ ...nobody, transport, event: "auth.deny", outcome: "denied", reason });
+          recorder.note({ ...nobody, transport, event: "auth.deny", outcome: "denied", reason });
         }
         throw error;
       }
@@ -557,10 +600,10 @@ const nobody = {
 } as const;
 
 /** @param generation The one that serves now. */
-function recordReload(audit: Audit, reason: string | undefined, generation: string): void {
+function recordReload(recorder: Recorder, reason: string | undefined, generation: string): void {
   const outcome = reason === undefined ? "success" : "failure";
   const detail = { config: { generation } };
-  audit.note({
+  recorder.note({
     ...nobody,
     transport: undefined,
     event: "config.reload",
@@ -570,12 +613,8 @@ function recordReload(audit: Audit, reason: string | undefined, generation: stri
   });
 }
 
-/** A configuration that cannot serve leaves no file open. */
-async function compileFirst(loaded: Loaded, lasting: Lasting, ports: Ports): Promise<Snapshot> {
-  try {
-    return compileSnapshot(loaded, lasting, ports);
-  } catch (error) {
-    await lasting.audit.close();
-    throw error;
-  }
+function countTools({ catalog }: Snapshot): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const { api } of catalog.tools.values()) counts.set(api, (counts.get(api) ?? 0) + 1);
+  return counts;
 }

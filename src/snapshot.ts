@@ -6,6 +6,7 @@ import type { KeySets } from "./auth/keysets.ts";
 import { compileAdvertised, compileMetadata, type ResourceMetadata } from "./auth/metadata.ts";
 import { ConfigError, type AuthError } from "./base/errors.ts";
 import type { Issue } from "./base/issue.ts";
+import type { JsonObject } from "./base/json.ts";
 import type { Ports } from "./base/ports.ts";
 import { compileRoad, type Road, type RoadParts, type Route } from "./call/road.ts";
 import type { ApiConfig, Config, EndpointConfig } from "./config/config.ts";
@@ -13,7 +14,8 @@ import { compileEdge } from "./http/edge.ts";
 import type { HttpService } from "./http/server.ts";
 import { createConcurrencyLimit, type Enter } from "./limits/concurrency.ts";
 import type { McpService } from "./mcp/service.ts";
-import type { Audit } from "./observe/audit.ts";
+import type { Note, Origin } from "./observe/event.ts";
+import type { Recorder } from "./observe/recorder.ts";
 import { describeTool, isUnsafe } from "./observe/text.ts";
 import type { ApiDocument, Ignored, Servers } from "./openapi/operation.ts";
 import { compilePermit, type Permit } from "./policy/permit.ts";
@@ -79,7 +81,7 @@ export interface Endpoint {
 export interface Lasting extends Omit<CredentialDeps, "clients" | "offeredScopes" | "issuer"> {
   readonly keys: KeySets;
   readonly upstreams: Upstreams;
-  readonly audit: Audit;
+  readonly recorder: Recorder;
   readonly userAgent: string;
 }
 
@@ -117,14 +119,14 @@ export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports):
   const metadata = compileAllMetadata(config);
   const endpoints = config.endpoints.map((endpoint): Endpoint => {
     const own = catalogOf(catalog, endpoint);
-    const road = compileRoad({ catalog: own, permit, routes, audit: lasting.audit }, ports);
+    const road = compileRoad({ catalog: own, permit, routes, recorder: lasting.recorder }, ports);
     return {
       path: endpoint.path,
       resource: endpoint.resource,
       catalog: own,
       ...compileAuth(config, endpoint, { keys: lasting.keys, metadata }, ports),
       road,
-      mcp: compileMcp(own, permit, road, lasting.audit),
+      mcp: compileMcp(own, permit, road, lasting.recorder),
     };
   });
   return {
@@ -213,9 +215,21 @@ function compileAuth(
   };
 }
 
-const done = { outcome: "success", reason: undefined } as const;
+/** Every member by name: spreading costs more than the rest of a list. */
+function noteOf(origin: Origin, event: Note["event"], detail?: JsonObject): Note {
+  return {
+    event,
+    outcome: "success",
+    reason: undefined,
+    principal: origin.principal,
+    transport: origin.transport,
+    client: origin.client,
+    requestId: origin.requestId,
+    detail,
+  };
+}
 
-function compileMcp(catalog: Catalog, permit: Permit, road: Road, audit: Audit): McpService {
+function compileMcp(catalog: Catalog, permit: Permit, road: Road, recorder: Recorder): McpService {
   return {
     callTool: road.callTool,
     listTools(origin, era) {
@@ -230,18 +244,12 @@ function compileMcp(catalog: Catalog, permit: Permit, road: Road, audit: Audit):
         era === "modern" ? "entry" : "legacyEntry",
       );
       const detail = { list: { visible, hidden: catalog.tools.size - visible } };
-      audit.note({ ...origin, ...done, event: "tool.list", detail });
+      recorder.note(noteOf(origin, "tool.list", detail));
       return list;
     },
     missingScopes: road.missingScopes,
     rejected: (origin, reason) =>
-      audit.note({
-        ...origin,
-        event: "request.reject",
-        outcome: "denied",
-        reason,
-        detail: undefined,
-      }),
+      recorder.note({ ...noteOf(origin, "request.reject"), outcome: "denied", reason }),
     hasParamHeaders: [...catalog.tools.values()].some(({ headers }) => headers.length > 0),
     paramHeaders(name, principal) {
       const tool = catalog.tools.get(name);
@@ -256,6 +264,9 @@ interface Draft extends Loaded {
   readonly generation: string;
   readonly signingKeys: SigningKeys;
 }
+
+/** With more tools than this, metrics name their API instead. */
+const maxLabelled = 1_000;
 
 const noServers: Servers = { scope: "document", list: [] };
 
@@ -301,7 +312,14 @@ function compileRoutes(
         }),
         send: compileSend(api, base.origin, lasting.upstreams, ports),
         ...compileReading(tool, limits, ports),
-        text: describeTool(tool, api.credential, generation),
+        text: describeTool(tool, api.credential, {
+          generation,
+          labels: {
+            tool: catalog.tools.size > maxLabelled ? tool.api : tool.name,
+            method: tool.operation.method,
+            address: new URL(base.origin).host,
+          },
+        }),
         unsafe: isUnsafe(tool),
         needsAudit: needsAudit(config, tool),
       }));

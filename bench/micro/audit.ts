@@ -1,19 +1,21 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Principal } from "../../src/base/principal.ts";
 import { Secret } from "../../src/base/secret.ts";
 import { createAudit, type Audit } from "../../src/observe/audit.ts";
-import type { CallEnd, RecordedCall } from "../../src/observe/event.ts";
+import type { CallEnd, CallTrace, Client, RecordedCall } from "../../src/observe/event.ts";
 import type { ToolText } from "../../src/observe/text.ts";
 import type { MicroRow } from "./row.ts";
 
 const tool: ToolText = {
+  labels: { tool: "get_item", method: "GET", address: "items.internal" },
   allowed: `,"tool":{"name":"get_item","source":"items","operation":"getItem","schema_hash":"sha256:0123456789abcdef0123456789abcdef","risk":"read"},"policy":{"decision":"allow","rule":"bench/config/full.yaml:26:9","generation":"0123456789ab"}`,
   denied: "",
   upstream: `,"upstream":{"name":"items","method":"GET","url_template":"/items/{id}","token":"exchanged","aud":"items-api"`,
 };
 
-const success: CallEnd = { event: "tool.call", outcome: "success", reason: undefined };
+export const success: CallEnd = { event: "tool.call", outcome: "success", reason: undefined };
 
 /** What ends a call on the road, to the byte that the operating system has it. */
 export async function auditRows(): Promise<{
@@ -42,25 +44,23 @@ export async function auditRows(): Promise<{
   };
 }
 
-/** @param perTurn Calls that end in one turn of the event loop; 16 connections give about 8. */
-function row(
-  audit: Audit,
-  { perTurn, atMost }: { readonly perTurn: number; readonly atMost: number },
-): MicroRow {
-  const client = { ip: "127.0.0.1", userAgent: "bench", name: "bench", version: "1" };
-  const principal = {
-    iss: "https://sso.acme.test",
-    sub: "alice",
-    name: undefined,
-    roles: [],
-    clientId: "cursor",
-    scopes: new Set(["mcp:tools", "items:read"]),
-    claims: {},
-    expiresAt: Number.POSITIVE_INFINITY,
-    tokenHash: "b".repeat(43),
-    token: new Secret("a token"),
-  };
-  const call = (id: number): RecordedCall => ({
+const principal: Principal = {
+  iss: "https://sso.acme.test",
+  sub: "alice",
+  name: undefined,
+  roles: [],
+  clientId: "cursor",
+  scopes: new Set(["mcp:tools", "items:read"]),
+  claims: {},
+  expiresAt: Number.POSITIVE_INFINITY,
+  tokenHash: "b".repeat(43),
+  token: new Secret("a token"),
+};
+
+const client: Client = { ip: "127.0.0.1", userAgent: "bench", name: "bench", version: "1" };
+
+export function callOf(id: number): RecordedCall {
+  return {
     tool: "get_item",
     args: { id },
     principal,
@@ -68,7 +68,30 @@ function row(
     protocol: "2026-07-28",
     requestId: id,
     client,
-  });
+  };
+}
+
+export function traceOf(): CallTrace {
+  const now = Date.now();
+  return {
+    tool,
+    intent: undefined,
+    startedAt: now,
+    sentAt: now,
+    attempts: 1,
+    status: 200,
+    answeredAt: now,
+    answerBytes: 1_024,
+    isError: false,
+    endedAt: now,
+  };
+}
+
+/** @param perTurn Calls that end in one turn of the event loop; 16 connections give about 8. */
+function row(
+  audit: Audit,
+  { perTurn, atMost }: { readonly perTurn: number; readonly atMost: number },
+): MicroRow {
   return {
     name: `audit record, ${perTurn} per turn`,
     atMost,
@@ -77,18 +100,7 @@ function row(
       for (let done = 0; done < count; done += perTurn) {
         const waiting: (boolean | Promise<boolean>)[] = [];
         for (let i = 0; i < perTurn; i++) {
-          const trace = {
-            tool,
-            intent: undefined,
-            startedAt: Date.now(),
-            sentAt: Date.now(),
-            attempts: 1,
-            status: 200,
-            answeredAt: Date.now(),
-            answerBytes: 1_024,
-            isError: false,
-          };
-          waiting.push(audit.call(call(done + i), success, trace));
+          waiting.push(audit.call(callOf(done + i), success, traceOf()));
         }
         for (const one of waiting) await one;
       }

@@ -1,4 +1,5 @@
 import Fastify from "fastify";
+import type { JsonObject } from "../base/json.ts";
 import type { Listen } from "../config/config.ts";
 
 export interface AdminServer {
@@ -6,26 +7,34 @@ export interface AdminServer {
   readonly close: () => Promise<void>;
 }
 
+export interface AdminParts {
+  /** Undefined for a check that passes, else why it does not. */
+  readonly checks: () => Readonly<Record<string, string | undefined>>;
+  /** In the text format of Prometheus. */
+  readonly metrics: () => string;
+  readonly configStatus: () => JsonObject;
+}
+
 /**
  * The operator's listener, apart from the public port. `/livez`: the event loop turns. `/readyz`:
  * each check by name; an API's health is none of them, since it must not take the gate down.
- *
- * @param checks Undefined for a check that passes, else why it does not.
+ * `/metrics` and `/config/status`: what serves, and what was refused.
  */
-export function createAdminServer(
-  listen: Listen,
-  checks: () => Readonly<Record<string, string | undefined>>,
-): AdminServer {
+export function createAdminServer(listen: Listen, parts: AdminParts): AdminServer {
   const app = Fastify({ forceCloseConnections: true });
   app.get("/livez", (_, reply) => void reply.send({ status: "ok" }));
   app.get("/readyz", (_, reply) => {
-    const results = Object.entries(checks());
+    const results = Object.entries(parts.checks());
     const ready = results.every(([, problem]) => problem === undefined);
     void reply.code(ready ? 200 : 503).send({
       status: ready ? "ok" : "unready",
       checks: Object.fromEntries(results.map(([name, problem]) => [name, problem ?? "ok"])),
     });
   });
+  app.get("/metrics", (_, reply) => {
+    void reply.type("text/plain; version=0.0.4; charset=utf-8").send(parts.metrics());
+  });
+  app.get("/config/status", (_, reply) => void reply.send(parts.configStatus()));
   return {
     async listen() {
       await app.listen(listen);

@@ -2,7 +2,7 @@ import { AuthError, CallError, UnknownToolError } from "../base/errors.ts";
 import type { JsonObject } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 import type { Enter } from "../limits/concurrency.ts";
-import type { Audit } from "../observe/audit.ts";
+import type { Recorder } from "../observe/recorder.ts";
 import type { CallEnd, CallTrace, Origin } from "../observe/event.ts";
 import type { ToolText } from "../observe/text.ts";
 import type { Permit } from "../policy/permit.ts";
@@ -44,7 +44,7 @@ export interface RoadParts {
   readonly permit: Permit;
   /** undefined only for a tool of another catalog. */
   readonly routes: { readonly get: (tool: Tool) => Route | undefined };
-  readonly audit: Audit;
+  readonly recorder: Recorder;
 }
 
 export interface Road {
@@ -67,7 +67,7 @@ export interface Road {
  * known to be the caller's, and nothing is sent before every check has passed.
  */
 export function compileRoad(parts: RoadParts, ports: Ports): Road {
-  const { catalog, permit, routes, audit } = parts;
+  const { catalog, permit, routes, recorder } = parts;
 
   const find = (call: Pick<Call, "tool">): Route | undefined => {
     const tool = catalog.tools.get(call.tool);
@@ -92,7 +92,7 @@ export function compileRoad(parts: RoadParts, ports: Ports): Road {
   const run = async (call: Call, route: Route | undefined, trace: CallTrace): Promise<Reply> => {
     const tool = admit(call);
     if (route === undefined) throw new TypeError(`no route for ${tool.name}`);
-    if (route.needsAudit && audit.problem() !== undefined) throw auditUnavailable();
+    if (route.needsAudit && recorder.problem() !== undefined) throw auditUnavailable();
     const values = collectValues(tool.places, call.args, call.principal);
     const leave = route.enter();
     try {
@@ -117,7 +117,7 @@ export function compileRoad(parts: RoadParts, ports: Ports): Road {
 
   /** Nothing that may change something is sent before the log says that it will be. */
   const announce = async (call: Call, route: Route, trace: CallTrace): Promise<void> => {
-    const { id, written } = audit.intend(call, trace);
+    const { id, written } = recorder.intend(call, trace);
     trace.intent = id === "" ? undefined : id;
     if (!(await written) && route.needsAudit) throw auditUnavailable();
   };
@@ -125,6 +125,7 @@ export function compileRoad(parts: RoadParts, ports: Ports): Road {
   return {
     async callTool(call) {
       const route = find(call);
+      recorder.enter();
       const trace = startTrace(route?.text, ports.now());
       let end: CallEnd = success;
       let ended: { readonly reply: Reply } | { readonly error: unknown };
@@ -141,7 +142,8 @@ export function compileRoad(parts: RoadParts, ports: Ports): Road {
         }
         ended = error instanceof CallError ? { reply: refuse(error) } : { error };
       }
-      const written = audit.call(call, end, trace);
+      trace.endedAt = ports.now();
+      const written = recorder.call(call, end, trace);
       const kept = written === true || (await written);
       if ("error" in ended) throw ended.error;
       // What was announced is known to the log, and what was done is best told to the caller.
@@ -155,7 +157,8 @@ export function compileRoad(parts: RoadParts, ports: Ports): Road {
       const decision = tool && permit(tool, origin.principal);
       if (decision?.kind !== "needs_scopes") return undefined;
       const call = { ...origin, tool: name, args: undefined };
-      void audit.call(call, lacksScopes, startTrace(find({ tool: name })?.text, ports.now()));
+      recorder.enter();
+      void recorder.call(call, lacksScopes, startTrace(find({ tool: name })?.text, ports.now()));
       return decision.scopes;
     },
     prepare(call, credential) {
@@ -179,6 +182,7 @@ function startTrace(tool: ToolText | undefined, startedAt: number): CallTrace {
     answeredAt: startedAt,
     answerBytes: 0,
     isError: false,
+    endedAt: startedAt,
   };
 }
 

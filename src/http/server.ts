@@ -37,6 +37,8 @@ export interface HttpParts {
   readonly endpoints: ReadonlyMap<string, (exchange: McpExchange) => Promise<void>>;
   /** Told of every request that got no further than this room. */
   readonly onRefused: (refused: RefusedRequest) => void;
+  /** Told of every request with a good token. */
+  readonly onBelieved: () => void;
   readonly times: HttpTimes;
 }
 
@@ -243,6 +245,7 @@ function serveMcp(app: FastifyInstance, parts: McpParts, ports: Ports): void {
       return;
     }
     const proceed = (principal: Principal): void => {
+      parts.onBelieved();
       principals.set(request, principal);
       if (request.method === "POST") done();
       else {

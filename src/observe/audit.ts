@@ -38,8 +38,22 @@ export interface Audit {
   readonly start: (detail: JsonObject) => void;
   /** Why records cannot be written at the moment. */
   readonly problem: () => string | undefined;
+  readonly stats: () => AuditStats;
   /** Writes `server.stop` and the last checkpoint. */
   readonly close: () => Promise<void>;
+}
+
+export interface AuditStats {
+  readonly sinks: readonly {
+    readonly kind: string;
+    readonly written: number;
+    readonly late: number;
+  }[];
+  /** Records that some sink could not take yet. */
+  readonly waiting: number;
+  /** How long the oldest of them has been waiting. */
+  readonly lagMs: number;
+  readonly dropped: number;
 }
 
 export interface AuditDeps {
@@ -94,7 +108,24 @@ export function createAudit(config: AuditConfig, ports: Ports, deps: AuditDeps):
   let waitingRecords = 0;
   let batch: Batch | undefined;
   let stopped = false;
+  let dropped = 0;
+  let waitingSince: number | undefined;
+  const counts = config.sinks.map(({ kind }) => ({ kind, written: 0, late: 0 }));
+  const count = (results: readonly Written[], records: number): void => {
+    for (const [i, result] of results.entries()) {
+      const own = counts[i];
+      if (own === undefined) continue;
+      if (typeof result === "boolean") own[result ? "written" : "late"] += records;
+      else void result.then((done) => (own[done ? "written" : "late"] += records));
+    }
+  };
 
+  const isWaiting = (): boolean => {
+    const waiting = sinks.some((sink) => sink.waitingBytes() > 0);
+    if (!waiting) waitingSince = undefined;
+    else waitingSince ??= ports.now();
+    return waiting;
+  };
   const flush = (): void => {
     const ended = batch;
     batch = undefined;
@@ -102,9 +133,8 @@ export function createAudit(config: AuditConfig, ports: Ports, deps: AuditDeps):
     const bytes = chunk.subarray(0, used);
     const results = sinks.map((sink) => sink.write(bytes));
     used = 0;
-    waitingRecords = sinks.some((sink) => sink.waitingBytes() > 0)
-      ? waitingRecords + pendingRecords
-      : 0;
+    count(results, pendingRecords);
+    waitingRecords = isWaiting() ? waitingRecords + pendingRecords : 0;
     pendingRecords = 0;
     if (ended === undefined) return;
     if (results.every((result) => result === true)) ended.settle(true);
@@ -137,6 +167,7 @@ export function createAudit(config: AuditConfig, ports: Ports, deps: AuditDeps):
   const append = (body: string, now: number): string | undefined => {
     if (!hasRoom()) {
       lost++;
+      dropped++;
       return undefined;
     }
     if (lost > 0) admitLoss();
@@ -178,8 +209,8 @@ export function createAudit(config: AuditConfig, ports: Ports, deps: AuditDeps):
       return id === undefined ? { id: "", written: false } : { id, written: written() };
     },
     call(call, end, trace) {
-      const now = ports.now();
-      return append(lines.call(call, end, trace, now), now) === undefined ? false : written();
+      const id = append(lines.call(call, end, trace), trace.endedAt);
+      return id === undefined ? false : written();
     },
     note,
     start(detail) {
@@ -190,6 +221,11 @@ export function createAudit(config: AuditConfig, ports: Ports, deps: AuditDeps):
     problem() {
       const problem = sinks.map((sink) => sink.problem()).find((one) => one !== undefined);
       return problem ?? (hasRoom() ? undefined : "the queue is full");
+    },
+    stats() {
+      const waiting = isWaiting() ? waitingRecords : 0;
+      const lagMs = waitingSince === undefined ? 0 : ports.now() - waitingSince;
+      return { sinks: counts, waiting, lagMs, dropped };
     },
     async close() {
       if (stopped) return;

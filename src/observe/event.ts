@@ -54,6 +54,7 @@ export interface CallTrace {
   answeredAt: number;
   answerBytes: number;
   isError: boolean;
+  endedAt: number;
 }
 
 /** Everything that is no call. */

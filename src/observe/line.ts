@@ -9,7 +9,7 @@ import { describeActor, describeClient, describeUnknownTool } from "./text.ts";
 /** The members of a record between `time` and `gateway`, each with a comma in front. */
 export interface LineWriter {
   readonly intent: (call: RecordedCall, trace: CallTrace) => string;
-  readonly call: (call: RecordedCall, end: CallEnd, trace: CallTrace, now: number) => string;
+  readonly call: (call: RecordedCall, end: CallEnd, trace: CallTrace) => string;
   readonly note: (note: Note) => string;
 }
 
@@ -49,13 +49,13 @@ export function createLineWriter(mode: AuditConfig["args"], digest: Digest): Lin
   return {
     intent: (call, trace) =>
       `,"event":"tool.call","phase":"intent"${describeCall(call, whatOf(call, trace, true))}${trace.tool === undefined ? "" : `${trace.tool.upstream}}`}`,
-    call(call, end, trace, now) {
+    call(call, end, trace) {
       const { event, outcome, reason } = end;
       const phase = event === "tool.call" ? `,"phase":"result"` : "";
       const why = reason === undefined ? "" : `,"reason":"${reason}"`;
       const intent = trace.intent === undefined ? "" : `,"intent":"${trace.intent}"`;
       const what = whatOf(call, trace, event !== "policy.deny");
-      const took = `,"duration_ms":${now - trace.startedAt}`;
+      const took = `,"duration_ms":${trace.endedAt - trace.startedAt}`;
       return `,"event":"${event}"${phase},"outcome":"${outcome}"${why}${intent}${describeCall(call, what)}${describeUpstream(trace)}${took}`;
     },
     note({ event, outcome, reason, principal, transport, client, requestId, detail }) {

@@ -8,8 +8,18 @@ import type { Digest } from "./digest.ts";
 import type { Client } from "./event.ts";
 import { fit, member, quote } from "./quote.ts";
 
+/** Metric labels of one tool. */
+export interface ToolLabels {
+  /** The tool's name, or its API's where there are too many tools. */
+  readonly tool: string;
+  readonly method: string;
+  /** Host and port of the API. */
+  readonly address: string;
+}
+
 /** What every record of one tool says, as text that is made once, at load. */
 export interface ToolText {
+  readonly labels: ToolLabels;
   /** The tool, and that its rule let the caller in. */
   readonly allowed: string;
   readonly denied: string;
@@ -27,7 +37,7 @@ export function isUnsafe({ operation }: Tool): boolean {
 export function describeTool(
   tool: Tool,
   credential: CredentialConfig,
-  generation: string,
+  { generation, labels }: { readonly generation: string; readonly labels: ToolLabels },
 ): ToolText {
   const { operation } = tool;
   const { method, path } = operation;
@@ -41,6 +51,7 @@ export function describeTool(
         `,"tool":{"name":${quote(tool.name)}${member("source", tool.api)}${member("operation", id, max)},"schema_hash":"sha256:${schema}","risk":"${risk}"},"policy":{"decision":"${decision}","rule":${quote(formatPosition(tool.position).slice(-max), max)},"generation":"${generation}"}`,
     );
   return {
+    labels,
     allowed: decided("allow"),
     denied: decided("deny"),
     upstream: fit(

@@ -40,6 +40,7 @@ export function callOf(more: Partial<RecordedCall> = {}): RecordedCall {
 export function traceOf(more: Partial<CallTrace> = {}): CallTrace {
   return {
     tool: {
+      labels: { tool: "get_order", method: "GET", address: "orders.test" },
       allowed: ',"tool":{"name":"get_order"},"policy":{"decision":"allow"}',
       denied: ',"tool":{"name":"get_order"},"policy":{"decision":"deny"}',
       upstream: ',"upstream":{"name":"orders"',
@@ -52,6 +53,7 @@ export function traceOf(more: Partial<CallTrace> = {}): CallTrace {
     answeredAt: 12,
     answerBytes: 812,
     isError: false,
+    endedAt: Date.now(),
     ...more,
   };
 }

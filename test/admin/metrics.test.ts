@@ -1,0 +1,122 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { answerJson } from "../world/api.ts";
+import { freePort, world, type World } from "../world/world.ts";
+
+const id = { name: "id", in: "path", required: true, schema: { type: "integer" } };
+const spec = { paths: { "/orders/{id}": { get: { operationId: "get_order", parameters: [id] } } } };
+
+interface Admin {
+  readonly at: World;
+  readonly get: (path: string) => Promise<Response>;
+  /** Value of one series; undefined when it does not exist. */
+  readonly value: (series: string) => Promise<number | undefined>;
+}
+
+async function admin(): Promise<Admin> {
+  const port = await freePort();
+  const at = await world({ spec, extra: { top: `admin: {listen: "127.0.0.1:${port}"}` } });
+  const get = (path: string): Promise<Response> => fetch(`http://127.0.0.1:${port}${path}`);
+  return {
+    at,
+    get,
+    async value(series) {
+      const text = await (await get("/metrics")).text();
+      const line = text.split("\n").find((one) => one.startsWith(`${series} `));
+      return line === undefined ? undefined : Number(line.slice(series.length + 1));
+    },
+  };
+}
+
+const call = 'mcp_method_name="tools/call",gen_ai_tool_name="get_order"';
+
+test("calls, refusals and requests to the API are counted by tool, code and address", async () => {
+  const { at, value } = await admin();
+  at.api.answer = (request, response) => {
+    if (request.path === "/orders/9") answerJson(response, { no: 1 }, 503);
+    else answerJson(response, { id: 7 });
+  };
+  for (const order of [1, 2, 3, 9]) await at.call("get_order", { id: order });
+  await at.call("get_order", { id: "x" });
+  await expect(at.call("no_such_tool")).rejects.toMatchObject({ status: 200 });
+  await at.post("{}", { authorization: "Bearer a.b.c" });
+  const address = `server_address="${new URL(at.api.url).host}",http_request_method="GET"`;
+  const expected = {
+    [`mcp_server_operation_duration_seconds_count{${call},network_transport="tcp"}`]: 3,
+    [`mcp_server_operation_duration_seconds_count{${call},error_type="tool_error",network_transport="tcp"}`]: 2,
+    [`mcp_server_operation_duration_seconds_count{mcp_method_name="tools/call",gen_ai_tool_name="_other",error_type="-32602",rpc_response_status_code="-32602",network_transport="tcp"}`]: 1,
+    [`http_client_request_duration_seconds_count{${address},http_response_status_code="200"}`]: 3,
+    [`http_client_request_duration_seconds_count{${address},http_response_status_code="503",error_type="503"}`]: 1,
+    'tollgate_authz_decisions_total{decision="allow"}': 5,
+    'tollgate_authz_decisions_total{decision="deny",reason="unknown_tool"}': 1,
+    'tollgate_authn_total{result="accepted"}': 6,
+    'tollgate_authn_total{result="refused",reason="malformed_token"}': 1,
+    'tollgate_inflight_requests{kind="call"}': 0,
+    'tollgate_tools{source="api"}': 1,
+    tollgate_audit_dropped_total: 0,
+    tollgate_audit_queue_depth: 0,
+    tollgate_config_last_reload_successful: 1,
+  };
+  for (const [series, count] of Object.entries(expected)) {
+    expect.soft([series, await value(series)]).toEqual([series, count]);
+  }
+  const lines = (await at.auditText()).trim().split("\n").length;
+  expect(await value('tollgate_audit_records_total{sink="file",result="written"}')).toBe(lines);
+});
+
+test("what clients choose makes no series without bound", async () => {
+  const { at, get } = await admin();
+  for (let i = 0; i < 40; i++) {
+    await at.post(
+      { jsonrpc: "2.0", id: i, method: "tools/call", params: { name: `tool_${i}` } },
+      { "mcp-protocol-version": `20${10 + i}-01-01` },
+    );
+  }
+  const text = await (await get("/metrics")).text();
+  expect(text).not.toContain("tool_1");
+  expect(text.match(/^mcp_server_operation_duration_seconds_count/gm)?.length ?? 0).toBeLessThan(
+    20,
+  );
+});
+
+test("/config/status says what serves and what was refused last", async () => {
+  const { at, get, value } = await admin();
+  const file = join(at.dir, "gateway.yaml");
+  const good = await readFile(file, "utf8");
+  const status = async (): Promise<object> =>
+    (await (await get("/config/status")).json()) as object;
+  const { generation } = at.gateway.snapshot;
+  expect(await status()).toMatchObject({
+    generation,
+    sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+    applied_at: expect.stringMatching(/Z$/),
+    candidate: null,
+  });
+  await writeFile(file, good.replace("spec: spec.json", "spec: nowhere.json"));
+  expect(await at.gateway.reload()).toMatchObject({ outcome: "refused" });
+  expect(await status()).toMatchObject({
+    generation,
+    candidate: { error: expect.stringContaining("nowhere.json"), at: expect.any(String) },
+  });
+  expect(await value("tollgate_config_last_reload_successful")).toBe(0);
+  expect(await value('tollgate_config_reloads_total{result="failure"}')).toBe(1);
+  await writeFile(file, `${good}# changed\n`);
+  expect(await at.gateway.reload()).toMatchObject({ outcome: "applied" });
+  const after = await status();
+  expect(after).toMatchObject({ generation: at.gateway.snapshot.generation, candidate: null });
+  expect(after).not.toMatchObject({ generation });
+  expect(await value("tollgate_config_last_reload_successful")).toBe(1);
+  expect(
+    await value(`tollgate_config_generation_info{sha256="${at.gateway.snapshot.generation}"}`),
+  ).toBe(1);
+});
+
+test("/livez and /readyz", async () => {
+  const { get } = await admin();
+  expect(await (await get("/livez")).json()).toEqual({ status: "ok" });
+  expect(await (await get("/readyz?verbose")).json()).toEqual({
+    status: "ok",
+    checks: { keys: "ok", audit: "ok", shutdown: "ok" },
+  });
+});
