@@ -1,6 +1,10 @@
 import { hash } from "node:crypto";
 import { createAnonymous } from "./auth/anonymous.ts";
-import { createAuthenticate, type Authenticate } from "./auth/authenticate.ts";
+import {
+  createAuthenticate,
+  type Authenticate,
+  type AuthenticateDeps,
+} from "./auth/authenticate.ts";
 import { compileChallenge, type Refusal } from "./auth/challenge.ts";
 import type { KeySets } from "./auth/keysets.ts";
 import { compileAdvertised, compileMetadata, type ResourceMetadata } from "./auth/metadata.ts";
@@ -24,6 +28,7 @@ import type { Tool } from "./tools/tool.ts";
 import type { BaseUrl } from "./upstream/base-url.ts";
 import { createCredential, type CredentialDeps } from "./upstream/credential.ts";
 import { compileSigningKeys, type SigningKeys } from "./upstream/signing-keys.ts";
+import { createIntrospect } from "./upstream/introspect.ts";
 import { checkServers, compileLocate } from "./upstream/locate.ts";
 import { compileReply, replyLimitsOf } from "./upstream/map-reply.ts";
 import { compilePages } from "./upstream/pages.ts";
@@ -115,7 +120,9 @@ export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports):
   const draft = { ...loaded, catalog, issues, generation, signingKeys };
   const routes = compileRoutes(draft, lasting, ports);
   if (issues.some(({ severity }) => severity === "error")) throw new ConfigError(issues);
-  if (config.auth.mode === "oauth") lasting.keys.replace(config.auth.issuers);
+  if (config.auth.mode === "oauth")
+    lasting.keys.replace(config.auth.issuers.filter(({ tokens }) => tokens !== "introspect"));
+  const introspect = compileIntrospect(config, lasting, ports);
   const metadata = compileAllMetadata(config);
   const endpoints = config.endpoints.map((endpoint): Endpoint => {
     const own = catalogOf(catalog, endpoint);
@@ -124,7 +131,7 @@ export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports):
       path: endpoint.path,
       resource: endpoint.resource,
       catalog: own,
-      ...compileAuth(config, endpoint, { keys: lasting.keys, metadata }, ports),
+      ...compileAuth(config, endpoint, { keys: lasting.keys, introspect, metadata }, ports),
       road,
       mcp: compileMcp(own, permit, road, lasting.recorder),
     };
@@ -185,6 +192,22 @@ function compileAllMetadata({
   return new Map(endpoints.map((endpoint) => [endpoint, compileMetadata(auth, endpoint, only)]));
 }
 
+/** How to ask the issuers about their tokens, by issuer. */
+function compileIntrospect(
+  { auth, clients }: Config,
+  lasting: Lasting,
+  ports: Ports,
+): AuthenticateDeps["introspect"] {
+  const issuers = auth.mode === "oauth" ? auth.issuers : [];
+  return new Map(
+    issuers.flatMap(({ issuer, introspection }) => {
+      const client = introspection && clients.get(introspection.client);
+      if (client === undefined) return [];
+      return [[issuer, createIntrospect(client, introspection?.url, lasting, ports)]];
+    }),
+  );
+}
+
 function policyOf({ auth }: Config): Parameters<typeof compilePermit>[1] {
   return auth.mode === "oauth"
     ? { login: true, stepUp: auth.stepUp, baseline: auth.scopes }
@@ -194,8 +217,7 @@ function policyOf({ auth }: Config): Parameters<typeof compilePermit>[1] {
 function compileAuth(
   { auth }: Config,
   endpoint: EndpointConfig,
-  deps: {
-    readonly keys: KeySets;
+  deps: AuthenticateDeps & {
     readonly metadata: ReadonlyMap<EndpointConfig, ResourceMetadata>;
   },
   ports: Ports,

@@ -1,14 +1,16 @@
 import { hash } from "node:crypto";
 import { createCache } from "../base/cache.ts";
 import { AuthError } from "../base/errors.ts";
+import type { JsonObject } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 import type { Principal } from "../base/principal.ts";
 import { Secret } from "../base/secret.ts";
 import type { AuthConfig, EndpointConfig, IssuerConfig } from "../config/config.ts";
 import { checkTokenText, readBearer } from "./bearer.ts";
 import { compilePatterns, compileRequirements } from "./claim.ts";
-import { checkClaims, type ClaimRules } from "./claims.ts";
-import { decodeJws } from "./jws.ts";
+import { checkClaims, type ClaimRules, type Subject } from "./claims.ts";
+import { createIntrospection, type Introspect, type Introspection } from "./introspection.ts";
+import { decodeJws, type Jws } from "./jws.ts";
 import type { VerificationKey } from "./key.ts";
 import type { KeySet } from "./keyset.ts";
 import type { KeySets } from "./keysets.ts";
@@ -24,7 +26,7 @@ import { invalidToken } from "./refusal.ts";
  * @throws AuthError `missing_token`: 401 without `error` (RFC 6750 §3.1); `invalid_request`: 400;
  *   `invalid_token`: 401; `insufficient_scope`: 403, a baseline scope is missing; `access_denied`:
  *   403, a claim that the issuer's `require` names is not as it must be;
- *   `temporarily_unavailable`: 503, the issuer's keys have never been read.
+ *   `temporarily_unavailable`: 503, the issuer's keys have never been read, or it does not answer.
  * @see RFC 9068 §4 (checks), RFC 8707 §2 (audience)
  */
 export interface Authenticate {
@@ -45,65 +47,107 @@ type OAuthConfig = Extract<AuthConfig, { readonly mode: "oauth" }>;
 interface Issuer extends ClaimRules {
   readonly iss: string;
   readonly algorithms: ReadonlySet<string>;
-  readonly keySet: KeySet;
+  /** undefined: its tokens are never judged by a signature. */
+  readonly keySet: KeySet | undefined;
+  /** undefined: it is never asked. */
+  readonly introspection: Introspection | undefined;
+  readonly cacheMs: number;
+  /** Clients that stand for the audience where the issuer says none (RFC 7662 has it optional). */
+  readonly clients: readonly string[];
 }
 
 /** A token that passed every check, and what must still hold at its next use. */
 interface Verified {
   readonly principal: Principal;
   readonly issuer: Issuer;
-  readonly key: VerificationKey;
+  /** undefined: the issuer said so. */
+  readonly key: VerificationKey | undefined;
 }
 
 /** Verified tokens kept per endpoint. */
 const maxKept = 10_000;
 const maxKeptMs = 10 * 60_000;
 
-/** @param deps `keys` must know every issuer of the configuration. */
+export interface AuthenticateDeps {
+  /** Must know every issuer whose tokens are signed. */
+  readonly keys: KeySets;
+  /** How to ask the others, by issuer. */
+  readonly introspect: ReadonlyMap<string, Introspect>;
+}
+
 export function createAuthenticate(
   config: OAuthConfig,
   endpoint: Pick<EndpointConfig, "resource" | "audience">,
-  deps: { readonly keys: KeySets },
+  deps: AuthenticateDeps,
   ports: Ports,
 ): Authenticate {
   const issuers = new Map(
-    config.issuers.map((issuer) => [issuer.issuer, compileIssuer(issuer, endpoint, deps.keys)]),
+    config.issuers.map((issuer) => [issuer.issuer, compileIssuer(issuer, endpoint, deps, ports)]),
   );
+  const introspecting = [...issuers.values()].filter(({ introspection }) => introspection);
+  const isDenied = compileDeny(config.deny);
   const kept = createCache<Verified>(maxKept, ports.now);
   const pending = new Map<string, Promise<Verified>>();
   const required = config.scopes;
 
   const recall = (tokenHash: string): Verified | undefined => {
     const verified = kept.get(tokenHash);
-    if (verified === undefined || verified.issuer.keySet.holds(verified.key)) return verified;
+    if (verified?.key === undefined || verified.issuer.keySet?.holds(verified.key)) return verified;
     kept.delete(tokenHash);
     return undefined;
   };
   const admit = ({ principal }: Verified): Principal => {
+    if (isDenied?.(principal)) throw invalidToken("denied_token");
     for (const scope of required)
       if (!principal.scopes.has(scope))
         throw new AuthError("insufficient_scope", "baseline_scope_missing", { scopes: required });
     return principal;
   };
-  const verify = async (token: string, tokenHash: string): Promise<Verified> => {
-    const jws = decodeJws(token);
+  const describe = (
+    token: string,
+    tokenHash: string,
+    { issuer, ...found }: { readonly issuer: Issuer; readonly claims: JsonObject } & Subject,
+  ): Principal => Object.freeze({ iss: issuer.iss, ...found, tokenHash, token: new Secret(token) });
+  const verifyJws = async (jws: Jws, token: string, tokenHash: string): Promise<Verified> => {
     const { alg, kid, claims } = jws;
-    const iss = claims["iss"];
-    const issuer = typeof iss === "string" ? issuers.get(iss) : undefined;
-    if (issuer === undefined) throw invalidToken("unknown_issuer");
+    const issuer = issuerOf(issuers, claims);
+    if (issuer?.keySet === undefined) throw invalidToken("unknown_issuer");
     if (!issuer.algorithms.has(alg)) throw invalidToken("unsupported_algorithm");
     const key = await issuer.keySet.find(alg, kid);
     if (key === undefined) throw invalidToken("unknown_key");
     await key.verify(token, alg);
     const subject = checkClaims(jws, issuer, ports.now());
-    const principal: Principal = Object.freeze({
-      iss: issuer.iss,
-      ...subject,
-      claims,
-      tokenHash,
-      token: new Secret(token),
-    });
-    return { principal, issuer, key };
+    return { principal: describe(token, tokenHash, { issuer, claims, ...subject }), issuer, key };
+  };
+  const ask = async (issuer: Issuer, token: string, tokenHash: string): Promise<Verified> => {
+    const { introspection, clients } = issuer;
+    if (introspection === undefined) throw invalidToken("unknown_issuer");
+    const claims = await introspection.claims(token, tokenHash);
+    // The issuer has said that it is an access token; what is left of the rules is the same.
+    const jws = { alg: "", kid: undefined, typ: "at+jwt", claims };
+    const unbound = claims["aud"] === undefined && clients.length > 0;
+    const rules = unbound ? { ...issuer, audience: undefined } : issuer;
+    const subject = checkClaims(jws, rules, ports.now());
+    const principal = describe(token, tokenHash, { issuer, claims, ...subject });
+    return { principal, issuer, key: undefined };
+  };
+  const verify = async (token: string, tokenHash: string): Promise<Verified> => {
+    if (introspecting.length === 0) return verifyJws(decodeJws(token), token, tokenHash);
+    const jws = tryDecode(token);
+    const issuer = jws && issuerOf(issuers, jws.claims);
+    if (jws && issuer?.keySet) return verifyJws(jws, token, tokenHash);
+    if (issuer) return ask(issuer, token, tokenHash);
+    let refusal: unknown = invalidToken("unknown_issuer");
+    for (const candidate of introspecting) {
+      try {
+        return await ask(candidate, token, tokenHash);
+      } catch (error) {
+        refusal = error;
+        // Only an issuer that does not know the token leaves the question to the next.
+        if (!(error instanceof AuthError) || error.reason !== "inactive_token") throw error;
+      }
+    }
+    throw refusal;
   };
   const verifyOnce = (token: string, tokenHash: string): Promise<Verified> => {
     const running = pending.get(tokenHash);
@@ -116,7 +160,8 @@ export function createAuthenticate(
         throw error;
       })
       .then((verified) => {
-        const until = Math.min(verified.principal.expiresAt, ports.now() + maxKeptMs);
+        const keepMs = verified.key === undefined ? verified.issuer.cacheMs : maxKeptMs;
+        const until = Math.min(verified.principal.expiresAt, ports.now() + keepMs);
         kept.set(tokenHash, verified, until);
         return verified;
       })
@@ -145,14 +190,50 @@ function hashToken(token: string): string {
   return hash("sha256", token, "base64url");
 }
 
+function issuerOf(issuers: ReadonlyMap<string, Issuer>, { iss }: JsonObject): Issuer | undefined {
+  return typeof iss === "string" ? issuers.get(iss) : undefined;
+}
+
+/** undefined: no JWT, but perhaps a token that its issuer knows. */
+function tryDecode(token: string): Jws | undefined {
+  try {
+    return decodeJws(token);
+  } catch {
+    return undefined;
+  }
+}
+
+/** undefined: nothing is denied, and nothing need be asked. */
+function compileDeny({
+  jti,
+  sub,
+  clients,
+}: OAuthConfig["deny"]): ((principal: Principal) => boolean) | undefined {
+  if (jti.length + sub.length + clients.length === 0) return undefined;
+  const [tokens, people, machines] = [
+    new Set<unknown>(jti),
+    new Set(sub),
+    new Set<unknown>(clients),
+  ];
+  return (principal) =>
+    people.has(principal.sub) ||
+    machines.has(principal.clientId) ||
+    tokens.has(principal.claims["jti"]);
+}
+
 function compileIssuer(
   config: IssuerConfig,
   { resource, audience: own }: Pick<EndpointConfig, "resource" | "audience">,
-  keys: KeySets,
+  deps: AuthenticateDeps,
+  ports: Ports,
 ): Issuer {
   const { issuer: iss, typ, tenant, exclusive, clockSkewMs, maxLifetimeMs, allowMachine } = config;
-  const keySet = keys.of(iss);
-  if (keySet === undefined) throw new TypeError(`no key set for ${iss}`);
+  const keySet = config.tokens === "introspect" ? undefined : deps.keys.of(iss);
+  const introspect = deps.introspect.get(iss);
+  if (config.tokens !== "introspect" && keySet === undefined)
+    throw new TypeError(`no key set for ${iss}`);
+  if (config.tokens !== "jwt" && introspect === undefined)
+    throw new TypeError(`nobody asks ${iss}`);
   const audience = own.length > 0 ? own : config.audience;
   return {
     iss,
@@ -169,6 +250,9 @@ function compileIssuer(
     isEntitled: compileRequirements(config.require),
     algorithms: new Set(config.algorithms),
     keySet,
+    introspection: introspect && createIntrospection(iss, introspect, ports),
+    cacheMs: config.introspection?.cacheMs ?? 0,
+    clients: config.clients,
   };
 }
 

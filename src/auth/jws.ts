@@ -57,6 +57,11 @@ function parseObject(bytes: Buffer): JsonObject {
   return plainObject(value, maxDepth);
 }
 
+/** The same for claims that came by another way. @throws AuthError `malformed_token` */
+export function freezeClaims(value: JsonObject): JsonObject {
+  return plainObject(value, maxDepth);
+}
+
 function plain(value: JsonValue, depth: number): JsonValue {
   if (typeof value !== "object" || value === null) return value;
   if (depth === 0) throw invalidToken("malformed_token");

@@ -7,6 +7,8 @@ export type TokenReason =
   | "client_not_allowed"
   | "dpop_not_supported"
   | "expired"
+  | "denied_token"
+  | "inactive_token"
   | "invalid_client"
   | "invalid_expiry"
   | "invalid_scope"

@@ -56,6 +56,7 @@ export type AuthConfig =
       readonly stepUp: boolean;
       /** Absolute path of the directory that keeps issuers' keys for the next start. */
       readonly keysDir: string;
+      readonly deny: DenyConfig;
       readonly issuers: readonly IssuerConfig[];
     };
 
@@ -64,6 +65,10 @@ export interface IssuerConfig {
   /** Compared byte for byte with `iss`. */
   readonly issuer: string;
   readonly preset: string;
+  /** `jwt` by its signature, `introspect` by asking the issuer, `auto` by which of them it is. */
+  readonly tokens: "jwt" | "introspect" | "auto";
+  /** undefined with `tokens: jwt`. */
+  readonly introspection: IntrospectionConfig | undefined;
   /** What `tid` must say; undefined: it is not looked at. */
   readonly tenant: string | undefined;
   /** Accepted `aud` values, byte for byte; empty: the resource URL of the endpoint; `none`: any or none. */
@@ -90,6 +95,22 @@ export interface IssuerConfig {
   /** Each entry by claim: a token of which all fit is a machine's. `null`: the claim is absent. */
   readonly machine: readonly ReadonlyMap<string, ClaimValue | null>[];
   readonly allowMachine: boolean;
+}
+
+interface IntrospectionConfig {
+  /** Name of the client that asks. */
+  readonly client: string;
+  /** undefined: from the metadata of the client's issuer. */
+  readonly url: string | undefined;
+  /** How long an answer counts. */
+  readonly cacheMs: number;
+}
+
+/** Tokens that are refused whatever they say. */
+interface DenyConfig {
+  readonly jti: readonly string[];
+  readonly sub: readonly string[];
+  readonly clients: readonly string[];
 }
 
 export interface JwksConfig {

@@ -91,7 +91,7 @@ function compileTree(scope: Scope): Meaning {
   ]);
   const clients = compileClients(scope, broker);
   const apis = compileApis(scope, clients);
-  const auth = compileAuth(scope, server);
+  const auth = compileAuth(scope, { server, clients });
   return {
     server,
     admin,

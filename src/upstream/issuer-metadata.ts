@@ -20,6 +20,8 @@ interface IssuerEndpoints {
   readonly tokenUrl: string;
   /** RFC 8705 §5; undefined: the same. Only on the issuer's own origin. */
   readonly mtlsTokenUrl: string | undefined;
+  /** RFC 7662. Only on the issuer's own origin. */
+  readonly introspectionUrl: string | undefined;
 }
 
 interface Known {
@@ -75,7 +77,10 @@ async function discover(issuer: string, fetch: Fetch): Promise<IssuerEndpoints> 
     if (body["issuer"] === issuer) {
       const aliases = body["mtls_endpoint_aliases"];
       const alias = isJsonObject(aliases) ? aliases["token_endpoint"] : undefined;
+      const introspection = body["introspection_endpoint"];
       return {
+        introspectionUrl:
+          introspection === undefined ? undefined : tokenUrlOf(issuer, introspection),
         tokenUrl: tokenUrlOf(issuer, body["token_endpoint"]),
         mtlsTokenUrl: alias === undefined ? undefined : tokenUrlOf(issuer, alias),
       };

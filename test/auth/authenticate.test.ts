@@ -164,7 +164,9 @@ test("no claims make the gate fail otherwise than by refusing", async () => {
 test("an issuer without a key set is a mistake of the wiring", async () => {
   const { keys, world } = await createGate();
   const config = oauth(issuerConfig("https://other.test"));
-  expect(() => createAuthenticate(config, endpoint, { keys }, world)).toThrow(TypeError);
+  expect(() =>
+    createAuthenticate(config, endpoint, { keys, introspect: new Map() }, world),
+  ).toThrow(TypeError);
 });
 
 test("with auth none everybody is anonymous, whatever is sent", async () => {

@@ -129,6 +129,8 @@ export function issuerConfig(issuer: string, change: Partial<IssuerConfig> = {})
   return {
     issuer,
     preset: "generic",
+    tokens: "jwt",
+    introspection: undefined,
     tenant: undefined,
     audience: [],
     exclusive: false,
@@ -151,7 +153,14 @@ export function issuerConfig(issuer: string, change: Partial<IssuerConfig> = {})
 }
 
 export function oauth(...issuers: readonly IssuerConfig[]): AuthConfig & { mode: "oauth" } {
-  return { mode: "oauth", scopes: ["mcp:tools"], stepUp: true, keysDir: "", issuers };
+  return {
+    mode: "oauth",
+    scopes: ["mcp:tools"],
+    stepUp: true,
+    keysDir: "",
+    deny: { jti: [], sub: [], clients: [] },
+    issuers,
+  };
 }
 
 export interface Gate {
@@ -172,7 +181,7 @@ export async function createGate(
   const issuer = await createIssuer(world);
   const config = oauth(issuerConfig(issuer.url, change));
   const keys = createKeySets(config.issuers, { fetch: globalThis.fetch, store: noKeyStore }, world);
-  const authenticate = createAuthenticate(config, at, { keys }, world);
+  const authenticate = createAuthenticate(config, at, { keys, introspect: new Map() }, world);
   return { world, issuer, keys, authenticate, present: presenter(authenticate) };
 }
 

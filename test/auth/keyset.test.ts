@@ -363,7 +363,7 @@ test("K09: after a restart in an outage the keys of the run before serve, as old
       { fetch: globalThis.fetch, store: createKeyStore(file, world) },
       world,
     );
-    return presenter(createAuthenticate(config, endpoint, { keys }, world));
+    return presenter(createAuthenticate(config, endpoint, { keys, introspect: new Map() }, world));
   };
   expect(await start()(await fresh(issuer))).toBe("ok");
   await expect.poll(() => readdir(file)).toHaveLength(1);

@@ -404,7 +404,7 @@ test("T25: a token for one endpoint is refused at another", async () => {
   const other = createAuthenticate(
     oauth(issuerConfig(issuer.url)),
     { resource: "https://mcp.acme.test/mcp2", audience: [] },
-    { keys },
+    { keys, introspect: new Map() },
     world,
   );
   const token = await issuer.sign();
@@ -438,7 +438,9 @@ test("a key of one issuer never verifies the tokens of another", async () => {
     { fetch: globalThis.fetch, store: noKeyStore },
     one.world,
   );
-  const present = presenter(createAuthenticate(config, endpoint, { keys }, one.world));
+  const present = presenter(
+    createAuthenticate(config, endpoint, { keys, introspect: new Map() }, one.world),
+  );
   expect(await present(await one.issuer.sign())).toBe("ok");
   expect(await present(await two.issuer.sign())).toBe("ok");
   expect(await present(await two.issuer.sign({ iss: one.issuer.url }))).toBe("401 bad_signature");
@@ -559,7 +561,7 @@ test.each<[Claims, string]>([
 test("a missing baseline scope names every baseline scope", async () => {
   const { issuer, keys, world } = await createGate();
   const config = { ...oauth(issuerConfig(issuer.url)), scopes: ["mcp:tools", "mcp:extra"] };
-  const authenticate = createAuthenticate(config, endpoint, { keys }, world);
+  const authenticate = createAuthenticate(config, endpoint, { keys, introspect: new Map() }, world);
   const headers = bearer(await issuer.sign());
   const expected = expect.objectContaining({ status: 403, scopes: ["mcp:tools", "mcp:extra"] });
   await expect(authenticate(headers)).rejects.toThrow(expected);

@@ -187,7 +187,12 @@ apis: {a: {spec: a.yaml, credential: none, tools: [{match: {tags: [t]}}]}}
   const { auth } = await loadConfig(file, {});
   if (auth.mode !== "oauth") throw new TypeError("no oauth");
   const sets = createKeySets(auth.issuers, { fetch: globalThis.fetch, store: noKeyStore }, world);
-  const authenticate = createAuthenticate(auth, endpoint, { keys: sets }, world);
+  const authenticate = createAuthenticate(
+    auth,
+    endpoint,
+    { keys: sets, introspect: new Map() },
+    world,
+  );
   const now = world.ms / 1000;
   const token: VendorGate["token"] = (change = {}, head = {}) =>
     sign(

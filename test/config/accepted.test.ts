@@ -29,10 +29,13 @@ test("the shortest file gets every default", async () => {
       scopes: [],
       stepUp: true,
       keysDir: join(directory, "var/keys"),
+      deny: { jti: [], sub: [], clients: [] },
       issuers: [
         {
           issuer: "https://sso.acme.com",
           preset: "generic",
+          tokens: "jwt",
+          introspection: undefined,
           tenant: undefined,
           audience: [],
           exclusive: false,
@@ -213,6 +216,8 @@ test("an issuer takes every key", async () => {
     - issuer: https://acme.auth0.com/
       preset: auth0
       tenants: [t1]
+      tokens: auto
+      introspection: {client: corp, url: https://sso.acme.com/introspect, cache: 5s}
       audience: [a, b]
       exclusive: true
       typ: any
@@ -240,10 +245,13 @@ test("an issuer takes every key", async () => {
     scopes: ["mcp:tools"],
     stepUp: true,
     keysDir: expect.stringMatching(/\/var\/keys$/),
+    deny: { jti: [], sub: [], clients: [] },
     issuers: [
       {
         issuer: "https://acme.auth0.com/",
         preset: "auth0",
+        tokens: "auto",
+        introspection: { client: "corp", url: "https://sso.acme.com/introspect", cacheMs: 5_000 },
         tenant: "t1",
         audience: ["a", "b"],
         exclusive: true,

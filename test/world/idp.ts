@@ -21,6 +21,9 @@ export interface TestIdp {
   readonly token: (claims?: Readonly<Record<string, unknown>>, typ?: string) => Promise<string>;
   /** Answer of the token endpoint; the default gives `inner-1`, `inner-2`, … for 300 s. */
   exchange: (form: URLSearchParams) => TokenAnswer | Promise<TokenAnswer>;
+  /** Requests to its introspection endpoint, and its answer; the default knows no token. */
+  readonly introspections: { readonly form: URLSearchParams; readonly authorization: string }[];
+  introspect: (form: URLSearchParams) => TokenAnswer;
   readonly close: () => void;
 }
 
@@ -34,8 +37,19 @@ export async function startIdp(audience: string): Promise<TestIdp> {
     response.writeHead(status, { "content-type": "application/json", ...headers });
     response.end(typeof body === "string" ? body : JSON.stringify(body));
   };
+  const introspections: { form: URLSearchParams; authorization: string }[] = [];
   const server = createServer((request, response) => {
-    if (request.url === "/jwks") answerJson(response, { keys: [jwk] });
+    if (request.url === "/introspect") {
+      const authorization = request.headers.authorization ?? "";
+      let text = "";
+      request.on("data", (chunk: Buffer) => (text += chunk.toString()));
+      request.on("end", () => {
+        const form = new URLSearchParams(text);
+        introspections.push({ form, authorization });
+        const { status, body } = idp.introspect(form);
+        answerJson(response, body, status);
+      });
+    } else if (request.url === "/jwks") answerJson(response, { keys: [jwk] });
     else if (request.url === "/token") {
       let text = "";
       request.on("data", (chunk: Buffer) => (text += chunk.toString()));
@@ -45,7 +59,11 @@ export async function startIdp(audience: string): Promise<TestIdp> {
         void answerToken(form, response);
       });
     } else if (request.url === "/.well-known/oauth-authorization-server") {
-      const endpoints = { jwks_uri: `${idp.url}/jwks`, token_endpoint: `${idp.url}/token` };
+      const endpoints = {
+        jwks_uri: `${idp.url}/jwks`,
+        token_endpoint: `${idp.url}/token`,
+        introspection_endpoint: `${idp.url}/introspect`,
+      };
       answerJson(response, { issuer: idp.url, ...endpoints });
     } else response.writeHead(404).end();
   });
@@ -54,6 +72,8 @@ export async function startIdp(audience: string): Promise<TestIdp> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     issued,
     tokenRequests,
+    introspections,
+    introspect: () => ({ status: 200, body: { active: false } }),
     async token(claims = {}, typ = "at+jwt") {
       const now = Math.floor(Date.now() / 1000);
       const token = await new SignJWT({

@@ -25,6 +25,8 @@ export interface WorldOptions {
     readonly auth?: string;
     readonly api?: string;
     readonly server?: string;
+    /** YAML of further keys of the issuer. */
+    readonly issuer?: string;
     /** YAML of further apis; `API_URL` in it is where the API listens. */
     readonly apis?: string;
   };
@@ -180,7 +182,7 @@ function authYaml(
   { clients = "", extra }: Pick<WorldOptions, "clients" | "extra">,
   { url }: TestIdp,
 ): string {
-  return `{mode: oauth, scopes: [mcp:tools], issuers: [{issuer: "${url}"}], ${extra?.auth ?? ""}
+  return `{mode: oauth, scopes: [mcp:tools], issuers: [{issuer: "${url}", ${extra?.issuer ?? ""}}], ${extra?.auth ?? ""}
   clients: {gateway: {issuer: "${url}", id: gw, auth: client_secret_basic, secret: "\${CLIENT_SECRET}"}, ${clients}}}`;
 }
 

@@ -3,6 +3,7 @@ import type {
   AuthConfig,
   ClaimTest,
   ClaimValue,
+  ClientConfig,
   IssuerConfig,
   JwksConfig,
   ScopeClaims,
@@ -21,12 +22,16 @@ import {
   writtenChild,
   type YamlNode,
 } from "../node.ts";
-import type { Problems } from "../problems.ts";
+import { nearest } from "../../base/nearest.ts";
+import { didYouMean, type Problems } from "../problems.ts";
 import { isLoopback } from "../units.ts";
 import { endpointRules, issuerRules } from "../url.ts";
 import { checkUrl, durationOf, type Scope } from "./scope.ts";
 
-export function compileAuth(scope: Scope, server: ServerConfig): AuthConfig {
+export function compileAuth(
+  scope: Scope,
+  { server, clients }: { readonly server: ServerConfig; readonly clients: Clients },
+): AuthConfig {
   const auth = child(scope.root, "auth");
   if (textOf(child(auth, "mode")) === "none") return withoutTokens(scope, auth, server);
   const issuers = child(auth, "issuers");
@@ -44,7 +49,12 @@ export function compileAuth(scope: Scope, server: ServerConfig): AuthConfig {
     scopes: textsOf(child(auth, "scopes")),
     stepUp: child(auth, "stepUp")?.value !== false,
     keysDir: resolve(scope.directory, textOf(child(auth, "keysDir")) ?? ""),
-    issuers: items.flatMap((item) => compileIssuer(scope, item)),
+    deny: {
+      jti: textsOf(child(child(auth, "deny"), "jti")),
+      sub: textsOf(child(child(auth, "deny"), "sub")),
+      clients: textsOf(child(child(auth, "deny"), "clients")),
+    },
+    issuers: items.flatMap((item) => compileIssuer(scope, item, clients)),
   };
 }
 
@@ -54,7 +64,7 @@ function withoutTokens(
   auth: YamlNode | undefined,
   server: ServerConfig,
 ): AuthConfig {
-  for (const key of ["scopes", "stepUp", "keysDir", "issuers"]) {
+  for (const key of ["scopes", "stepUp", "keysDir", "deny", "issuers"]) {
     const node = writtenChild(auth, key);
     if (node === undefined) continue;
     const message = `auth.${key} has no meaning with mode: none`;
@@ -86,11 +96,11 @@ function checkUnique({ problems }: Scope, items: readonly YamlNode[]): void {
 }
 
 /** One per tenant, so that each is compared byte for byte. */
-function compileIssuer(scope: Scope, item: YamlNode): readonly IssuerConfig[] {
+function compileIssuer(scope: Scope, item: YamlNode, clients: Clients): readonly IssuerConfig[] {
   const node = child(item, "issuer");
   const text = textOf(node) ?? "";
   const listed = textsOf(child(item, "tenants"));
-  const rules = compileRules(scope, item);
+  const rules = { ...compileRules(scope, item), ...compileTokens(scope, item, clients) };
   checkTenants(scope, item, listed);
   checkClients(scope, item, rules);
   if (node !== undefined && text.includes("{tid}"))
@@ -150,9 +160,43 @@ function checkClients({ problems }: Scope, item: YamlNode, rules: Rules): void {
   problems.warn({ at, code: "audience_not_checked", message, help });
 }
 
+type Clients = ReadonlyMap<string, ClientConfig>;
+
+function compileTokens(
+  { problems }: Scope,
+  item: YamlNode,
+  clients: Clients,
+): Pick<IssuerConfig, "tokens" | "introspection"> {
+  const tokens = textOf(child(item, "tokens"));
+  const node = child(item, "introspection");
+  const introspects = tokens === "introspect" || tokens === "auto";
+  if (introspects && node === undefined) {
+    const message = `${label(item)} needs "introspection" with tokens: ${tokens}`;
+    problems.error({ at: nameOf(child(item, "tokens") ?? item), code: "missing_key", message });
+  }
+  if (!introspects && node !== undefined) {
+    const message = `${label(node)} has no meaning with tokens: jwt`;
+    problems.error({ at: nameOf(node), code: "conflicting_keys", message });
+  }
+  if (!introspects || node === undefined) return { tokens: "jwt", introspection: undefined };
+  const name = child(node, "client");
+  const client = textOf(name) ?? "";
+  if (name !== undefined && !clients.has(client)) {
+    const message = `${label(name)} is no client: ${quote(name)}`;
+    const help = didYouMean(nearest(client, [...clients.keys()]));
+    problems.error({ at: name, code: "unknown_client", message, help });
+  }
+  const url = checkUrl(child(node, "url"), endpointRules, problems);
+  const cacheMs = durationOf(child(node, "cache"), { min: "1s", max: "10m" }, problems);
+  return { tokens, introspection: { client, url, cacheMs } };
+}
+
 type Rules = Omit<IssuerConfig, "issuer" | "tenant">;
 
-function compileRules({ problems }: Scope, item: YamlNode): Rules {
+function compileRules(
+  { problems }: Scope,
+  item: YamlNode,
+): Omit<Rules, "tokens" | "introspection"> {
   const audience = child(item, "audience");
   const lifetime = { min: "1m", max: "168h" };
   return {

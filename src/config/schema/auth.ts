@@ -105,6 +105,39 @@ const issuerSchema: JsonSchema = section(
       },
       presetNames,
     ),
+    tokens: choice(
+      {
+        description:
+          "`jwt`: signed tokens; `introspect`: the issuer is asked about each (RFC 7662); `auto`: signed ones by their signature, all others by asking.",
+        default: "jwt",
+        examples: ["auto"],
+      },
+      ["jwt", "introspect", "auto"],
+    ),
+    introspection: section(
+      {
+        description: "How the issuer is asked.",
+        "x-default": "required by `introspect` and `auto`",
+        examples: [{ client: "corp" }],
+      },
+      ["client"],
+      {
+        client: text({
+          description: "Which of `auth.clients` asks.",
+          examples: ["corp"],
+        }),
+        url: text({
+          description: "The introspection endpoint.",
+          "x-default": "`introspection_endpoint` of the metadata of the client's issuer",
+          examples: ["https://sso.acme.com/introspect"],
+        }),
+        cache: duration({
+          description: "How long an answer counts, 1s to 10m; a revoked token is accepted so long.",
+          default: "30s",
+          examples: ["5s"],
+        }),
+      },
+    ),
     tenants: list(
       {
         description:
@@ -391,6 +424,29 @@ export const authSchema: JsonSchema = section(
       default: true,
       examples: [false],
     }),
+    deny: section(
+      {
+        description:
+          "Tokens that are refused whatever they say, from the next reload of this file on.",
+        default: {},
+        examples: [{ sub: ["mallory"] }],
+      },
+      [],
+      Object.fromEntries(
+        [
+          ["jti", "Of single tokens, by `jti`."] as const,
+          ["sub", "Of people, by `sub`."] as const,
+          ["clients", "Of OAuth clients, by client id."] as const,
+        ].map(([key, description]) => [
+          key,
+          list(
+            { description, default: [], examples: [["a1b2c3"]] },
+            { type: "string", minLength: 1 },
+            { uniqueItems: true },
+          ),
+        ]),
+      ),
+    ),
     keysDir: text({
       description:
         "Directory, relative to gateway.yaml, that keeps the last good keys of issuers, so that a restart while one is down works. Made when it does not exist; nobody else may write there.",

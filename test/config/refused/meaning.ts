@@ -27,6 +27,25 @@ export const meanings: readonly Refused[] = [
     code: "invalid_name",
   })),
   {
+    because: "whoever asks needs a client",
+    from: "audience: https://mcp.acme.com/mcp",
+    to: "¦tokens: introspect",
+    code: "missing_key",
+  },
+  {
+    because: "nobody asks about signed tokens",
+    from: "audience: https://mcp.acme.com/mcp",
+    to: "¦introspection: {client: corp}",
+    code: "conflicting_keys",
+  },
+  {
+    because: "the client that asks exists",
+    from: "audience: https://mcp.acme.com/mcp",
+    to: "tokens: auto\n      introspection: {client: ¦corb}",
+    code: "unknown_client",
+    help: 'did you mean "corp"?',
+  },
+  {
     because: "{tid} stands for tenants",
     from: "- issuer: https://sso.acme.com/realms/acme",
     to: "- ¦issuer: https://sso.acme.com/realms/{tid}",

@@ -1,0 +1,161 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { world, type World } from "../world/world.ts";
+
+const spec = { paths: { "/orders": { get: { operationId: "list_orders" } } } };
+const list = { jsonrpc: "2.0", id: 1, method: "tools/list" };
+
+async function introspecting(tokens: string, more = ""): Promise<World> {
+  const issuer = `tokens: ${tokens}, introspection: {client: gateway}${more}`;
+  return world({ spec, credential: "none", extra: { issuer } });
+}
+
+/** What an issuer says of a live token. */
+function live({ url, idp }: World, change: object = {}): object {
+  const now = Math.floor(Date.now() / 1000);
+  return {
+    active: true,
+    iss: idp.url,
+    aud: url,
+    sub: "alice",
+    client_id: "cursor",
+    scope: "mcp:tools",
+    exp: now + 300,
+    iat: now,
+    ...change,
+  };
+}
+
+async function present(at: World, token: string): Promise<string> {
+  const response = await at.post(list, { authorization: `Bearer ${token}` });
+  const { error_description: why } = (await response.json()) as { error_description?: string };
+  return why === undefined ? String(response.status) : `${response.status} ${why}`;
+}
+
+test("a token that the issuer knows is accepted, and it is asked once", async () => {
+  const at = await introspecting("introspect");
+  at.idp.introspect = () => ({ status: 200, body: live(at) });
+  expect(await Promise.all([present(at, "opaque-1"), present(at, "opaque-1")])).toEqual([
+    "200",
+    "200",
+  ]);
+  expect(await present(at, "opaque-1")).toBe("200");
+  expect(at.idp.introspections).toHaveLength(1);
+  const [{ form, authorization } = { form: new URLSearchParams(), authorization: "" }] =
+    at.idp.introspections;
+  expect(Object.fromEntries(form)).toEqual({
+    token: "opaque-1",
+    token_type_hint: "access_token",
+  });
+  expect(authorization).toBe(`Basic ${Buffer.from("gw:client-secret").toString("base64")}`);
+});
+
+test("T43: a token is one parameter whatever its characters", async () => {
+  const at = await introspecting("introspect");
+  at.idp.introspect = () => ({ status: 200, body: live(at) });
+  expect(await present(at, "a+b/c~d.e_f-g==")).toBe("200");
+  expect(at.idp.introspections[0]?.form.getAll("token")).toEqual(["a+b/c~d.e_f-g=="]);
+  for (const token of ["a b", "a&x=1", "a%20b"]) expect(await present(at, token)).toMatch(/^401 /);
+  expect(at.idp.introspections).toHaveLength(1);
+});
+
+test.each<[string, object, string]>([
+  ["inactive", { active: false }, "401 inactive token"],
+  ["active as a text", { active: "true" }, "401 inactive token"],
+  ["no active", { active: undefined }, "401 inactive token"],
+  ["another audience", { aud: "https://other.test" }, "401 wrong audience"],
+  ["an audience among numbers", { aud: [1] }, "401 wrong audience"],
+  ["no audience", { aud: undefined }, "401 wrong audience"],
+  ["another issuer", { iss: "https://other.test" }, "401 unknown issuer"],
+  ["no expiry", { exp: undefined }, "401 invalid expiry"],
+  ["an expiry that has passed", { exp: 1 }, "401 expired"],
+  ["no subject", { sub: undefined }, "401 invalid subject"],
+  ["a machine", { sub: "cursor" }, "401 machine token"],
+  ["a bound key", { cnf: { jkt: "x" } }, "401 sender constrained"],
+  ["too few scopes", { scope: "other" }, "403 baseline scope missing"],
+])("T42: %s is refused", async (_what, change, expected) => {
+  const at = await introspecting("introspect");
+  at.idp.introspect = () => ({ status: 200, body: live(at, change) });
+  expect(await present(at, "opaque-1")).toBe(expected);
+  expect(at.api.requests).toEqual([]);
+});
+
+test("without aud in the answer a client that is named stands for it", async () => {
+  const at = await introspecting("introspect", ", clients: [cursor]");
+  at.idp.introspect = () => ({ status: 200, body: live(at, { aud: undefined }) });
+  expect(await present(at, "opaque-1")).toBe("200");
+  at.idp.introspect = () => ({
+    status: 200,
+    body: live(at, { aud: undefined, client_id: "other" }),
+  });
+  expect(await present(at, "opaque-2")).toBe("401 client not allowed");
+  at.idp.introspect = () => ({ status: 200, body: live(at, { aud: "https://other.test" }) });
+  expect(await present(at, "opaque-3")).toBe("401 wrong audience");
+});
+
+test("T42: a refusal is remembered for ten seconds", async () => {
+  const at = await introspecting("introspect");
+  expect(await present(at, "opaque-1")).toBe("401 inactive token");
+  expect(await present(at, "opaque-1")).toBe("401 inactive token");
+  expect(at.idp.introspections).toHaveLength(1);
+});
+
+test.each([
+  { status: 500, body: {} },
+  { status: 401, body: { error: "invalid_client" } },
+  { status: 200, body: [] },
+])(
+  "T42: an issuer that answers $status $body lets nobody in, and no login is asked for",
+  async (answer) => {
+    const at = await introspecting("introspect");
+    at.idp.introspect = () => answer;
+    const response = await at.post(list, { authorization: "Bearer opaque-1" });
+    expect(response.status).toBe(503);
+    expect(response.headers.get("retry-after")).toBe("5");
+    expect(response.headers.get("www-authenticate")).toBeNull();
+    expect(await at.audit()).toMatchObject([{ reason: "introspection_unavailable" }]);
+    at.idp.introspect = () => ({ status: 200, body: live(at) });
+    expect(await present(at, "opaque-1")).toBe("200");
+  },
+);
+
+test("auto: signed tokens by their signature, all others by asking", async () => {
+  const at = await introspecting("auto");
+  at.idp.introspect = () => ({ status: 200, body: live(at) });
+  expect(await present(at, await at.idp.token())).toBe("200");
+  expect(await present(at, await at.idp.token({ aud: "https://other.test" }))).toBe(
+    "401 wrong audience",
+  );
+  const good = await at.idp.token();
+  expect(await present(at, `${good.slice(0, -8)}AAAAAAAA`)).toBe("401 bad signature");
+  expect(at.idp.introspections).toEqual([]);
+  expect(await present(at, "opaque-1")).toBe("200");
+  expect(at.idp.introspections).toHaveLength(1);
+});
+
+test("introspect: a signed token is asked about as well, so that a revoked one is refused", async () => {
+  const at = await introspecting("introspect");
+  expect(await present(at, await at.idp.token())).toBe("401 inactive token");
+  expect(at.idp.introspections).toHaveLength(1);
+});
+
+test("T41: what the deny list names is refused at the next reload, known or not", async () => {
+  const at = await world({ spec, credential: "none" });
+  const token = await at.idp.token({ jti: "leaked" });
+  const other = await at.idp.token({ sub: "bob", client_id: "claude" });
+  expect([await present(at, token), await present(at, other)]).toEqual(["200", "200"]);
+  const file = join(at.dir, "gateway.yaml");
+  const text = await readFile(file, "utf8");
+  const denying = async (deny: string): Promise<readonly string[]> => {
+    await writeFile(file, text.replace("{mode: oauth,", `{mode: oauth, deny: ${deny},`));
+    expect(await at.gateway.reload()).toMatchObject({ outcome: "applied" });
+    // Asked twice: the second time the token is a known one.
+    return [await present(at, token), await present(at, other), await present(at, token)];
+  };
+  const [denied, ok] = ["401 denied token", "200"];
+  expect(await denying("{jti: [leaked]}")).toEqual([denied, ok, denied]);
+  expect(await denying("{sub: [bob]}")).toEqual([ok, denied, ok]);
+  expect(await denying("{clients: [claude, test-client]}")).toEqual([denied, denied, denied]);
+  expect(await denying("{sub: [carol]}")).toEqual([ok, ok, ok]);
+});
