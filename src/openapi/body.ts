@@ -4,6 +4,7 @@ import { kindOf, type MediaKind, mediaTypeOf } from "./media.ts";
 import { fail, followOrFail, type Reading } from "./model.ts";
 import { child, children, isTrue, type Node, textOf } from "./node.ts";
 import type { Body } from "./operation.ts";
+import { isListOfParts, readPositions } from "./positions.ts";
 import { flattenRoot, needsFlattening } from "./schema/merge.ts";
 import { examplesOf } from "./schema/value.ts";
 import { cleanText } from "./text.ts";
@@ -24,7 +25,7 @@ export const noBody: Bodies = { bodies: [], bodyRequired: false };
 export function readBodies(requestBody: Node, reading: Reading): Bodies {
   const description = cleanText(textOf(requestBody, "description") ?? "");
   const choices = children(child(requestBody, "content")).map(([contentType, node]) =>
-    choiceOf(contentType, node),
+    choiceOf(contentType, node, reading),
   );
   const usable = choices
     .filter(({ kind }) => kind !== "unsupported")
@@ -51,11 +52,13 @@ interface Choice {
 }
 
 /** A range stands for its commonest member; what a file is, only its sender knows. */
-function choiceOf(declared: string, node: Node): Choice {
+function choiceOf(declared: string, node: Node, reading: Reading): Choice {
   const range = mediaTypeOf(declared);
   const contentType = concrete(range, node) ?? declared.trim();
   const mediaType = mediaTypeOf(contentType);
-  return { mediaType, contentType, node, ...kindOf(mediaType) };
+  const choice = { mediaType, contentType, node, ...kindOf(mediaType) };
+  const isPositional = choice.kind === "unsupported" && isListOfParts(mediaType, node, reading);
+  return isPositional ? { ...choice, kind: "positional" } : choice;
 }
 
 function concrete(mediaType: string, node: Node): string | undefined {
@@ -77,7 +80,7 @@ const fileSchema: JsonSchema = {
   required: ["data"],
 };
 
-type Content = Pick<Body, "schema" | "fields">;
+type Content = Pick<Body, "schema" | "fields" | "positions">;
 
 function contentOf({ kind, node }: Choice, reading: Reading): Content {
   const media = followOrFail(node, reading);
@@ -90,6 +93,8 @@ function contentOf({ kind, node }: Choice, reading: Reading): Content {
       return plain(fileSchema);
     case "lines":
       return plain(linesSchema(media, reading));
+    case "positional":
+      return positionalContent(media, reading);
     case "multipart":
     case "form":
       return formContent(kind, media, reading);
@@ -100,7 +105,7 @@ function contentOf({ kind, node }: Choice, reading: Reading): Content {
 }
 
 function plain(schema: JsonSchema): Content {
-  return { schema, fields: new Map() };
+  return { schema, fields: new Map(), positions: undefined };
 }
 
 /** Its properties are looked at one by one, so a root that is a reference is followed. */
@@ -119,9 +124,10 @@ function formContent(kind: "form" | "multipart", media: Node, reading: Reading):
     { kind, properties: known, files: new Set(files.keys()) },
     reading,
   );
-  if (files.size === 0) return { schema: root, fields };
+  if (files.size === 0) return { schema: root, fields, positions: undefined };
   const properties = { ...known, ...Object.fromEntries(files) };
-  return { schema: { ...plainRoot, ...wordsOf(root), properties }, fields };
+  const schema = { ...plainRoot, ...wordsOf(root), properties };
+  return { schema, fields, positions: undefined };
 }
 
 type Get = (name: string) => JsonSchema | undefined;
@@ -165,6 +171,31 @@ function linesSchema(media: Node, reading: Reading): JsonSchema {
     return { type: "array", items: reading.schemas.inline(item, reading.warn) };
   const { items = {} } = rootSchema(media, reading);
   return { type: "array", items };
+}
+
+/** Parts by their places (OAS 3.2 §4.15.3): JSON, texts and files. */
+function positionalContent(media: Node, reading: Reading): Content {
+  const item = child(media, "itemSchema");
+  const written =
+    item === undefined
+      ? followSchema(rootSchema(media, reading), reading.schemas.pool.get)
+      : { type: "array", items: reading.schemas.inline(item, reading.warn) };
+  const { prefixItems = [], items = {}, ...rest } = written;
+  const schemas = Array.isArray(prefixItems) ? (prefixItems as readonly JsonValue[]) : [];
+  const holdsFile = (schema: JsonValue): boolean =>
+    isJsonObject(schema) && isBinary(followSchema(schema, reading.schemas.pool.get));
+  const isFile = { prefix: schemas.map(holdsFile), rest: holdsFile(items) };
+  const positions = readPositions(media, isFile, reading);
+  const shaped = positions.prefix.map(({ isFile: file }, i) =>
+    file ? fileSchema : (schemas[i] ?? items),
+  );
+  const schema: JsonSchema = {
+    ...rest,
+    type: "array",
+    ...(shaped.length > 0 ? { prefixItems: shaped } : {}),
+    items: positions.rest.isFile && items !== false ? fileSchema : items,
+  };
+  return { schema, fields: new Map(), positions };
 }
 
 /** A property that holds bytes, alone or in a list, as a file; undefined when it holds none. */

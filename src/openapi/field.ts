@@ -71,7 +71,7 @@ export function itemStylesOf(node: Node, { dialectAt }: Reading): readonly Style
 }
 
 /** Only a header whose value the document fixes can be sent: nothing asks the model for one. */
-function headersOf(node: Node, reading: Reading): FieldEncoding["headers"] {
+export function headersOf(node: Node, reading: Reading): FieldEncoding["headers"] {
   return children(child(node, "headers")).flatMap(([name, written]) => {
     const schema = child(followOrFail(written, reading), "schema");
     const { const: fixed, default: fallback } = schema

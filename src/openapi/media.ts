@@ -7,6 +7,7 @@ export type MediaKind =
   | "json"
   | "form"
   | "multipart"
+  | "positional"
   | "text"
   | "xml"
   | "lines"

@@ -152,7 +152,17 @@ export interface Body {
   readonly description: string;
   /** Per property of a form or multipart body; what is not listed goes by its value. */
   readonly fields: ReadonlyMap<string, FieldEncoding>;
+  /** Of a multipart body whose parts have places and no names (3.2). */
+  readonly positions: Positions | undefined;
 }
+
+export interface Positions {
+  readonly prefix: readonly PartEncoding[];
+  /** Of every part after those. */
+  readonly rest: PartEncoding;
+}
+
+export type PartEncoding = Pick<FieldEncoding, "contentType" | "headers" | "isFile">;
 
 /** One property of a form, one part of a multipart body. */
 export interface FieldEncoding {

@@ -3,7 +3,7 @@ import { kindOf } from "../openapi/media.ts";
 import type { Body } from "../openapi/operation.ts";
 import { asObject, compileForm, joinPairs } from "./form.ts";
 import { chooseType, readFile, refuse } from "./file.ts";
-import { compileMultipart, type Encoded } from "./multipart-form.ts";
+import { compileMultipart, compileParts, type Encoded } from "./multipart-form.ts";
 import { spell, type DeepLists } from "./style.ts";
 import { refusing } from "./text-encoding.ts";
 
@@ -13,6 +13,7 @@ export type EncodeBody = (value: JsonValue) => Encoded;
 /** @param argument What the model calls the body, for messages. */
 export function compileBody(argument: string, body: Body, lists: DeepLists): EncodeBody {
   const { mediaType, contentType, fields } = body;
+  if (body.positions !== undefined) return compileParts(argument, contentType, body.positions);
   const notObject = (): Error => refuse(`${argument} must be an object`);
   switch (kindOf(mediaType).kind) {
     case "json":
@@ -40,6 +41,7 @@ export function compileBody(argument: string, body: Body, lists: DeepLists): Enc
       return (value) => ({ contentType, body: joinLines(value, mediaType) });
     case "text":
     case "xml":
+    case "positional":
     case "unsupported":
       return (value) => ({ contentType, body: spell(value) });
   }

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import type { JsonObject, JsonValue } from "../base/json.ts";
-import type { FieldEncoding } from "../openapi/operation.ts";
+import type { FieldEncoding, Positions } from "../openapi/operation.ts";
 import { contentText } from "./content.ts";
-import { chooseType, readFile } from "./file.ts";
+import { chooseType, readFile, refuse } from "./file.ts";
 import type { Fields } from "./form.ts";
 import { compilePairs, rawDelimiters, spell, type DeepLists } from "./style.ts";
 
@@ -13,7 +13,8 @@ export interface Encoded {
 }
 
 interface Part {
-  readonly name: string;
+  /** Undefined: the place says what it is. */
+  readonly name: string | undefined;
   readonly filename: string | undefined;
   readonly contentType: string;
   readonly headers: FieldEncoding["headers"];
@@ -40,7 +41,7 @@ export function compileMultipart(
       const write = writers.get(name) ?? eachItem((item) => typedPart(name, item, undefined));
       return write(member);
     });
-    return joinParts(parts);
+    return joinParts(parts, "multipart/form-data");
   };
 }
 
@@ -77,9 +78,30 @@ function eachItem(write: (item: JsonValue, place: string) => Part): Write {
   };
 }
 
+/**
+ * Any other multipart type (RFC 2046 §5.1): one part per item, in their order, without names.
+ *
+ * @param argument Name of the whole body, for messages.
+ */
+export function compileParts(
+  argument: string,
+  contentType: string,
+  { prefix, rest }: Positions,
+): (value: JsonValue) => Encoded {
+  return (value) => {
+    if (!Array.isArray(value)) throw refuse(`${argument} must be a list`);
+    const parts = (value as readonly JsonValue[]).map((item, i): Part => {
+      const { contentType: type, headers, isFile } = prefix[i] ?? rest;
+      if (isFile) return { ...filePart(`${argument}[${i}]`, undefined, item, type), headers };
+      return { ...typedPart(undefined, item, type), headers };
+    });
+    return joinParts(parts, contentType);
+  };
+}
+
 function filePart(
   argument: string,
-  name: string,
+  name: string | undefined,
   value: JsonValue,
   declared: string | undefined,
 ): Part {
@@ -89,7 +111,7 @@ function filePart(
   return { name, filename, contentType, headers: [], body: bytes };
 }
 
-function typedPart(name: string, value: JsonValue, declared: string | undefined): Part {
+function typedPart(name: string | undefined, value: JsonValue, declared: string | undefined): Part {
   const isObject = typeof value === "object";
   const own = isObject ? "application/json" : "text/plain";
   const contentType = declared === undefined ? own : (chooseType(declared, undefined) ?? own);
@@ -102,13 +124,13 @@ function typedPart(name: string, value: JsonValue, declared: string | undefined)
   return { name, filename: undefined, contentType: labelled, headers: [], body: Buffer.from(text) };
 }
 
-function joinParts(parts: readonly Part[]): Encoded {
+function joinParts(parts: readonly Part[], contentType: string): Encoded {
   const written = parts.map((part) => Buffer.concat([Buffer.from(headOf(part)), part.body]));
   const boundary = boundaryFor(written);
   const delimiter = `--${boundary}\r\n`;
   const body = written.flatMap((part) => [Buffer.from(delimiter), part, Buffer.from("\r\n")]);
   return {
-    contentType: `multipart/form-data; boundary=${boundary}`,
+    contentType: `${contentType}; boundary=${boundary}`,
     body: Buffer.concat([...body, Buffer.from(`--${boundary}--\r\n`)]),
   };
 }
@@ -129,10 +151,10 @@ function boundaryFor(parts: readonly Buffer[]): string {
 function headOf({ name, filename, contentType, headers }: Part): string {
   const file = filename === undefined ? "" : `; filename="${quote(filename)}"`;
   const more = headers.map(([header, value]) => `${header}: ${value}\r\n`).join("");
-  return (
-    `Content-Disposition: form-data; name="${quote(name)}"${file}\r\n` +
-    `Content-Type: ${contentType}\r\n${more}\r\n`
-  );
+  const own = name === undefined ? "attachment" : `form-data; name="${quote(name)}"`;
+  const isSaid = name !== undefined || filename !== undefined;
+  const disposition = isSaid ? `Content-Disposition: ${own}${file}\r\n` : "";
+  return `${disposition}Content-Type: ${contentType}\r\n${more}\r\n`;
 }
 
 /** As browsers do (HTML, "multipart form data"): what would end the quoted text is percent-encoded. */

@@ -170,6 +170,7 @@ function readBody(
       const type = headers[headers.indexOf("content-type") + 1] ?? "";
       return readMultipart(given as JsonObject, body, splitParts(type, bytes));
     }
+    case "positional":
     case "unsupported":
       throw new Error(`${body.mediaType} was sent`);
   }

@@ -628,6 +628,90 @@ test.each([
   expect(headersOf(seen, "content-type")).toEqual([type]);
 });
 
+describe("3.2: parts by their places", () => {
+  /** Content-Type as received, and the parts between its boundaries. */
+  async function placed(type: string, media: Json, body: unknown, version = "3.2.0") {
+    const { seen, told, isError } = await send({ [type]: media }, body, { version });
+    expect(isError, told).toBe(false);
+    const [declared = ""] = headersOf(seen, "content-type");
+    const [, own, boundary = ""] = /^(.*); boundary=([\w-]{20,70})$/.exec(declared) ?? [];
+    const pieces = (seen?.bytes.toString("utf8") ?? "").split(`--${boundary}`);
+    expect([pieces[0], pieces.at(-1)]).toEqual(["", "--\r\n"]);
+    return { own, parts: pieces.slice(1, -1).map((piece) => piece.slice(2, -2)) };
+  }
+
+  test("prefixEncoding, then itemEncoding, say what each part is", async () => {
+    const media = {
+      schema: { type: "array", prefixItems: [{ type: "object" }, { type: "string" }, {}] },
+      prefixEncoding: [
+        { headers: { "X-Part": { schema: { const: "first" } } } },
+        { contentType: "text/xml, text/plain" },
+        { contentType: "image/*" },
+      ],
+      itemEncoding: { contentType: "application/pdf" },
+    };
+    const png = { data: base64("p"), mimeType: "image/png" };
+    const pdf = { data: base64("d"), filename: "a.pdf" };
+    const body = [{ a: null }, "<a/>", png, pdf, pdf];
+    const attached = 'Content-Disposition: attachment; filename="a.pdf"\r\n';
+    expect(await placed("multipart/mixed", media, body)).toEqual({
+      own: "multipart/mixed",
+      parts: [
+        'Content-Type: application/json\r\nX-Part: first\r\n\r\n{"a":null}',
+        "Content-Type: text/xml\r\n\r\n<a/>",
+        "Content-Type: image/png\r\n\r\np",
+        `${attached}Content-Type: application/pdf\r\n\r\nd`,
+        `${attached}Content-Type: application/pdf\r\n\r\nd`,
+      ],
+    });
+  });
+
+  test("without encodings the schemas say it; the declared parameters stay", async () => {
+    const schema = {
+      type: "array",
+      prefixItems: [{ type: "object" }, { contentMediaType: "image/png" }],
+      items: { type: "string" },
+    };
+    const body = [{ b: 1 }, { data: base64("i") }, "é"];
+    expect(await placed('multipart/related; type="application/json"', { schema }, body)).toEqual({
+      own: 'multipart/related; type="application/json"',
+      parts: [
+        'Content-Type: application/json\r\n\r\n{"b":1}',
+        "Content-Type: application/octet-stream\r\n\r\ni",
+        "Content-Type: text/plain; charset=utf-8\r\n\r\né",
+      ],
+    });
+  });
+
+  test("itemSchema alone makes a list of parts", async () => {
+    const media = {
+      itemSchema: { type: "object" },
+      itemEncoding: { contentType: "application/json" },
+    };
+    const { parts } = await placed("multipart/mixed", media, [{ a: 1 }, { a: 2 }]);
+    expect(parts).toEqual([1, 2].map((a) => `Content-Type: application/json\r\n\r\n{"a":${a}}`));
+  });
+
+  test("a bad file is named with its place", async () => {
+    const media = { itemSchema: {}, itemEncoding: { contentType: "application/pdf" } };
+    const body = [{ data: "" }, { data: "!" }];
+    const { told, seen } = await send({ "multipart/mixed": media }, body, { version: "3.2.0" });
+    expect([told, seen]).toEqual(["body[1].data must be base64", undefined]);
+  });
+
+  test.each(["3.1.0", "3.2.0"])(
+    "%s: what says nothing of its parts is no tool",
+    async (version) => {
+      const media = version === "3.1.0" ? { schema: { type: "array" } } : object;
+      const it = await worldFor({ "multipart/mixed": media }, { version });
+      expect([...it.gateway.snapshot.catalog.tools.keys()]).toEqual([]);
+      expect(it.gateway.snapshot.warnings.map(({ code }) => code)).toEqual([
+        "unsupported_media_type",
+      ]);
+    },
+  );
+});
+
 test("a stream of events is no body: the operation is left out, and load says so", async () => {
   const it = await worldFor({ "text/event-stream": {} }, { version: "3.2.0" });
   expect([...it.gateway.snapshot.catalog.tools.keys()]).toEqual([]);
