@@ -28,7 +28,7 @@ const gateway = await createGateway({
   info: { name: "tollgate", version: "0.0.0" },
   ports: { now: () => Date.now(), log: silent },
   fetch,
-  writeAudit: () => {},
+  writeAudit: async () => {},
 });
 const ms = performance.now() - start;
 const rssMb = process.resourceUsage().maxRSS / 1_024;
