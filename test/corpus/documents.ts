@@ -55,11 +55,12 @@ export function publishedDocuments(): readonly Published[] {
   }));
 }
 
-/** Every example of 2.0, 3.0 and 3.1; some of them have no operation. */
+/** Every example of 2.0, 3.0 and 3.1, in folders too; some of them have no operation. */
 function oasExamples(): readonly { readonly file: string; readonly operations: number }[] {
   return ["2.0", "3.0", "3.1"].flatMap((version) => {
     const folder = `@readme/oas-examples/${version}/json`;
-    const files = readdirSync(packaged(folder)).toSorted();
+    const names = readdirSync(packaged(folder), { recursive: true, encoding: "utf8" });
+    const files = names.filter((name) => name.endsWith(".json")).toSorted();
     return files.map((name) => ({ file: `${folder}/${name}`, operations: 0 }));
   });
 }

@@ -4,7 +4,7 @@ import { child, children, isTrue, type Node } from "../node.ts";
 import { cleanText } from "../text.ts";
 import type { Around, Conversion, Draft, Scope } from "./conversion.ts";
 import { discriminate } from "./discriminator.ts";
-import { type Applicator, applicators, plainKeywords } from "./keyword.ts";
+import { type Applicator, applicators, plainKeywords, uniqueNames } from "./keyword.ts";
 import { allowNull } from "./nullable.ts";
 import { hiddenNames, isHidden } from "./read-only.ts";
 import { checkDialect, pointTo } from "./refer.ts";
@@ -222,7 +222,9 @@ function fitDependencies(out: Draft, node: Node, { conversion, scope }: Around):
   const names: [string, JsonValue][] = [];
   const schemas: [string, JsonValue][] = [];
   for (const [name, dependency] of children(child(node, "dependencies"))) {
-    if (Array.isArray(dependency.value)) names.push([name, dependency.value]);
+    const list = uniqueNames(dependency.value);
+    if (list !== undefined) names.push([name, list]);
+    else if (Array.isArray(dependency.value)) dropKeyword(conversion, dependency);
     else
       schemas.push([name, objectOf(convert(dependency, conversion, { ...scope, inAllOf: false }))]);
   }

@@ -12,15 +12,18 @@ const flag: Check = (value) => (typeof value === "boolean" ? value : undefined);
 const text: Check = (value) => (typeof value === "string" ? value : undefined);
 
 /** A list of property names, each once; empty lists say nothing. */
-const names: Check = (value) =>
+export const uniqueNames: Check = (value) =>
   Array.isArray(value) && value.every((name) => typeof name === "string")
     ? [...new Set(value)]
     : undefined;
 
-const namesByProperty: Check = (value) =>
-  isJsonObject(value) && Object.values(value).every((list) => names(list) !== undefined)
-    ? value
+const namesByProperty: Check = (value) => {
+  if (!isJsonObject(value)) return undefined;
+  const lists = Object.entries(value).map(([name, list]) => [name, uniqueNames(list)] as const);
+  return lists.every(([, list]) => list !== undefined)
+    ? (Object.fromEntries(lists) as JsonValue)
     : undefined;
+};
 
 /** Keywords that are copied when they have the form JSON Schema 2020-12 asks for. */
 export const plainKeywords: ReadonlyMap<string, Check> = new Map([
@@ -38,7 +41,7 @@ export const plainKeywords: ReadonlyMap<string, Check> = new Map([
   ["format", text],
   ["contentEncoding", text],
   ["contentMediaType", text],
-  ["required", names],
+  ["required", uniqueNames],
   ["dependentRequired", namesByProperty],
 ]);
 
