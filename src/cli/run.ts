@@ -4,6 +4,7 @@ import type { TailOptions } from "./audit.ts";
 import type { VerifyOptions } from "./audit-verify.ts";
 import type { CallOptions } from "./call.ts";
 import type { ShowOptions } from "./config.ts";
+import type { DoctorOptions } from "./doctor.ts";
 import { findingFormats, formatFindings, type FindingFormat } from "./findings.ts";
 import { readServerInfo } from "./info.ts";
 import { exitCodes, printLine, UsageError, type ExitCode, type Io } from "./io.ts";
@@ -133,6 +134,14 @@ function addCall(program: Command, io: Io, done: Done): void {
 }
 
 function addRest(program: Command, io: Io, done: Done): void {
+  const doctor = program.command("doctor").description("find out why something does not work");
+  command(doctor, "auth", "walk a client's way: discovery, keys, challenge, metadata, token", io)
+    .option("--token <token>", "an access token to judge, or @file")
+    .option("--json", "print JSON", false)
+    .action(async (options: DoctorOptions) => {
+      const { doctorAuth } = await import("./doctor.ts");
+      done(await doctorAuth(options, io));
+    });
   const config = program.command("config").description("look at the configuration");
   command(config, "show", "what gateway.yaml means: defaults and presets filled in", io)
     .option("--origin", "say where each value is from", false)

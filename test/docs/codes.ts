@@ -41,7 +41,11 @@ const findingRooms =
 /** Every code of the source, by the table of docs/errors.md that explains it. */
 export const codes: Readonly<Record<string, readonly string[]>> = {
   "Configuration and documents": [
-    ...matches(/\bcode: "([a-z0-9_]+)"/g, (path) => !path.startsWith("broker/")),
+    // The codes of `doctor auth` come with their cause and what to do, and need no table.
+    ...matches(
+      /\bcode: "([a-z0-9_]+)"/g,
+      (path) => !/^(?:broker\/|auth\/(?:advice|doctor)\.ts$)/.test(path),
+    ),
     ...matches(/\bcode: "([a-z0-9_]+)"/g, (path) => path === "broker/broker.ts"),
     ...matches(/"([a-z0-9]+(?:_[a-z0-9]+)+)"/g, (path) => findingRooms.test(path)).filter(
       (word) => !otherWords.has(word),
