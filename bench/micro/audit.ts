@@ -44,7 +44,7 @@ export async function auditRows(): Promise<{
   };
 }
 
-const principal: Principal = {
+export const principal: Principal = {
   iss: "https://sso.acme.test",
   sub: "alice",
   name: undefined,

@@ -249,11 +249,13 @@ async function exchange(sending: Sending, now: () => number): Promise<WireRespon
   trace.attempts++;
   const response = await route.send(request, limits, watch);
   trace.status = response.status;
+  trace.answeredAt = now();
   if (response.status !== 401 || !credential.invalidate(principal, first)) return response;
   const second = await credential.get(principal, cancel);
   trace.attempts++;
   const again = await route.send(build(second), limits, watch);
   trace.status = again.status;
+  trace.answeredAt = now();
   if (again.status !== 401) return again;
   credential.invalidate(principal, second);
   throw new CallError(

@@ -1,11 +1,9 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
-import { readFile, stat } from "node:fs/promises";
-import { join } from "node:path";
-import type { AuditConfig } from "../config/config.ts";
+import { readFile } from "node:fs/promises";
 import { loadConfig } from "../config/load.ts";
-import { auditFile } from "../observe/audit-file.ts";
 import { readLines } from "../observe/read-lines.ts";
 import { createVerifier, type Finding, type VerifyReport } from "../observe/verify.ts";
+import { auditFilesOf } from "./audit-files.ts";
 import { exitCodes, printLine, UsageError, type ExitCode, type Io } from "./io.ts";
 
 export interface VerifyOptions {
@@ -21,21 +19,12 @@ export interface VerifyOptions {
 
 /** Checks that the log is whole and as it was written. */
 export async function verifyAudit(options: VerifyOptions, io: Io): Promise<ExitCode> {
-  const audit =
-    options.files.length === 0 ? (await loadConfig(options.config, io.env)).audit : undefined;
-  const files = audit === undefined ? options.files : filesOf(audit);
-  if (files.length === 0) {
-    printLine(io.stderr, "the audit log goes to no file: name one, or add a file sink");
-    return exitCodes.refused;
-  }
+  const files = await auditFilesOf(options, io);
+  if (files === undefined) return exitCodes.refused;
   const anchors = options.anchor === undefined ? [] : await readAnchors(options.anchor);
-  const key = await readKey(options, audit);
+  const key = await readKey(options, io);
   const verifier = createVerifier({ key, anchors });
   for (const [i, file] of files.entries()) {
-    if ((await stat(file).catch(() => undefined)) === undefined) {
-      printLine(io.stderr, `${file} does not exist`);
-      return exitCodes.refused;
-    }
     const rest = await readLines(file, verifier.line);
     // A rotated file ends with a whole line.
     if (i === files.length - 1 || rest !== "") verifier.tail(rest);
@@ -44,12 +33,6 @@ export async function verifyAudit(options: VerifyOptions, io: Io): Promise<ExitC
   if (options.json) printLine(io.stdout, JSON.stringify(report));
   else for (const line of describe(report, key !== undefined, options)) printLine(io.stdout, line);
   return report.findings.length === 0 ? exitCodes.ok : exitCodes.refused;
-}
-
-function filesOf({ sinks }: AuditConfig): readonly string[] {
-  return sinks
-    .flatMap((sink) => (sink.kind === "file" ? [join(sink.dir, auditFile)] : []))
-    .slice(0, 1);
 }
 
 /** Any copy of the log, or of its checkpoints alone. */
@@ -64,11 +47,13 @@ async function readAnchors(file: string): Promise<readonly string[]> {
 }
 
 async function readKey(
-  { publicKey }: VerifyOptions,
-  audit: AuditConfig | undefined,
+  { publicKey, files, config }: VerifyOptions,
+  { env }: Io,
 ): Promise<KeyObject | undefined> {
   if (publicKey === undefined) {
-    return audit?.signingKey && createPublicKey(createPrivateKey(audit.signingKey.reveal()));
+    if (files.length > 0) return undefined;
+    const { signingKey } = (await loadConfig(config, env)).audit;
+    return signingKey && createPublicKey(createPrivateKey(signingKey.reveal()));
   }
   try {
     return createPublicKey(await readFile(publicKey));

@@ -1,10 +1,9 @@
 import { open, stat } from "node:fs/promises";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isJsonObject, type JsonObject } from "../base/json.ts";
 import { escapeText } from "../base/text.ts";
 import { loadConfig } from "../config/load.ts";
-import { auditFile } from "../observe/audit-file.ts";
+import { auditFileOf } from "./audit-files.ts";
 import { exitCodes, printLine, type ExitCode, type Io } from "./io.ts";
 
 export interface TailOptions {
@@ -21,12 +20,11 @@ const maxTailBytes = 4_194_304;
 /** The last records of the audit file, and with `follow` every new one until a signal. */
 export async function tailAudit(options: TailOptions, io: Io): Promise<ExitCode> {
   const config = await loadConfig(options.config, io.env);
-  const dir = config.audit.sinks.find((sink) => sink.kind === "file")?.dir;
-  if (dir === undefined) {
+  const file = auditFileOf(config.audit);
+  if (file === undefined) {
     printLine(io.stderr, "the audit log goes to no file: add a file sink under audit.sinks");
     return exitCodes.refused;
   }
-  const file = join(dir, auditFile);
   const size = await sizeOf(file);
   if (size === undefined && !options.follow) {
     printLine(io.stderr, `${file} does not exist yet: nothing was called`);

@@ -1,6 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { ConfigError } from "../base/errors.ts";
 import type { TailOptions } from "./audit.ts";
+import type { QueryOptions } from "./audit-query.ts";
 import type { VerifyOptions } from "./audit-verify.ts";
 import type { CallOptions } from "./call.ts";
 import type { ShowOptions } from "./config.ts";
@@ -133,6 +134,18 @@ function addCall(program: Command, io: Io, done: Done): void {
     });
 }
 
+const queryFormats = ["table", "csv", "json", "ocsf", "ecs", "cloudevents"] as const;
+
+const tops = {
+  users: { countBy: "actor.sub" },
+  tools: { countBy: "tool.name" },
+  denials: { countBy: "reason,actor.sub", outcome: "denied" },
+} as const;
+
+function addText(text: string, before: readonly string[]): readonly string[] {
+  return [...before, text];
+}
+
 function addRest(program: Command, io: Io, done: Done): void {
   const doctor = program.command("doctor").description("find out why something does not work");
   command(doctor, "auth", "walk a client's way: discovery, keys, challenge, metadata, token", io)
@@ -158,6 +171,56 @@ function addRest(program: Command, io: Io, done: Done): void {
     .action(async (options: TailOptions) => {
       const { tailAudit } = await import("./audit.ts");
       done(await tailAudit(options, io));
+    });
+  const question = (name: string, description: string): Command =>
+    command(audit, name, description, io)
+      .argument("[files...]", "oldest first, .gz too; the default is the file of gateway.yaml")
+      .option("--since <time>", "ISO 8601, or how long ago: 30m, 24h, 7d")
+      .option("--until <time>", "the same")
+      .option("--user <sub>", "who called")
+      .option("--tool <name>", "which tool; * stands for any characters")
+      .option("--client <id>", "which OAuth client")
+      .option("--outcome <outcome>", "success, failure, denied, cancelled or shed")
+      .option("--event <event>", "such as tool.call")
+      .option(
+        "--where <test>",
+        "path=value or path>=number, such as upstream.status>=500; may be repeated",
+        addText,
+        [],
+      );
+  question("query", "records that match, or how many of each kind")
+    .addOption(new Option("--format <format>").choices(queryFormats).default("table"))
+    .option("--count-by <paths>", "counts instead, such as actor.client_id,tool.name")
+    .option("-n, --limit <count>", "the last records or the largest counts", readCount, 1_000)
+    .action(async (files: string[], options: Omit<QueryOptions, "files">) => {
+      const { queryAudit } = await import("./audit-query.ts");
+      done(await queryAudit({ ...options, files }, io));
+    });
+  question("export", "records that match, one JSON object a line")
+    .addOption(new Option("--format <format>").choices(queryFormats.slice(2)).default("json"))
+    .action(async (files: string[], options: Omit<QueryOptions, "files" | "limit">) => {
+      const { queryAudit } = await import("./audit-query.ts");
+      done(await queryAudit({ ...options, files, limit: 0 }, io));
+    });
+  question("stats", "the most active users, tools or refusals")
+    .addOption(new Option("--top <what>").choices(Object.keys(tops)).default("tools"))
+    .addOption(new Option("--format <format>").choices(["table", "csv", "json"]).default("table"))
+    .option("-n, --limit <count>", "how many", readCount, 20)
+    .action(
+      async (
+        files: string[],
+        { top, ...options }: Omit<QueryOptions, "files"> & { readonly top: keyof typeof tops },
+      ) => {
+        const { queryAudit } = await import("./audit-query.ts");
+        done(await queryAudit({ ...options, ...tops[top], files }, io));
+      },
+    );
+  command(audit, "explain", "what is known of one record, and why", io)
+    .argument("<id>", "of a record")
+    .argument("[files...]", "the default is the file of gateway.yaml")
+    .action(async (id: string, files: string[], options: { config: string }) => {
+      const { explainAudit } = await import("./audit-query.ts");
+      done(await explainAudit(id, { ...options, files }, io));
     });
   command(audit, "verify", "whether the log is whole and as it was written", io)
     .argument("[files...]", "oldest first; the default is the file of gateway.yaml")

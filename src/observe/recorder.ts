@@ -149,7 +149,8 @@ export function createRecorder(audit: Audit, registry: Registry): Recorder {
       const labels = trace.tool?.labels ?? unknownTool;
       const recent = find(labels, call, end, trace);
       recent.operation.observe((trace.endedAt - trace.startedAt) / 1_000);
-      recent.request?.observe((trace.answeredAt - trace.sentAt) / 1_000);
+      const answeredAt = trace.status === undefined ? trace.endedAt : trace.answeredAt;
+      recent.request?.observe((answeredAt - trace.sentAt) / 1_000);
       if (end.event === "policy.deny") authz.add(["deny", end.reason ?? ""]);
       else allowed.value++;
       if (end.outcome === "shed") shed.add([end.reason ?? ""]);
