@@ -6,7 +6,8 @@ import { anonymous } from "../auth/anonymous.ts";
 import { createGateway, inspect } from "../gateway.ts";
 import type { Endpoint, Snapshot } from "../snapshot.ts";
 import { maskCredential } from "../upstream/masked-credential.ts";
-import { showRequest } from "../upstream/shown-request.ts";
+import { showRequest, type ShownRequest } from "../upstream/shown-request.ts";
+import { allowed, explainCall, formatExplanation, type Verdict } from "./explain.ts";
 import { exitCodes, printLine, UsageError, type ExitCode, type Io } from "./io.ts";
 import { readPrincipal } from "./principal.ts";
 import { createPorts, fromHere, gatewayOptions, quietPorts, writerOf } from "./setup.ts";
@@ -21,7 +22,7 @@ export interface CallOptions {
   readonly json: boolean;
   /** An access token for this gateway, or `@file`. */
   readonly token: string | undefined;
-  /** A pretended caller; only with `dryRun`. */
+  /** A pretended caller, or an access token, or `@file`; only with `dryRun`. */
   readonly as: string | undefined;
 }
 
@@ -43,27 +44,67 @@ export async function call(tool: string, options: CallOptions, io: Io): Promise<
   }
 }
 
-/** The request exactly as it would be sent, secrets masked; nothing is sent. */
+/**
+ * The request exactly as it would be sent, secrets masked; nothing is sent to the API. For the
+ * caller of a real token also why: who it is, whether they may, and each token on the way.
+ */
 async function dryRun(name: string, options: CallOptions, io: Io): Promise<ExitCode> {
   const snapshot = await inspect(gatewayOptions(io, options.config, quietPorts));
-  const principal = await pretend(snapshot, options);
-  const tool = snapshot.catalog.tools.get(name);
-  const api = snapshot.config.apis.find(({ id }) => id === tool?.api);
-  const credential = maskCredential(api?.credential ?? { kind: "none" });
-  const args = await readArgs(snapshot, name, options);
-  const { origin, request } = endpointOf(snapshot, name).road.prepare(
-    { ...fromHere, cancel: undefined, tool: name, args, principal, onProgress: undefined },
-    credential,
-  );
-  const shown = showRequest(origin, request);
-  if (options.json) printLine(io.stdout, JSON.stringify(shown));
-  else {
-    const { method, url, headers, body } = shown;
-    const lines = Object.entries(headers).map(([header, value]) => `${header}: ${value}`);
-    const rest = body === null ? [] : ["", body];
-    printLine(io.stdout, [`${method} ${url}`, ...lines, ...rest].join("\n"));
+  const endpoint = endpointOf(snapshot, name);
+  const token = await readToken(options.as);
+  const principal =
+    token === undefined
+      ? pretend(snapshot, options)
+      : await endpoint.authenticate.authenticateToken(token);
+  const prepare = async (): Promise<ShownRequest> => {
+    const tool = snapshot.catalog.tools.get(name);
+    const api = snapshot.config.apis.find(({ id }) => id === tool?.api);
+    const credential = maskCredential(api?.credential ?? { kind: "none" });
+    const args = await readArgs(snapshot, name, options);
+    const { origin, request } = endpoint.road.prepare(
+      { ...fromHere, cancel: undefined, tool: name, args, principal, onProgress: undefined },
+      credential,
+    );
+    return showRequest(origin, request);
+  };
+  if (token === undefined) {
+    const shown = await prepare();
+    printLine(io.stdout, options.json ? JSON.stringify(shown) : formatRequest(shown));
+    return exitCodes.ok;
   }
-  return exitCodes.ok;
+  const made = await prepare().catch(verdictOf);
+  const refused = "allowed" in made;
+  const policy = refused ? made : allowed;
+  const explain = explainCall(snapshot, endpoint, name, { principal, policy });
+  if (options.json)
+    printLine(io.stdout, JSON.stringify(refused ? { explain } : { ...made, explain }));
+  else {
+    const request = refused ? [] : [formatRequest(made)];
+    printLine(io.stdout, [...request, formatExplanation(explain)].join("\n\n"));
+  }
+  return refused ? exitCodes.refused : exitCodes.ok;
+}
+
+function formatRequest({ method, url, headers, body }: ShownRequest): string {
+  const lines = Object.entries(headers).map(([header, value]) => `${header}: ${value}`);
+  const rest = body === null ? [] : ["", body];
+  return [`${method} ${url}`, ...lines, ...rest].join("\n");
+}
+
+/** A refusal is part of the answer; anything else is not. */
+function verdictOf(error: unknown): Verdict {
+  if (error instanceof AuthError)
+    return { allowed: false, reason: error.reason, needs: error.scopes };
+  if (error instanceof CallError) return { allowed: false, reason: error.code, needs: [] };
+  if (error instanceof UnknownToolError)
+    return { allowed: false, reason: "unknown_tool", needs: [] };
+  throw error;
+}
+
+/** The token in `--as`, or in the file that it names; undefined: pairs that make a caller up. */
+async function readToken(as: string | undefined): Promise<string | undefined> {
+  const text = as === undefined ? undefined : (await readText(as)).trim();
+  return text !== undefined && /^[\w-]+\.[\w-]+\.[\w-]*$/.test(text) ? text : undefined;
 }
 
 /** The first endpoint that has the tool; for a tool that there is none of, the first. */
@@ -73,7 +114,7 @@ function endpointOf({ endpoints }: Snapshot, tool: string): Endpoint {
   return found;
 }
 
-async function pretend(snapshot: Snapshot, { as, token }: CallOptions): Promise<Principal> {
+function pretend(snapshot: Snapshot, { as, token }: CallOptions): Principal {
   const { auth } = snapshot.config;
   if (token !== undefined) {
     throw new UsageError("--token is for real calls; with --dry-run say who with --as");

@@ -127,7 +127,10 @@ function addCall(program: Command, io: Io, done: Done): void {
     .option("--dry-run", "print the request with its secrets masked, send nothing", false)
     .option("--json", "print JSON", false)
     .option("--token <token>", "access token for this gateway, or @file; else TOLLGATE_TOKEN")
-    .option("--as <who>", "with --dry-run: 'sub=alice,scope=courses:read'")
+    .option(
+      "--as <who>",
+      "with --dry-run: 'sub=alice,scope=courses:read', or a token or @file to explain each step",
+    )
     .action(async (name: string, pairs: string[], options: Omit<CallOptions, "pairs">) => {
       const { call } = await import("./call.ts");
       done(await call(name, { ...options, pairs }, io));
