@@ -395,7 +395,9 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       for (const { issuer, message } of await lasting.keys.load()) {
         ports.log.warn("issuer_keys_unavailable", { issuer, reason: message });
       }
-      return http.listen();
+      const listening = await http.listen();
+      for (const endpoint of mcp.values()) void endpoint.warm();
+      return listening;
     },
     reload: () => reload(),
     watch(onReload) {

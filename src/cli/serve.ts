@@ -4,7 +4,6 @@ import type { Ports } from "../base/ports.ts";
 import type { Principal } from "../base/principal.ts";
 import { createGateway, type Gateway, type ReloadReport } from "../gateway.ts";
 import type { Endpoint, Snapshot } from "../snapshot.ts";
-import { createStdioEndpoint } from "../mcp/stdio.ts";
 import { readServerInfo } from "./info.ts";
 import { exitCodes, type ExitCode, type Io } from "./io.ts";
 import { createPorts, gatewayOptions, writerOf } from "./setup.ts";
@@ -58,6 +57,7 @@ async function serveHttp(gateway: Gateway, io: Io, ports: Ports): Promise<void> 
 }
 
 async function serveStdio(gateway: Gateway, io: Io, ports: Ports): Promise<void> {
+  const { createStdioEndpoint } = await import("../mcp/stdio.ts");
   const stopped = signalled(io);
   const endpoint = createStdioEndpoint(
     {

@@ -1,21 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { toNodeHandler } from "@modelcontextprotocol/node";
-import { createMcpHandler, type ServerContext } from "@modelcontextprotocol/server";
-import { AuthError } from "../base/errors.ts";
-import { isJsonObject, type JsonValue } from "../base/json.ts";
+import type { JsonValue } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 import type { Principal } from "../base/principal.ts";
 import { clientOf, protocolOf, type Caller } from "./client.ts";
 import { acceptRequest, type HotRequest } from "./envelope.ts";
 import { createHotLane } from "./hot-lane.ts";
-import {
-  findDisagreement,
-  readModernCall,
-  refuseDisagreement,
-  type Disagreement,
-} from "./param-headers.ts";
-import { watchErrors } from "./refusals.ts";
-import { createServer } from "./server.ts";
+import { findDisagreement, refuseDisagreement, type Disagreement } from "./param-headers.ts";
+import type { SdkLane } from "./sdk-lane.ts";
 import type { McpService, ServerInfo } from "./service.ts";
 
 /** One authenticated POST. The response is this room's to write. */
@@ -30,6 +21,8 @@ export interface McpExchange {
 export interface McpEndpoint {
   /** @throws AuthError before anything was written. */
   readonly post: (exchange: McpExchange) => Promise<void>;
+  /** Loads what the first unusual request would wait for. */
+  readonly warm: () => Promise<void>;
   /** Tells every client that listens. */
   readonly toolsChanged: () => void;
   /** Ends the streams of clients that listen, with their result. */
@@ -37,7 +30,7 @@ export interface McpEndpoint {
 }
 
 /** What is the same for as long as an endpoint lives. */
-interface EndpointSettings {
+export interface EndpointSettings {
   readonly info: ServerInfo;
   /** Clients that listen for changes: one more gets a JSON-RPC error. */
   readonly maxListenStreams: number;
@@ -50,28 +43,22 @@ interface EndpointSettings {
  */
 export function createMcpEndpoint(
   service: () => McpService,
-  { info, maxListenStreams }: EndpointSettings,
+  settings: EndpointSettings,
   ports: Ports,
   accept: typeof acceptRequest = acceptRequest,
 ): McpEndpoint {
-  const hotLane = createHotLane(info, ports);
-  const onerror = (error: Error): void =>
-    ports.log.debug("mcp_rejected", { reason: error.message });
-  const parts = {
-    info,
-    transport: "http" as const,
-    service,
-    caller: async (context: ServerContext) => stateOf(context).caller,
-    onRecorded: (id: string | number, context: ServerContext) =>
-      void stateOf(context).recorded.add(id),
+  const hotLane = createHotLane(settings.info, ports);
+  let loading: Promise<SdkLane> | undefined;
+  // A third of the start, and most requests never need it.
+  const sdkLane = (): Promise<SdkLane> => {
+    loading ??= import("./sdk-lane.ts").then(({ createSdkLane }) =>
+      createSdkLane(service, settings, ports),
+    );
+    return loading;
   };
-  const handler = createMcpHandler((context) => createServer(parts, context, ports), {
-    onerror,
-    maxSubscriptions: maxListenStreams,
-  });
-  const sdkLane = toNodeHandler(handler, { onerror });
   return {
-    async post({ request, response, body, principal }) {
+    async post(exchange) {
+      const { request, response, body, principal } = exchange;
       const now = service();
       const caller: Caller = {
         principal,
@@ -79,7 +66,9 @@ export function createMcpEndpoint(
         protocol: protocolOf(request),
       };
       const hot = accept(request.headers, body);
-      const disagreement = compareHeaders({ request, body, principal }, hot, now);
+      const disagreement = hot
+        ? compareHeaders(hot, exchange, now)
+        : (await sdkLane()).disagreementOf(exchange, now);
       if (disagreement !== undefined) {
         now.rejected(
           { ...caller, transport: "http", requestId: disagreement.id },
@@ -88,75 +77,29 @@ export function createMcpEndpoint(
         refuseDisagreement(disagreement, response);
         return;
       }
-      if (hot) {
-        await hotLane(hot, caller, now, response);
-        return;
-      }
-      challengeMissingScopes(body, caller, now);
-      const state: State = { caller, recorded: new Set() };
-      watchErrors(response, (reason, id) => {
-        if (state.recorded.has(id)) return;
-        now.rejected({ ...caller, transport: "http", requestId: requestIdOf(id) }, reason);
-      });
-      const auth = {
-        token: "",
-        clientId: principal.clientId ?? "",
-        scopes: [],
-        extra: { state },
-      };
-      // The adapter's own type of a request wants absent fields where Node has undefined ones.
-      await sdkLane(Object.assign(request, { auth }) as SdkRequest, response, body);
+      if (hot) await hotLane(hot, caller, now, response);
+      else await (await sdkLane()).post(exchange, caller, now);
     },
-    toolsChanged: () => handler.notify.toolsChanged(),
-    close: () => handler.close(),
+    async warm() {
+      await sdkLane();
+    },
+    toolsChanged() {
+      // Nobody listens to a lane that was never asked.
+      void loading?.then((lane) => lane.toolsChanged());
+    },
+    async close() {
+      await (await loading)?.close();
+    },
   };
 }
 
-/** Before scopes and arguments are looked at, on both lanes, because the SDK leaves it to us. */
+/** Before scopes and arguments are looked at. */
 function compareHeaders(
-  { request, body, principal }: Omit<McpExchange, "response">,
-  hot: HotRequest | undefined,
+  hot: HotRequest,
+  { request: { headers }, principal }: McpExchange,
   service: McpService,
 ): Disagreement | undefined {
-  if (!service.hasParamHeaders) return undefined;
-  const { headers } = request;
-  if (hot?.era === "legacy" || hot?.method === "tools/list") return undefined;
-  const call = hot ?? readModernCall(headers, body);
-  if (call === undefined) return undefined;
-  return findDisagreement(service.paramHeaders(call.name, principal), call, headers);
-}
-
-type SdkRequest = Parameters<ReturnType<typeof toNodeHandler>>[0];
-
-interface State {
-  readonly caller: Caller;
-  /** Ids of requests that have their own record. */
-  readonly recorded: Set<unknown>;
-}
-
-function stateOf(context: ServerContext): State {
-  const state = context.http?.authInfo?.extra?.["state"];
-  if (state === undefined) throw new TypeError("a request without caller");
-  return state as State;
-}
-
-function requestIdOf(id: JsonValue | undefined): string | number | undefined {
-  return typeof id === "string" || typeof id === "number" ? id : undefined;
-}
-
-/** One 403 for the whole POST, before its answer starts: inside the SDK it could be none. */
-function challengeMissingScopes(body: JsonValue, caller: Caller, service: McpService): void {
-  const messages = Array.isArray(body) ? (body as readonly JsonValue[]) : [body];
-  const scopes = new Set<string>();
-  for (const message of messages) {
-    if (!isJsonObject(message) || message["method"] !== "tools/call") continue;
-    const name = isJsonObject(message["params"]) ? message["params"]["name"] : undefined;
-    if (typeof name !== "string") continue;
-    const requestId = requestIdOf(message["id"]);
-    const missing = service.missingScopes(name, { ...caller, transport: "http", requestId });
-    for (const scope of missing ?? []) scopes.add(scope);
-  }
-  if (scopes.size > 0) {
-    throw new AuthError("insufficient_scope", "tool_scope_missing", { scopes: [...scopes] });
-  }
+  if (!service.hasParamHeaders || hot.era === "legacy" || hot.method === "tools/list")
+    return undefined;
+  return findDisagreement(service.paramHeaders(hot.name, principal), hot, headers);
 }

@@ -1,6 +1,5 @@
 import type { IncomingHttpHeaders, ServerResponse } from "node:http";
-import { classifyInboundRequest } from "@modelcontextprotocol/server";
-import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
+import type { JsonObject } from "../base/json.ts";
 import type { ParamHeader } from "../tools/tool.ts";
 
 /** A `tools/call` of the 2026 era whose headers do not say what its arguments say. */
@@ -10,35 +9,10 @@ export interface Disagreement {
   readonly body: string;
 }
 
-interface ModernCall {
+export interface ModernCall {
   readonly id: string | number;
   readonly name: string;
   readonly args: JsonObject;
-}
-
-/** undefined for whatever the SDK refuses for another reason or does not ask headers of. */
-export function readModernCall(
-  headers: IncomingHttpHeaders,
-  body: JsonValue,
-): ModernCall | undefined {
-  if (!isJsonObject(body) || body["method"] !== "tools/call") return undefined;
-  const { id, params } = body;
-  if ((typeof id !== "string" && typeof id !== "number") || !isJsonObject(params)) return undefined;
-  const { name, arguments: args } = params;
-  if (typeof name !== "string" || !isJsonObject(args)) return undefined;
-  const header = (key: string): string | undefined => {
-    const value = headers[key];
-    return typeof value === "string" ? value : undefined;
-  };
-  const route = classifyInboundRequest({
-    httpMethod: "POST",
-    protocolVersionHeader: header("mcp-protocol-version"),
-    mcpMethodHeader: header("mcp-method"),
-    mcpNameHeader: header("mcp-name"),
-    body,
-  } as Parameters<typeof classifyInboundRequest>[0]);
-  if (route.kind !== "modern" || decode(header("mcp-name") ?? "") !== name) return undefined;
-  return { id, name, args };
 }
 
 /**
@@ -66,7 +40,7 @@ export function findDisagreement(
 }
 
 function findFault(sent: string, value: string | number | boolean): string | undefined {
-  const text = decode(sent);
+  const text = decodeParam(sent);
   if (text === undefined) return "is no canonical Base64 of UTF-8";
   const same =
     typeof value === "number"
@@ -78,7 +52,7 @@ function findFault(sent: string, value: string | number | boolean): string | und
 const sentinel = /^=\?base64\?(.*)\?=$/s;
 
 /** Text that no header can hold comes as Base64; undefined when that is not in its one right form. */
-function decode(sent: string): string | undefined {
+export function decodeParam(sent: string): string | undefined {
   const encoded = sentinel.exec(sent)?.[1];
   if (encoded === undefined) return sent;
   const bytes = Buffer.from(encoded, "base64");

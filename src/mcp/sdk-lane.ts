@@ -1,0 +1,106 @@
+import { toNodeHandler } from "@modelcontextprotocol/node";
+import { createMcpHandler, type ServerContext } from "@modelcontextprotocol/server";
+import { AuthError } from "../base/errors.ts";
+import { isJsonObject, type JsonValue } from "../base/json.ts";
+import type { Ports } from "../base/ports.ts";
+import type { Caller } from "./client.ts";
+import type { EndpointSettings, McpExchange } from "./endpoint.ts";
+import { readModernCall } from "./modern-call.ts";
+import { findDisagreement, type Disagreement } from "./param-headers.ts";
+import { watchErrors } from "./refusals.ts";
+import { createServer } from "./server.ts";
+import type { McpService } from "./service.ts";
+
+/** Whatever the hot lane does not take, by the SDK that knows every rule. */
+export interface SdkLane {
+  /** Before scopes and arguments are looked at, because the SDK leaves it to us. */
+  readonly disagreementOf: (
+    exchange: Omit<McpExchange, "response">,
+    service: McpService,
+  ) => Disagreement | undefined;
+  /** @throws AuthError before anything was written. */
+  readonly post: (exchange: McpExchange, caller: Caller, service: McpService) => Promise<void>;
+  readonly toolsChanged: () => void;
+  readonly close: () => Promise<void>;
+}
+
+export function createSdkLane(
+  service: () => McpService,
+  { info, maxListenStreams }: EndpointSettings,
+  ports: Ports,
+): SdkLane {
+  const onerror = (error: Error): void =>
+    ports.log.debug("mcp_rejected", { reason: error.message });
+  const parts = {
+    info,
+    transport: "http" as const,
+    service,
+    caller: async (context: ServerContext) => stateOf(context).caller,
+    onRecorded: (id: string | number, context: ServerContext) =>
+      void stateOf(context).recorded.add(id),
+  };
+  const handler = createMcpHandler((context) => createServer(parts, context, ports), {
+    onerror,
+    maxSubscriptions: maxListenStreams,
+  });
+  const handle = toNodeHandler(handler, { onerror });
+  return {
+    disagreementOf({ request: { headers }, body, principal }, now) {
+      const call = now.hasParamHeaders ? readModernCall(headers, body) : undefined;
+      return call && findDisagreement(now.paramHeaders(call.name, principal), call, headers);
+    },
+    async post({ request, response, body, principal }, caller, now) {
+      challengeMissingScopes(body, caller, now);
+      const state: State = { caller, recorded: new Set() };
+      watchErrors(response, (reason, id) => {
+        if (state.recorded.has(id)) return;
+        now.rejected({ ...caller, transport: "http", requestId: requestIdOf(id) }, reason);
+      });
+      const auth = {
+        token: "",
+        clientId: principal.clientId ?? "",
+        scopes: [],
+        extra: { state },
+      };
+      // The adapter's own type of a request wants absent fields where Node has undefined ones.
+      await handle(Object.assign(request, { auth }) as SdkRequest, response, body);
+    },
+    toolsChanged: () => handler.notify.toolsChanged(),
+    close: () => handler.close(),
+  };
+}
+
+type SdkRequest = Parameters<ReturnType<typeof toNodeHandler>>[0];
+
+interface State {
+  readonly caller: Caller;
+  /** Ids of requests that have their own record. */
+  readonly recorded: Set<unknown>;
+}
+
+function stateOf(context: ServerContext): State {
+  const state = context.http?.authInfo?.extra?.["state"];
+  if (state === undefined) throw new TypeError("a request without caller");
+  return state as State;
+}
+
+function requestIdOf(id: JsonValue | undefined): string | number | undefined {
+  return typeof id === "string" || typeof id === "number" ? id : undefined;
+}
+
+/** One 403 for the whole POST, before its answer starts: inside the SDK it could be none. */
+function challengeMissingScopes(body: JsonValue, caller: Caller, service: McpService): void {
+  const messages = Array.isArray(body) ? (body as readonly JsonValue[]) : [body];
+  const scopes = new Set<string>();
+  for (const message of messages) {
+    if (!isJsonObject(message) || message["method"] !== "tools/call") continue;
+    const name = isJsonObject(message["params"]) ? message["params"]["name"] : undefined;
+    if (typeof name !== "string") continue;
+    const requestId = requestIdOf(message["id"]);
+    const missing = service.missingScopes(name, { ...caller, transport: "http", requestId });
+    for (const scope of missing ?? []) scopes.add(scope);
+  }
+  if (scopes.size > 0) {
+    throw new AuthError("insufficient_scope", "tool_scope_missing", { scopes: [...scopes] });
+  }
+}
