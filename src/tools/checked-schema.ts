@@ -18,7 +18,8 @@ const asserted = new Set<string>(assertedFormats);
 /**
  * The schema that arguments are checked against. It differs from the published one where checking
  * would refuse what the API accepts (`oneOf` with overlapping branches), or could take more than
- * linear time (patterns with lookaround), and it refuses what the gateway fills in itself.
+ * linear time (patterns with lookaround), and it refuses what the gateway fills in itself. Numbers of
+ * many digits may be texts.
  */
 export function checkedSchema(
   published: JsonSchema,
@@ -70,7 +71,24 @@ function relax(value: JsonValue): JsonValue {
     } else if (key === "format" && !(typeof child === "string" && asserted.has(child))) continue;
     else relaxed[key] = relax(child);
   }
-  return relaxed;
+  return acceptDigits(relaxed, value["format"]);
+}
+
+/** Numbers that JavaScript, and so many a client, cannot hold: the text of one has all its digits. */
+const exactForms: ReadonlyMap<unknown, string> = new Map([
+  ["int64", "^-?[0-9]+$"],
+  ["uint64", "^[0-9]+$"],
+  ["decimal", "^-?[0-9]+(?:\\.[0-9]+)?$"],
+]);
+
+function acceptDigits(schema: JsonObject, format: JsonValue | undefined): JsonObject {
+  const pattern = exactForms.get(format);
+  const types = [schema["type"]].flat();
+  // Listed values are numbers, and short ones.
+  if ("enum" in schema || "const" in schema) return schema;
+  if (pattern === undefined || types.includes("string")) return schema;
+  if (!types.includes("integer") && !types.includes("number")) return schema;
+  return { ...schema, type: [...types, "string"] as JsonValue, pattern };
 }
 
 function relaxMap(key: string, map: JsonObject): JsonObject {

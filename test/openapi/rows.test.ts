@@ -345,8 +345,8 @@ const schemas: readonly SchemaRow[] = [
   },
   {
     row: "dependencies on what is no name",
-    source: { dependencies: { a: [1] }, dependentRequired: { b: ["c", "c"] } },
-    target: { dependentRequired: { b: ["c"] } },
+    source: { dependencies: { a: [1], d: ["e"] }, dependentRequired: { b: ["c", "c"] } },
+    target: { dependentRequired: { b: ["c"], d: ["e"] } },
     warns: ["bad_keyword"],
   },
   {

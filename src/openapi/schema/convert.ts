@@ -228,8 +228,14 @@ function fitDependencies(out: Draft, node: Node, { conversion, scope }: Around):
     else
       schemas.push([name, objectOf(convert(dependency, conversion, { ...scope, inAllOf: false }))]);
   }
-  if (names.length > 0) out["dependentRequired"] = Object.fromEntries(names);
-  if (schemas.length > 0) out["dependentSchemas"] = Object.fromEntries(schemas);
+  for (const [keyword, entries] of [
+    ["dependentRequired", names],
+    ["dependentSchemas", schemas],
+  ] as const) {
+    const own = out[keyword];
+    if (entries.length > 0)
+      out[keyword] = { ...Object.fromEntries(entries), ...(isJsonObject(own) ? own : {}) };
+  }
   const definitions = child(node, "definitions");
   const nested = children(definitions).map(([name, schema]) => [
     name,
