@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { auditRows } from "./micro/audit.ts";
+import { credentialRows } from "./micro/credential.ts";
 import { metricRows } from "./micro/metrics.ts";
 import { roadRows } from "./micro/road.ts";
 import type { MicroRow } from "./micro/row.ts";
@@ -45,7 +46,7 @@ async function measure({ count, run }: MicroRow): Promise<number> {
 const made = { machine: describeMachine(), measuredAt: new Date().toISOString() };
 const road = await roadRows();
 const audit = await auditRows();
-const rows = [yardstick, ...road.rows, ...audit.rows, ...metricRows()];
+const rows = [yardstick, ...road.rows, ...audit.rows, ...metricRows(), ...(await credentialRows())];
 const unit = await measure(yardstick);
 const results: MicroReport["rows"][number][] = [];
 for (const row of rows) {

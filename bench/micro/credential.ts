@@ -1,0 +1,111 @@
+import { createHash } from "node:crypto";
+import type { Principal } from "../../src/base/principal.ts";
+import { Secret } from "../../src/base/secret.ts";
+import type { ApiConfig, ClientConfig } from "../../src/config/config.ts";
+import { createCredential } from "../../src/upstream/credential.ts";
+import type { Credential } from "../../src/upstream/credential-parts.ts";
+import { createIssuerMetadata } from "../../src/upstream/issuer-metadata.ts";
+import { createSigningKeys } from "../../src/upstream/signing-keys.ts";
+import { createFetchAs } from "../../src/upstream/tls-fetch.ts";
+import { createTokenCache } from "../../src/upstream/token-cache.ts";
+import type { MicroRow } from "./row.ts";
+
+const position = { file: "gateway.yaml", line: 1, column: 1 };
+const url = "http://127.0.0.1:1/token";
+const client: ClientConfig = {
+  name: "corp",
+  issuer: "http://127.0.0.1:1",
+  tokenUrl: url,
+  id: "tollgate",
+  auth: { kind: "client_secret_post", secret: new Secret("a-secret-of-the-benchmark") },
+  position,
+};
+const type = "urn:ietf:params:oauth:token-type:access_token";
+const people = 10_000;
+
+/** A kept token of each of 10,000 people, found again: as many as the gateway keeps. */
+export async function credentialRows(): Promise<readonly MicroRow[]> {
+  const credential = createBenchCredential();
+  const principals = Array.from({ length: people }, (_, i) => personOf(i));
+  for (const principal of principals) await credential.get(principal, undefined);
+  return [
+    {
+      name: "exchanged token, kept",
+      atMost: 0.5,
+      count: 200_000,
+      run(count) {
+        for (let i = 0; i < count; i++) {
+          const principal = principals[i % people];
+          if (principal === undefined) throw new TypeError("nobody");
+          if (credential.get(principal, undefined) instanceof Promise)
+            throw new TypeError("the token was not kept");
+        }
+      },
+    },
+  ];
+}
+
+function createBenchCredential(): Credential {
+  const ports = {
+    now: () => Date.now(),
+    log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
+  };
+  let count = 0;
+  const answer = async (): Promise<Response> => {
+    count += 1;
+    const token = `${count}.${"a".repeat(1_000)}`;
+    return Response.json({ access_token: token, token_type: "Bearer", expires_in: 3_600 });
+  };
+  const api = {
+    id: "items",
+    position,
+    identityHeaders: new Map<string, readonly string[]>(),
+    credential: {
+      kind: "exchange",
+      grant: "token-exchange",
+      client: "corp",
+      audience: ["items"],
+      resource: [],
+      scope: ["items:read"],
+      scopeGranularity: "operation",
+      addedScopes: [],
+      parameters: new Map<string, string>(),
+      verifyAudience: true,
+      subjectTokenType: type,
+      requestedTokenType: type,
+      actor: "none",
+    },
+  } satisfies Partial<ApiConfig>;
+  const compiled = createCredential(
+    api as unknown as ApiConfig,
+    {
+      fetch: answer,
+      fetchAs: createFetchAs(undefined),
+      clients: new Map([[client.name, client]]),
+      clientKeys: new Map(),
+      offeredScopes: new Set(),
+      issuer: "http://127.0.0.1:3999",
+      signingKeys: createSigningKeys(ports.now),
+      tokens: createTokenCache(ports),
+      metadata: createIssuerMetadata(answer, ports),
+    },
+    ports,
+  );
+  return compiled({ scopes: [], operation: { security: [] } });
+}
+
+function personOf(i: number): Principal {
+  const token = `token-${i}`;
+  return {
+    iss: "http://127.0.0.1:1",
+    sub: `person-${i}`,
+    name: undefined,
+    clientId: "client",
+    scopes: new Set(["mcp:tools"]),
+    roles: [],
+    claims: {},
+    expiresAt: Date.now() + 3_600_000,
+    tokenHash: createHash("sha256").update(token).digest("base64url"),
+    token: new Secret(token),
+  };
+}
