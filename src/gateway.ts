@@ -451,8 +451,12 @@ function endpointAt({ endpoints }: Snapshot, path: string): Endpoint {
 }
 
 /** Of everything that clients of any endpoint see. */
-function digestOf({ endpoints }: Snapshot): string {
-  return endpoints.map(({ path, catalog }) => `${path} ${catalog.digest}`).join("\n");
+function digestOf({ endpoints, config }: Snapshot): string {
+  const conditions = [config.when, ...config.apis.map(({ when }) => when)];
+  return JSON.stringify([
+    ...endpoints.map(({ path, catalog }) => [path, catalog.digest]),
+    ...conditions.map((when) => when?.expression),
+  ]);
 }
 
 interface MadeKey {

@@ -43,6 +43,7 @@ export interface Snapshot {
   readonly config: Config;
   /** Of all endpoints together. */
   readonly catalog: Catalog;
+  readonly permit: Permit;
   /** In the order of gateway.yaml; at least one. */
   readonly endpoints: readonly Endpoint[];
   readonly http: HttpService;
@@ -139,6 +140,7 @@ export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports):
   return {
     config,
     catalog,
+    permit,
     endpoints,
     http: {
       edge: compileEdge(config.server),
@@ -208,10 +210,12 @@ function compileIntrospect(
   );
 }
 
-function policyOf({ auth }: Config): Parameters<typeof compilePermit>[1] {
+function policyOf({ auth, when, apis }: Config): Parameters<typeof compilePermit>[1] {
+  const whenOfApi = new Map(apis.flatMap((api) => (api.when ? [[api.id, api.when]] : [])));
+  const conditions = { when, whenOfApi };
   return auth.mode === "oauth"
-    ? { login: true, stepUp: auth.stepUp, baseline: auth.scopes }
-    : { login: false, stepUp: false, baseline: [] };
+    ? { login: true, stepUp: auth.stepUp, baseline: auth.scopes, ...conditions }
+    : { login: false, stepUp: false, baseline: [], ...conditions };
 }
 
 function compileAuth(

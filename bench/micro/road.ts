@@ -106,7 +106,7 @@ function callRows(snapshot: Snapshot, principal: Principal): readonly MicroRow[]
   const tool = toolOf(snapshot);
   const { auth, apis } = snapshot.config;
   const baseline = auth.mode === "oauth" ? auth.scopes : [];
-  const policy = { login: true, stepUp: true, baseline };
+  const policy = { login: true, stepUp: true, baseline, when: undefined, whenOfApi: new Map() };
   const { permit } = compilePermit(snapshot.catalog.tools.values(), policy);
   const build = compileRequest(tool, {
     basePath: "",

@@ -9,6 +9,7 @@ import type { DoctorOptions } from "./doctor.ts";
 import { findingFormats, formatFindings, type FindingFormat } from "./findings.ts";
 import { readServerInfo } from "./info.ts";
 import { exitCodes, printLine, UsageError, type ExitCode, type Io } from "./io.ts";
+import type { PolicyOptions } from "./policy.ts";
 import type { ServeOptions } from "./serve.ts";
 import type { ListOptions, ToolsOptions } from "./tools.ts";
 
@@ -157,6 +158,14 @@ function addRest(program: Command, io: Io, done: Done): void {
     .action(async (options: DoctorOptions) => {
       const { doctorAuth } = await import("./doctor.ts");
       done(await doctorAuth(options, io));
+    });
+  const policy = program.command("policy").description("try who may do what");
+  command(policy, "test", "run a table of cases against the policy; nothing is sent", io)
+    .argument("<file>")
+    .option("--json", "print JSON", false)
+    .action(async (file: string, options: PolicyOptions) => {
+      const { testPolicy } = await import("./policy.ts");
+      done(await testPolicy(file, options, io));
     });
   const config = program.command("config").description("look at the configuration");
   command(config, "show", "what gateway.yaml means: defaults and presets filled in", io)

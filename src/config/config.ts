@@ -14,6 +14,8 @@ export interface Config {
   readonly server: ServerConfig;
   readonly admin: AdminConfig | undefined;
   readonly auth: AuthConfig;
+  /** CEL that must hold for every tool. */
+  readonly when: WhenConfig | undefined;
   /** OAuth clients that the gateway itself is, by their name in gateway.yaml. */
   readonly clients: ReadonlyMap<string, ClientConfig>;
   /** PEM keys for `signedJwt`; the first signs. Empty: the gateway makes and changes its own. */
@@ -25,6 +27,11 @@ export interface Config {
   readonly audit: AuditConfig;
   /** Findings that do not keep the gateway from starting. */
   readonly warnings: readonly Issue[];
+}
+
+interface WhenConfig {
+  readonly expression: string;
+  readonly position: Position;
 }
 
 export interface Listen {
@@ -205,6 +212,8 @@ export interface ApiConfig {
   readonly prefix: boolean;
   /** Deprecated operations are no tools, unless a rule names one. */
   readonly skipDeprecated: boolean;
+  /** CEL that must hold for every tool of this API. */
+  readonly when: WhenConfig | undefined;
   /** Ordered; the first rule that matches an operation decides. */
   readonly rules: readonly RuleConfig[];
   readonly position: Position;

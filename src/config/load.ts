@@ -12,7 +12,8 @@ import type { Config } from "./config.ts";
 import { expandPresets } from "./presets.ts";
 import { parseDocument } from "./document.ts";
 import { type Env, interpolate, type Sources } from "./interpolate.ts";
-import type { YamlNode } from "./node.ts";
+import { compileWhen } from "./compile/rule.ts";
+import { child, type YamlNode } from "./node.ts";
 import { createProblems, type Problems } from "./problems.ts";
 import { gatewaySchema } from "./schema/gateway.ts";
 import { correctSpelling } from "./spelling.ts";
@@ -96,6 +97,7 @@ function compileTree(scope: Scope): Meaning {
     server,
     admin,
     auth,
+    when: compileWhen(child(child(scope.root, "auth"), "when")),
     clients,
     signingKeys: compileSigningKeys(scope),
     broker,

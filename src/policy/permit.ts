@@ -21,6 +21,15 @@ type Decision =
  */
 export type Permit = (tool: Tool, principal: Principal, args?: JsonObject) => Decision;
 
+type Expression = NonNullable<Tool["when"]>;
+
+interface Rule {
+  /** Those that do not look at arguments: one that does not hold hides the tool. */
+  readonly visible: readonly Condition[];
+  readonly callable: readonly Condition[];
+  readonly missing: Decision;
+}
+
 const allowed: Decision = { kind: "allowed" };
 const hidden: Decision = { kind: "hidden" };
 const denied: Decision = { kind: "denied" };
@@ -36,30 +45,39 @@ export function compilePermit(
     readonly login: boolean;
     readonly stepUp: boolean;
     readonly baseline: readonly string[];
+    /** Conditions on every tool, and on those of an API. */
+    readonly when: Expression | undefined;
+    readonly whenOfApi: ReadonlyMap<string, Expression>;
   },
 ): { readonly permit: Permit; readonly issues: readonly Issue[] } {
-  const rules = new Map<Tool, { condition: Condition | undefined; missing: Decision }>();
+  const rules = new Map<Tool, Rule>();
   const issues: Issue[] = [];
+  const compile = (when: Expression | undefined): readonly Condition[] => {
+    const compiled = when && compileCondition(when);
+    if (compiled?.issue) issues.push(compiled.issue);
+    return compiled?.condition ? [compiled.condition] : [];
+  };
+  const common = compile(options.when);
+  const ofApi = new Map([...options.whenOfApi].map(([api, when]) => [api, compile(when)]));
   for (const tool of tools) {
     const scopes = [...new Set([...options.baseline, ...tool.scopes])];
-    const compiled = tool.when && compileCondition(tool.when);
-    if (compiled?.issue) issues.push(compiled.issue);
+    const conditions = [...common, ...(ofApi.get(tool.api) ?? []), ...compile(tool.when)];
     if (!options.login) issues.push(...refuseWithoutLogin(tool));
     rules.set(tool, {
-      condition: compiled?.condition,
+      visible: conditions.filter(({ usesArgs }) => !usesArgs),
+      callable: conditions.filter(({ usesArgs }) => usesArgs),
       missing: options.stepUp ? { kind: "needs_scopes", scopes } : hidden,
     });
   }
   const permit: Permit = (tool, principal, args) => {
     const rule = rules.get(tool);
     if (rule === undefined) return hidden;
-    const { condition } = rule;
-    if (condition !== undefined && !condition.usesArgs && !condition.holds(tool, principal, {})) {
-      return hidden;
-    }
+    for (const condition of rule.visible) if (!condition.holds(tool, principal, {})) return hidden;
     if (!tool.scopes.every((scope) => principal.scopes.has(scope))) return rule.missing;
-    if (args === undefined || condition === undefined || !condition.usesArgs) return allowed;
-    return condition.holds(tool, principal, args) ? allowed : denied;
+    if (args === undefined) return allowed;
+    for (const condition of rule.callable)
+      if (!condition.holds(tool, principal, args)) return denied;
+    return allowed;
   };
   return { permit, issues };
 }

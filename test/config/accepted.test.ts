@@ -24,6 +24,7 @@ test("the shortest file gets every default", async () => {
       allowedOrigins: ["mcp.acme.com", "localhost", "127.0.0.1", "::1"],
     },
     admin: undefined,
+    when: undefined,
     auth: {
       mode: "oauth",
       scopes: [],
@@ -75,6 +76,7 @@ test("the shortest file gets every default", async () => {
         deepObjectArrays: "repeat",
         redirects: undefined,
         prefix: false,
+        when: undefined,
         skipDeprecated: false,
         rules: [
           {

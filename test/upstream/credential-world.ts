@@ -139,6 +139,7 @@ export function apiConfig(credential: CredentialConfig, id = "courses"): ApiConf
     id,
     spec: "/specs/courses.yaml",
     overlays: [],
+    when: undefined,
     server: { select: undefined, variables: new Map() },
     allowedHosts: [],
     refs: { roots: [], allowHosts: [], privateHosts: [] },

@@ -13,7 +13,7 @@ import {
 import { apiRules, documentRules } from "../url.ts";
 import { compileCredential } from "./credential.ts";
 import { compileIdentityHeaders } from "./static.ts";
-import { compileRule } from "./rule.ts";
+import { compileRule, compileWhen } from "./rule.ts";
 import { checkUrl, durationOf, type Scope } from "./scope.ts";
 
 export function compileApis(
@@ -41,6 +41,7 @@ export function compileApis(
         "repeat") as ApiConfig["deepObjectArrays"],
       redirects: compileRedirects(child(node, "redirects")),
       prefix: child(node, "prefix")?.value === true,
+      when: compileWhen(child(node, "when")),
       skipDeprecated: child(node, "skipDeprecated")?.value === true,
       rules: itemsOf(child(node, "tools")).map((rule) =>
         compileRule(scope, rule, { flattenBody: child(node, "flattenBody")?.value === true }),

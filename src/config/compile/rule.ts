@@ -26,7 +26,6 @@ export function compileRule(
 ): RuleConfig {
   const expose = child(node, "expose")?.value !== false;
   if (!expose) refuseShaping(scope, node);
-  const when = child(node, "when");
   return {
     select: compileSelect(scope, node),
     expose,
@@ -34,7 +33,7 @@ export function compileRule(
     title: textOf(child(node, "title")),
     description: textOf(child(node, "description")),
     scopes: textsOf(child(node, "scopes")),
-    when: when && { expression: textOf(when) ?? "", position: when.position },
+    when: compileWhen(child(node, "when")),
     mediaType: textOf(child(node, "mediaType"))?.toLowerCase(),
     allowGetBody: child(node, "allowGetBody")?.value === true,
     args: new Map(
@@ -45,6 +44,10 @@ export function compileRule(
     response: compileResponse(scope, child(node, "response")),
     position: node.position,
   };
+}
+
+export function compileWhen(node: YamlNode | undefined): RuleConfig["when"] {
+  return node && { expression: textOf(node) ?? "", position: node.position };
 }
 
 function flagOf(node: YamlNode | undefined): boolean | undefined {

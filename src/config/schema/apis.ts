@@ -386,6 +386,12 @@ const apiSchema: JsonSchema = section(
       examples: [true],
     }),
     flattenBody: flag({ ...flattenBody, default: false, examples: [true] }),
+    when: text({
+      description:
+        "CEL that must hold for every tool of this API, besides those of its rules and of `auth`.",
+      "x-default": "no condition",
+      examples: ['principal.claims.department != "contractors"'],
+    }),
     skipDeprecated: flag({
       description: "Makes no tools of deprecated operations, unless a rule names one.",
       default: false,

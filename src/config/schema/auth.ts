@@ -418,6 +418,12 @@ export const authSchema: JsonSchema = section(
       scopeToken,
       { uniqueItems: true },
     ),
+    when: text({
+      description:
+        "CEL over `principal`, `tool` and `args` that must hold for every tool, besides those of apis and rules.",
+      "x-default": "no condition",
+      examples: ['"mcp-users" in principal.roles'],
+    }),
     stepUp: flag({
       description:
         "A tool whose scopes the caller lacks is listed and answers 403 with all it needs; false hides it instead.",
