@@ -15,7 +15,7 @@ import type { MapReply } from "../upstream/map-reply.ts";
 import type { Reply } from "../upstream/reply.ts";
 import type { Again, JoinPages } from "../upstream/pages.ts";
 import type { BuildRequest, CredentialParts } from "../upstream/request.ts";
-import type { Send, SendLimits } from "../upstream/send.ts";
+import type { Send, SendLimits, Watch } from "../upstream/send.ts";
 import type { Call, CallTool } from "./call.ts";
 import { createProgress } from "./progress.ts";
 
@@ -240,7 +240,8 @@ async function exchange(sending: Sending, now: () => number): Promise<WireRespon
   const { route, call, trace, build } = sending;
   const { credential, limits } = route;
   const { principal, cancel } = call;
-  const watch = { cancel, ...createProgress(call.onProgress) };
+  const { onProgress } = call;
+  const watch: Watch = onProgress ? { cancel, onHead: createProgress(onProgress) } : { cancel };
   const cached = credential.get(principal, cancel);
   const first = cached instanceof Promise ? await cached : cached;
   const request = build(first);
