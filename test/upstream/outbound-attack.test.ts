@@ -211,7 +211,7 @@ describe("O07: what the login service answers decides who hears of it", () => {
     const outcome = await callWith(at, await at.idp.token());
     expect(outcome).toMatchObject({ status: 401 });
     expect(outcome.challenge).toMatch(/^Bearer .*error="invalid_token".*resource_metadata="/);
-    expect(await at.audit()).toMatchObject([{ event: "auth.deny", reason: "invalid_token" }]);
+    expect(await at.audit()).toMatchObject([{ event: "auth.deny", reason: "exchange_refused" }]);
     expect(await callWith(at, await at.idp.token())).toMatchObject({ status: 200, isError: true });
   });
 
