@@ -122,8 +122,8 @@ type Draft = Omit<Loaded, "fingerprint">;
 
 /** The document of an API as gateway.yaml names it. */
 export function documentSource(api: ApiConfig): DocumentSource {
-  const { spec: file, specPosition: position, overlays, refs } = api;
-  return { file, position, overlays, refs };
+  const { spec: file, specPosition: position, overlays, refs, keepReadOnly } = api;
+  return { file, position, overlays, refs, keepReadOnly };
 }
 
 /** What files said, so that it can be told whether they still do. */

@@ -214,6 +214,7 @@ export interface ApiConfig {
   readonly skipDeprecated: boolean;
   /** CEL that must hold for every tool of this API. */
   readonly when: WhenConfig | undefined;
+  readonly keepReadOnly: boolean;
   /** Ordered; the first rule that matches an operation decides. */
   readonly rules: readonly RuleConfig[];
   readonly position: Position;

@@ -32,6 +32,8 @@ export interface DocumentSource {
   readonly refs?: RefsConfig;
   /** Told about every file that is looked for, so that a reload watches for it. */
   readonly onFile?: (file: string) => void;
+  /** A PUT replaces the whole of what it names, with what is read-only as it was. */
+  readonly keepReadOnly?: boolean;
   /** Of remote documents; none: everything is fetched. */
   readonly copies?: Copies;
 }
@@ -57,7 +59,9 @@ export async function loadDocument(
   const reach = reachOf({ ...source, onFile }, resolver);
   const { source: main, warnings } = await readOverlaid(reach, source);
   const bundle = await readBundle(main, createReach(reach));
-  return compileDocument({ ...bundle, issues: [...warnings, ...bundle.issues] }, files);
+  const { keepReadOnly = false } = source;
+  const issues = [...warnings, ...bundle.issues];
+  return compileDocument({ ...bundle, issues }, { files, keepReadOnly });
 }
 
 /** The main document as its overlays leave it. */
@@ -82,7 +86,10 @@ export function reachOf(source: DocumentSource, resolver: LookupFunction): Reach
   return { spec, refs, onFile, lookup: resolver, copies };
 }
 
-function compileDocument(bundle: Bundle, files: readonly string[]): ApiDocument {
+function compileDocument(
+  bundle: Bundle,
+  { files, keepReadOnly }: { readonly files: readonly string[]; readonly keepReadOnly: boolean },
+): ApiDocument {
   const { source, version, survey, dialectAt, failures } = bundle;
   const { issues: warnings, warn } = createWarnings(source);
   warnings.push(...bundle.issues);
@@ -94,6 +101,7 @@ function compileDocument(bundle: Bundle, files: readonly string[]): ApiDocument 
   const answerSchemas = (): Schemas =>
     // What is wrong with a schema was said about the requests, or does not concern them.
     (answers ??= createSchemas({ ...around, hides: "writeOnly" }, () => {}));
+  const whole = keepReadOnly ? createSchemas({ ...around, hides: "nothing" }, warn) : schemas;
   const securitySchemes = readSecuritySchemes(root, { dialectAt, references, warn });
   const baseAt: Model["baseAt"] = (at) => {
     const base = survey.baseAt(at);
@@ -106,6 +114,7 @@ function compileDocument(bundle: Bundle, files: readonly string[]): ApiDocument 
     references,
     schemas,
     answerSchemas,
+    schemasOf: (method) => (method === "PUT" ? whole : schemas),
     securitySchemes,
     servers,
     baseAt,

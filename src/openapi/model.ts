@@ -15,6 +15,8 @@ export interface Model {
   readonly schemas: Schemas;
   /** The same schemas as an answer has them; made when first asked for. */
   readonly answerSchemas: () => Schemas;
+  /** Of the request that a method sends. */
+  readonly schemasOf: (method: string) => Schemas;
   readonly securitySchemes: ReadonlyMap<string, SecurityScheme>;
   readonly servers: Servers;
   /** URL of the document that a place belongs to; undefined for a file. */

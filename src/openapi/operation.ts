@@ -60,6 +60,8 @@ export interface Operation {
   readonly deprecated: boolean;
   /** Path-item parameters overridden by the operation's own; path parameters in template order first. */
   readonly parameters: readonly Parameter[];
+  /** What the schemas of its parameters and bodies refer to. */
+  readonly schemas: SchemaPool;
   /** The choices of media type, in order of preference; empty without a body. */
   readonly bodies: readonly Body[];
   readonly bodyRequired: boolean;

@@ -110,6 +110,7 @@ function readOperation(spot: Spot, model: Model, source: Source): Operation {
   const { issues: warnings, warn } = createWarnings(source);
   const reading: Reading = {
     ...model,
+    schemas: model.schemasOf(method),
     at: node.at,
     warn,
   };
@@ -136,6 +137,7 @@ function readOperation(spot: Spot, model: Model, source: Source): Operation {
     description: cleanText(textOf(node, "description") ?? itemText(item, "description")),
     tags: textsOf(child(node, "tags")),
     deprecated: isTrue(node, "deprecated"),
+    schemas: reading.schemas.pool,
     parameters: withoutCredentials(parameters, schemeNames, reading),
     ...bodiesOf(method, requestBody, reading),
     responses: readResponses(node, reading),

@@ -60,17 +60,16 @@ export function compileCatalog(
       rule,
       api: config.id,
       prefix: config.prefix ? `${config.id}_` : "",
-      document,
     }));
   });
   const names = nameTools(drafts, issues);
   const tools: Tool[] = [];
-  for (const [index, { api, operation, rule, document }] of drafts.entries()) {
+  for (const [index, { api, operation, rule }] of drafts.entries()) {
     const name = names[index];
     if (name === undefined) continue;
-    const layout = layOut(operation, rule, document.schemas);
+    const layout = layOut(operation, rule, operation.schemas);
     issues.push(...layout.issues, ...operation.warnings);
-    const described = describe(name, { operation, rule }, inputSchema(layout, document.schemas));
+    const described = describe(name, { operation, rule }, inputSchema(layout, operation.schemas));
     if (described.issue !== undefined) issues.push(described.issue);
     if (described.entry === undefined) continue;
     const { schema } = described;

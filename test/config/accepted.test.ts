@@ -78,6 +78,7 @@ test("the shortest file gets every default", async () => {
         prefix: false,
         when: undefined,
         skipDeprecated: false,
+        keepReadOnly: false,
         rules: [
           {
             select: { kind: "match", tags: ["a"], methods: [], paths: [] },
@@ -728,11 +729,11 @@ test("a rule says for itself what its api says for all", async () => {
   const config = await load(
     minimal.replace(
       "credential: none, tools: [{match: {tags: [a]}}]",
-      "credential: none, prefix: true, skipDeprecated: true, flattenBody: true, tools: [{match: {tags: [a]}}, {match: {tags: [b]}, flattenBody: false, annotations: {readOnly: true}, args: {x: {header: Region}}}]",
+      "credential: none, prefix: true, skipDeprecated: true, keepReadOnly: true, flattenBody: true, tools: [{match: {tags: [a]}}, {match: {tags: [b]}, flattenBody: false, annotations: {readOnly: true}, args: {x: {header: Region}}}]",
     ),
   );
   const [api] = config.apis;
-  expect(api).toMatchObject({ prefix: true, skipDeprecated: true });
+  expect(api).toMatchObject({ prefix: true, skipDeprecated: true, keepReadOnly: true });
   expect(api?.rules).toMatchObject([
     { flattenBody: true, annotations: { readOnly: undefined } },
     { flattenBody: false, annotations: { readOnly: true } },

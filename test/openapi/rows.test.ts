@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 
 import { loadDocument } from "../../src/openapi/load.ts";
 import type { ApiDocument } from "../../src/openapi/operation.ts";
+import { compileTools, jsonBody } from "../tools/compile.ts";
 import { convertComponent, named, newDir } from "./load-text.ts";
 
 /** `api.yaml` of one version with these parts, and other files beside it. */
@@ -606,4 +607,37 @@ components:
   const answer = api.operations[0]?.answer();
   expect(answer?.schemas.get("P")).toMatchObject({ required: ["id"] });
   expect(Object.keys(answer?.schemas.get("P")?.["properties"] ?? {})).toEqual(["id"]);
+});
+
+test.each([true, false])("keepReadOnly %s: in the bodies of PUT alone", async (keepReadOnly) => {
+  const { tool } = await compileTools({
+    apis: {
+      a: {
+        paths: {
+          "/a": Object.fromEntries(
+            ["put", "post"].map((method) => [
+              method,
+              { operationId: method, ...jsonBody({ $ref: "#/components/schemas/P" }) },
+            ]),
+          ),
+        },
+        components: {
+          schemas: {
+            P: {
+              type: "object",
+              required: ["id"],
+              properties: { id: { type: "string", readOnly: true } },
+            },
+          },
+        },
+      },
+    },
+    api: `keepReadOnly: ${keepReadOnly}`,
+  });
+  const isAsked = (name: string): boolean =>
+    tool(name).validate({ body: {} }).length > 0 &&
+    tool(name).validate({ body: { id: "x" } }).length === 0;
+  expect([isAsked("put"), isAsked("post")]).toEqual([keepReadOnly, false]);
+  expect(JSON.stringify(tool("put").inputSchema).includes('"id"')).toBe(keepReadOnly);
+  expect(JSON.stringify(tool("post").inputSchema)).not.toContain('"id"');
 });

@@ -152,6 +152,7 @@ export function apiConfig(credential: CredentialConfig, id = "courses"): ApiConf
     timeoutMs: 1000,
     prefix: false,
     skipDeprecated: false,
+    keepReadOnly: false,
     rules: [],
     position,
   };

@@ -42,6 +42,7 @@ export function compileApis(
       redirects: compileRedirects(child(node, "redirects")),
       prefix: child(node, "prefix")?.value === true,
       when: compileWhen(child(node, "when")),
+      keepReadOnly: child(node, "keepReadOnly")?.value === true,
       skipDeprecated: child(node, "skipDeprecated")?.value === true,
       rules: itemsOf(child(node, "tools")).map((rule) =>
         compileRule(scope, rule, { flattenBody: child(node, "flattenBody")?.value === true }),

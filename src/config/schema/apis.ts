@@ -392,6 +392,12 @@ const apiSchema: JsonSchema = section(
       "x-default": "no condition",
       examples: ['principal.claims.department != "contractors"'],
     }),
+    keepReadOnly: flag({
+      description:
+        "Leaves what the document calls `readOnly` in the bodies of PUT, for APIs that want the whole resource back.",
+      default: false,
+      examples: [true],
+    }),
     skipDeprecated: flag({
       description: "Makes no tools of deprecated operations, unless a rule names one.",
       default: false,

@@ -2,10 +2,11 @@ import { child, children, formatPointer, isTrue, type Node } from "../node.ts";
 import { isFailure, type References, refOf } from "../reference.ts";
 
 /** The marker of what is left out: a request has nothing that is read-only, an answer nothing write-only. */
-export type Hides = "readOnly" | "writeOnly";
+export type Hides = "readOnly" | "writeOnly" | "nothing";
 
 /** Both readOnly and writeOnly contradicts itself and counts as neither. */
 export function isHidden(property: Node, references: References, hides: Hides): boolean {
+  if (hides === "nothing") return false;
   const other = hides === "readOnly" ? "writeOnly" : "readOnly";
   if (isTrue(property, hides)) return !isTrue(property, other);
   if (refOf(property) === undefined) return false;
