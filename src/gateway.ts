@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { createAdminServer } from "./admin/server.ts";
 import { createKeyStore, noKeyStore, type KeyStore } from "./auth/key-store.ts";
 import { createKeySets } from "./auth/keysets.ts";
+import { createCache } from "./base/cache.ts";
 import { AuthError, ConfigError } from "./base/errors.ts";
 import type { Issue } from "./base/issue.ts";
 import type { Ports } from "./base/ports.ts";
@@ -199,6 +200,9 @@ export async function inspect(options: Omit<GatewayOptions, "writeAudit">): Prom
   return compileSnapshot(loaded, makeLasting(options, keys, deps), options.ports);
 }
 
+/** Proofs of two minutes, at 800 requests a second. */
+const maxReplays = 100_000;
+
 function makeLasting(
   { info, ports, fetch }: Omit<GatewayOptions, "writeAudit">,
   keys: ReadonlyMap<string, MadeKey>,
@@ -208,6 +212,7 @@ function makeLasting(
     recorder,
     fetch,
     keys: createKeySets([], { fetch, store }, ports),
+    replays: createCache(maxReplays, ports.now),
     upstreams: createUpstreams(),
     userAgent: `${info.name}/${info.version}`,
     clientKeys: new Map([...keys].map(([name, { key }]) => [name, key])),

@@ -8,6 +8,7 @@ import {
 import { compileChallenge, type Refusal } from "./auth/challenge.ts";
 import type { KeySets } from "./auth/keysets.ts";
 import { compileAdvertised, compileMetadata, type ResourceMetadata } from "./auth/metadata.ts";
+import type { Replays } from "./auth/proof.ts";
 import { ConfigError, type AuthError } from "./base/errors.ts";
 import type { Issue } from "./base/issue.ts";
 import type { JsonObject } from "./base/json.ts";
@@ -86,6 +87,7 @@ export interface Endpoint {
 /** What outlives a reload; owned by the gateway. */
 export interface Lasting extends Omit<CredentialDeps, "clients" | "offeredScopes" | "issuer"> {
   readonly keys: KeySets;
+  readonly replays: Replays;
   readonly upstreams: Upstreams;
   readonly recorder: Recorder;
   readonly userAgent: string;
@@ -132,7 +134,7 @@ export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports):
       path: endpoint.path,
       resource: endpoint.resource,
       catalog: own,
-      ...compileAuth(config, endpoint, { keys: lasting.keys, introspect, metadata }, ports),
+      ...compileAuth(config, endpoint, { ...lasting, introspect, metadata }, ports),
       road,
       mcp: compileMcp(own, permit, road, lasting.recorder),
     };
@@ -228,7 +230,12 @@ function compileAuth(
 ): Pick<Endpoint, "authenticate" | "refuse"> {
   const metadataUrl = deps.metadata.get(endpoint)?.url ?? "";
   if (auth.mode === "none") {
-    const refuse = compileChallenge({ metadataUrl, scopes: [], advertise: () => [] });
+    const refuse = compileChallenge({
+      metadataUrl,
+      scopes: [],
+      advertise: () => [],
+      dpop: false,
+    });
     return { authenticate: createAnonymous(), refuse };
   }
   return {
@@ -237,6 +244,7 @@ function compileAuth(
       metadataUrl,
       scopes: auth.scopes,
       advertise: compileAdvertised(auth.issuers, endpoint.resource),
+      dpop: auth.dpop !== "off",
     }),
   };
 }

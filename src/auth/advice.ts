@@ -306,7 +306,7 @@ const rules: readonly Rule[] = [
     reason: "sender_constrained",
     code: "sender_constrained",
     cause: "the token is bound to a key or certificate (cnf)",
-    fix: "let the issuer give this client plain bearer tokens",
+    fix: "write dpop: optional, if it is bound to a DPoP key; else let the issuer give this client plain bearer tokens",
   },
   {
     reason: "baseline_scope_missing",

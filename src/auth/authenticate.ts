@@ -6,15 +6,16 @@ import type { Ports } from "../base/ports.ts";
 import type { Principal } from "../base/principal.ts";
 import { Secret } from "../base/secret.ts";
 import type { AuthConfig, EndpointConfig, IssuerConfig } from "../config/config.ts";
-import { checkTokenText, readBearer } from "./bearer.ts";
+import { checkTokenText, readCredential, readProofs, type Credential } from "./bearer.ts";
 import { compilePatterns, compileRequirements } from "./claim.ts";
-import { checkClaims, type ClaimRules, type Subject } from "./claims.ts";
+import { checkClaims, thumbprintIn, type ClaimRules, type Subject } from "./claims.ts";
 import { createIntrospection, type Introspect, type Introspection } from "./introspection.ts";
 import { decodeJws, type Jws } from "./jws.ts";
 import type { VerificationKey } from "./key.ts";
 import type { KeySet } from "./keyset.ts";
 import type { KeySets } from "./keysets.ts";
 import { compileMapping } from "./mapping.ts";
+import { createCheckProof, type Replays } from "./proof.ts";
 import { invalidToken } from "./refusal.ts";
 
 /**
@@ -24,13 +25,13 @@ import { invalidToken } from "./refusal.ts";
  * refuses one in the query string. The principal is frozen; its claims are plain frozen data.
  *
  * @throws AuthError `missing_token`: 401 without `error` (RFC 6750 §3.1); `invalid_request`: 400;
- *   `invalid_token`: 401; `insufficient_scope`: 403, a baseline scope is missing; `access_denied`:
+ *   `invalid_token`, `invalid_dpop_proof`: 401; `insufficient_scope`: 403, a baseline scope is missing; `access_denied`:
  *   403, a claim that the issuer's `require` names is not as it must be;
  *   `temporarily_unavailable`: 503, the issuer's keys have never been read, or it does not answer.
  * @see RFC 9068 §4 (checks), RFC 8707 §2 (audience)
  */
 export interface Authenticate {
-  (rawHeaders: readonly string[], query?: string): Promise<Principal>;
+  (rawHeaders: readonly string[], query?: string, method?: string): Promise<Principal>;
   /**
    * The same at once, for a token verified before: what the hot lane asks first.
    *
@@ -73,6 +74,7 @@ export interface AuthenticateDeps {
   readonly keys: KeySets;
   /** How to ask the others, by issuer. */
   readonly introspect: ReadonlyMap<string, Introspect>;
+  readonly replays: Replays;
 }
 
 export function createAuthenticate(
@@ -82,10 +84,14 @@ export function createAuthenticate(
   ports: Ports,
 ): Authenticate {
   const issuers = new Map(
-    config.issuers.map((issuer) => [issuer.issuer, compileIssuer(issuer, endpoint, deps, ports)]),
+    config.issuers.map((issuer) => [
+      issuer.issuer,
+      compileIssuer(issuer, endpoint, { ...deps, bound: config.dpop !== "off" }, ports),
+    ]),
   );
   const introspecting = [...issuers.values()].filter(({ introspection }) => introspection);
   const isDenied = compileDeny(config.deny);
+  const checkProof = createCheckProof(endpoint.resource, deps.replays, ports);
   const kept = createCache<Verified>(maxKept, ports.now);
   const pending = new Map<string, Promise<Verified>>();
   const required = config.scopes;
@@ -169,19 +175,49 @@ export function createAuthenticate(
     pending.set(tokenHash, flight);
     return flight;
   };
-  const believe = async (token: string): Promise<Principal> => {
-    const tokenHash = hashToken(token);
-    return admit(recall(tokenHash) ?? (await verifyOnce(token, tokenHash)));
+  /** What the token itself asks of the way it is shown. Whether it needs a proof comes back. */
+  const checkScheme = (
+    { principal }: Verified,
+    scheme: Credential["scheme"],
+  ): string | undefined => {
+    const jkt = thumbprintIn(principal.claims);
+    if (jkt === undefined && scheme === "dpop") throw invalidToken("not_bound");
+    if (jkt === undefined && config.dpop === "required") throw invalidToken("dpop_required");
+    // RFC 9449 §7.2: a bound token is no bearer token.
+    if (jkt !== undefined && scheme === "bearer") throw invalidToken("sender_constrained");
+    return jkt;
+  };
+  const find = async (token: string, tokenHash: string): Promise<Verified> =>
+    recall(tokenHash) ?? (await verifyOnce(token, tokenHash));
+  const readHeaders = (rawHeaders: readonly string[], query: string | undefined): Credential => {
+    const credential = readCredential(rawHeaders, query);
+    if (credential.scheme === "dpop" && config.dpop === "off")
+      throw invalidToken("dpop_not_supported");
+    return credential;
   };
 
   return Object.assign(
-    async (rawHeaders: readonly string[], query?: string) => believe(readBearer(rawHeaders, query)),
+    async (rawHeaders: readonly string[], query?: string, method = "POST") => {
+      const { scheme, token } = readHeaders(rawHeaders, query);
+      const tokenHash = hashToken(token);
+      const verified = await find(token, tokenHash);
+      const jkt = checkScheme(verified, scheme);
+      if (jkt !== undefined) await checkProof(readProofs(rawHeaders), { method, tokenHash, jkt });
+      return admit(verified);
+    },
     {
       known(rawHeaders: readonly string[], query?: string) {
-        const verified = recall(hashToken(readBearer(rawHeaders, query)));
-        return verified && admit(verified);
+        const { scheme, token } = readHeaders(rawHeaders, query);
+        const verified = recall(hashToken(token));
+        // A proof takes its time to check.
+        if (verified === undefined || checkScheme(verified, scheme) !== undefined) return undefined;
+        return admit(verified);
       },
-      authenticateToken: async (token: string) => believe(checkTokenText(token)),
+      async authenticateToken(token: string) {
+        const verified = await find(checkTokenText(token), hashToken(token));
+        checkScheme(verified, "bearer");
+        return admit(verified);
+      },
     },
   );
 }
@@ -224,7 +260,7 @@ function compileDeny({
 function compileIssuer(
   config: IssuerConfig,
   { resource, audience: own }: Pick<EndpointConfig, "resource" | "audience">,
-  deps: AuthenticateDeps,
+  deps: AuthenticateDeps & { readonly bound: boolean },
   ports: Ports,
 ): Issuer {
   const { issuer: iss, typ, tenant, exclusive, clockSkewMs, maxLifetimeMs, allowMachine } = config;
@@ -245,6 +281,7 @@ function compileIssuer(
     clockSkewMs,
     maxLifetimeMs,
     mapping: compileMapping(config, resource),
+    bound: deps.bound,
     isMachine: compilePatterns(config.machine),
     allowMachine,
     isEntitled: compileRequirements(config.require),

@@ -7,8 +7,14 @@ const maxTokenBytes = 8 * 1024;
 /** RFC 9110 §11.2. Every character is ASCII, so length in characters is length in bytes. */
 const token68 = /^[A-Za-z0-9\-._~+/]+=*$/;
 
+/** What a request shows of itself. */
+export interface Credential {
+  readonly scheme: "bearer" | "dpop";
+  readonly token: string;
+}
+
 /**
- * The access token of a request (RFC 6750 §2.1).
+ * The access token of a request (RFC 6750 §2.1, RFC 9449 §7.1).
  *
  * @param rawHeaders Node's `rawHeaders`: name, value, name, value. `headers` would hide a second
  *   `Authorization`, of which a proxy in front may have checked the other one.
@@ -16,7 +22,7 @@ const token68 = /^[A-Za-z0-9\-._~+/]+=*$/;
  * @throws AuthError `missing_token` without a bearer token, `invalid_request` when the credential
  *   is ambiguous, `invalid_token` when it cannot be a token.
  */
-export function readBearer(rawHeaders: readonly string[], query?: string): string {
+export function readCredential(rawHeaders: readonly string[], query?: string): Credential {
   let credentials: string | undefined;
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     if (!isAuthorization(rawHeaders[i]!)) continue;
@@ -29,7 +35,15 @@ export function readBearer(rawHeaders: readonly string[], query?: string): strin
     throw new AuthError("missing_token", "token_in_query");
   }
   if (credentials === undefined) throw new AuthError("missing_token", "no_token");
-  return tokenOf(credentials);
+  return credentialOf(credentials);
+}
+
+/** Every `DPoP` header; there must be one. */
+export function readProofs(rawHeaders: readonly string[]): readonly string[] {
+  const proofs: string[] = [];
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2)
+    if (rawHeaders[i]!.toLowerCase() === "dpop") proofs.push(rawHeaders[i + 1]!);
+  return proofs;
 }
 
 /** @throws AuthError `invalid_token` when the text is no `token68` of acceptable size. */
@@ -48,7 +62,7 @@ function namesToken(query: string): boolean {
   return new URLSearchParams(query).has("access_token");
 }
 
-function tokenOf(credentials: string): string {
+function credentialOf(credentials: string): Credential {
   const space = credentials.indexOf(" ");
   const scheme = (space < 0 ? credentials : credentials.slice(0, space)).toLowerCase();
   if (scheme !== "bearer" && scheme !== "dpop")
@@ -57,8 +71,5 @@ function tokenOf(credentials: string): string {
     throw new AuthError("missing_token", "empty_token");
   if (credentials[space + 1] === " ")
     throw new AuthError("invalid_request", "malformed_authorization");
-  const token = checkTokenText(credentials.slice(space + 1));
-  // Proofs (RFC 9449) are not checked, so nothing presented as bound may pass as a bearer token.
-  if (scheme === "dpop") throw invalidToken("dpop_not_supported");
-  return token;
+  return { scheme, token: checkTokenText(credentials.slice(space + 1)) };
 }

@@ -1,12 +1,13 @@
 import type { AuthError } from "../base/errors.ts";
 import type { AdvertiseScopes } from "./metadata.ts";
+import { proofAlgorithms } from "./proof.ts";
 import { describeReason } from "./refusal.ts";
 
 /** The whole HTTP answer to a caller who is not believed. */
 export interface Refusal {
   readonly status: number;
   /** Lower-case names. */
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string | string[]>>;
   /** JSON: `error` and `error_description`. */
   readonly body: string;
 }
@@ -17,6 +18,8 @@ interface Challenged {
   readonly metadataUrl: string;
   readonly scopes: readonly string[];
   readonly advertise: AdvertiseScopes;
+  /** A second challenge names the scheme `DPoP`; in a header of its own, because clients read only the first scheme of one. */
+  readonly dpop: boolean;
 }
 
 /**
@@ -30,14 +33,16 @@ interface Challenged {
 export function compileChallenge(endpoint: Challenged): (error: AuthError) => Refusal {
   return (error) => {
     const description = describeReason(error.reason);
-    const headers: Record<string, string> = {
+    const headers: Record<string, string | string[]> = {
       "content-type": "application/json",
       "cache-control": "no-store",
     };
     if (error.code === "temporarily_unavailable") headers["retry-after"] = retryAfterS;
     // No token would change it, and a challenge would make clients ask for one again and again.
     else if (error.code !== "access_denied")
-      headers["www-authenticate"] = challenge(error, description, endpoint);
+      headers["www-authenticate"] = endpoint.dpop
+        ? [challenge(error, description, endpoint), dpopChallenge(error)]
+        : challenge(error, description, endpoint);
     const body = JSON.stringify({ error: error.code, error_description: description });
     return { status: error.status, headers, body };
   };
@@ -45,13 +50,20 @@ export function compileChallenge(endpoint: Challenged): (error: AuthError) => Re
 
 function challenge({ code, scopes }: AuthError, description: string, endpoint: Challenged): string {
   const params: [string, string][] = [];
-  if (code !== "missing_token") params.push(["error", code]);
-  if (code === "invalid_token" || code === "invalid_request")
+  const bearerCode = code === "invalid_dpop_proof" ? "invalid_token" : code;
+  if (code !== "missing_token") params.push(["error", bearerCode]);
+  if (bearerCode === "invalid_token" || code === "invalid_request")
     params.push(["error_description", description]);
   params.push(["resource_metadata", endpoint.metadataUrl]);
   const needed = endpoint.advertise([...new Set([...endpoint.scopes, ...scopes])]);
   if (needed.length > 0 && code !== "invalid_request") params.push(["scope", needed.join(" ")]);
   return `Bearer ${params.map(([name, value]) => `${name}="${quoted(value)}"`).join(", ")}`;
+}
+
+/** RFC 9449 §7.1. */
+function dpopChallenge({ code }: AuthError): string {
+  const error = code === "missing_token" ? "" : `error="${code}", `;
+  return `DPoP ${error}algs="${proofAlgorithms.join(" ")}"`;
 }
 
 /** RFC 9110 §5.6.4, and nothing that could end the header. */

@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from "../base/json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
 import type { IssuerConfig } from "../config/config.ts";
 import { AuthError } from "../base/errors.ts";
 import type { ClaimRule } from "./claim.ts";
@@ -19,6 +19,8 @@ export interface ClaimRules {
   readonly clockSkewMs: number;
   readonly maxLifetimeMs: number;
   readonly mapping: Mapping;
+  /** Whether tokens may be bound to a key, whose possession is then proven on each request. */
+  readonly bound: boolean;
   readonly isMachine: ClaimRule;
   readonly allowMachine: boolean;
   /** Further claims, whose absence is no fault of the token but of its holder. */
@@ -56,7 +58,8 @@ export function checkClaims(jws: Jws, rules: ClaimRules, nowMs: number): Subject
     throw invalidToken("machine_token");
   const scopes = rules.mapping.scopes(claims);
   // Bound to a key or certificate (RFC 7800) that nobody asks for here: stolen, it would be as good.
-  if (claims["cnf"] !== undefined) throw invalidToken("sender_constrained");
+  if (claims["cnf"] !== undefined && !(rules.bound && thumbprintIn(claims)))
+    throw invalidToken("sender_constrained");
   if (!rules.isEntitled(claims)) throw new AuthError("access_denied", "claim_rule");
   const { name, roles } = rules.mapping;
   return {
@@ -67,6 +70,13 @@ export function checkClaims(jws: Jws, rules: ClaimRules, nowMs: number): Subject
     roles: Object.freeze([...roles(claims)]),
     expiresAt,
   };
+}
+
+/** The key that a token is bound to (RFC 9449 §6.1), if it is bound to a key and nothing else. */
+export function thumbprintIn({ cnf }: JsonObject): string | undefined {
+  if (!isJsonObject(cnf) || Object.keys(cnf).length !== 1) return undefined;
+  const { jkt } = cnf;
+  return typeof jkt === "string" && jkt !== "" ? jkt : undefined;
 }
 
 /** Header types of tokens that are signed by the same keys and are not access tokens. */

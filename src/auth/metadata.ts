@@ -1,4 +1,5 @@
 import type { AuthConfig, EndpointConfig, IssuerConfig } from "../config/config.ts";
+import { proofAlgorithms } from "./proof.ts";
 
 /** RFC 9728 metadata of one endpoint, ready to be served. */
 export interface ResourceMetadata {
@@ -29,6 +30,8 @@ export function compileMetadata(
     authorization_servers: config.issuers.map(({ issuer }) => issuer),
     scopes_supported: compileAdvertised(config.issuers, resource)(config.scopes),
     bearer_methods_supported: ["header"],
+    ...(config.dpop === "off" ? {} : { dpop_signing_alg_values_supported: proofAlgorithms }),
+    ...(config.dpop === "required" ? { dpop_bound_access_tokens_required: true } : {}),
     resource_name: "Tollgate",
   });
   const paths = only && path !== wellKnown ? [path, wellKnown] : [path];

@@ -25,6 +25,7 @@ export function describeIssue(issue: Issue): string {
 export type AuthCode =
   | "missing_token"
   | "invalid_token"
+  | "invalid_dpop_proof"
   | "invalid_request"
   | "insufficient_scope"
   | "access_denied"
@@ -33,6 +34,7 @@ export type AuthCode =
 const authStatus = {
   missing_token: 401,
   invalid_token: 401,
+  invalid_dpop_proof: 401,
   invalid_request: 400,
   insufficient_scope: 403,
   access_denied: 403,

@@ -64,6 +64,8 @@ export type AuthConfig =
       /** Absolute path of the directory that keeps issuers' keys for the next start. */
       readonly keysDir: string;
       readonly deny: DenyConfig;
+      /** Proof of possession (RFC 9449) of tokens that are bound to a key. */
+      readonly dpop: "off" | "optional" | "required";
       readonly issuers: readonly IssuerConfig[];
     };
 

@@ -258,9 +258,12 @@ function serveMcp(app: FastifyInstance, parts: McpParts, ports: Ports): void {
       const known = authenticate.known(request.raw.rawHeaders, query);
       if (known) proceed(known);
       else {
-        authenticate(request.raw.rawHeaders, query).then(proceed, (error: unknown) => {
-          refuse(error, request, reply);
-        });
+        authenticate(request.raw.rawHeaders, query, request.method).then(
+          proceed,
+          (error: unknown) => {
+            refuse(error, request, reply);
+          },
+        );
       }
     } catch (error) {
       refuse(error, request, reply);
@@ -307,7 +310,7 @@ function answerPreflight(reply: FastifyReply): void {
     .headers({
       "access-control-allow-methods": "POST",
       "access-control-allow-headers":
-        "authorization, content-type, mcp-protocol-version, mcp-method, mcp-name",
+        "authorization, dpop, content-type, mcp-protocol-version, mcp-method, mcp-name",
       "access-control-max-age": "600",
     })
     .code(204)

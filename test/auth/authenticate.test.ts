@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { createCache } from "../../src/base/cache.ts";
 import { expect, test } from "vitest";
 import { AuthError } from "../../src/base/errors.ts";
 import { anonymous, createAnonymous } from "../../src/auth/anonymous.ts";
@@ -165,7 +166,12 @@ test("an issuer without a key set is a mistake of the wiring", async () => {
   const { keys, world } = await createGate();
   const config = oauth(issuerConfig("https://other.test"));
   expect(() =>
-    createAuthenticate(config, endpoint, { keys, introspect: new Map() }, world),
+    createAuthenticate(
+      config,
+      endpoint,
+      { keys, introspect: new Map(), replays: createCache<true>(1_000, () => 0) },
+      world,
+    ),
   ).toThrow(TypeError);
 });
 

@@ -10,6 +10,7 @@ const refuse = compileChallenge({
   metadataUrl,
   scopes: ["mcp:tools", "offline_access"],
   advertise,
+  dpop: false,
 });
 const from = `resource_metadata="${metadataUrl}"`;
 
@@ -79,7 +80,7 @@ test("while keys are missing the client shall wait, not log in again", () => {
 });
 
 test("without scopes the challenge has no scope", () => {
-  const { headers } = compileChallenge({ metadataUrl, scopes: [], advertise })(
+  const { headers } = compileChallenge({ metadataUrl, scopes: [], advertise, dpop: false })(
     new AuthError("missing_token", "no_token"),
   );
   expect(headers["www-authenticate"]).toBe(`Bearer ${from}`);
@@ -90,6 +91,7 @@ test("nothing configured can break out of the header", () => {
     metadataUrl,
     scopes: ['a"b\\c', "d\r\nX: 1"],
     advertise,
+    dpop: false,
   })(new AuthError("missing_token", "no_token"));
   expect(headers["www-authenticate"]).toBe(`Bearer ${from}, scope="a\\"b\\\\c d??X: 1"`);
 });
@@ -132,6 +134,7 @@ test("scopes are advertised in full where the issuer wants them so", () => {
     metadataUrl,
     scopes: ["mcp.read"],
     advertise: compileAdvertised([entra], resource),
+    dpop: false,
   })(new AuthError("insufficient_scope", "tool_scope_missing", { scopes: ["mcp.write"] }));
   expect(headers["www-authenticate"]).toContain(
     `scope="${resource}/mcp.read ${resource}/mcp.write"`,

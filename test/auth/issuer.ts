@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { CompactSign, exportJWK, generateKeyPair, type CryptoKey, type JWK } from "jose";
 import { onTestFinished } from "vitest";
+import { createCache } from "../../src/base/cache.ts";
 import type { JsonObject } from "../../src/base/json.ts";
 import type { Ports } from "../../src/base/ports.ts";
 import type { AuthConfig, EndpointConfig, IssuerConfig } from "../../src/config/config.ts";
@@ -158,6 +159,7 @@ export function oauth(...issuers: readonly IssuerConfig[]): AuthConfig & { mode:
     scopes: ["mcp:tools"],
     stepUp: true,
     keysDir: "",
+    dpop: "off",
     deny: { jti: [], sub: [], clients: [] },
     issuers,
   };
@@ -181,7 +183,12 @@ export async function createGate(
   const issuer = await createIssuer(world);
   const config = oauth(issuerConfig(issuer.url, change));
   const keys = createKeySets(config.issuers, { fetch: globalThis.fetch, store: noKeyStore }, world);
-  const authenticate = createAuthenticate(config, at, { keys, introspect: new Map() }, world);
+  const authenticate = createAuthenticate(
+    config,
+    at,
+    { keys, introspect: new Map(), replays: createCache<true>(1_000, () => 0) },
+    world,
+  );
   return { world, issuer, keys, authenticate, present: presenter(authenticate) };
 }
 

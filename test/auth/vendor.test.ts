@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createCache } from "../../src/base/cache.ts";
 import { expect, onTestFinished, test } from "vitest";
 import { createAuthenticate } from "../../src/auth/authenticate.ts";
 import { noKeyStore } from "../../src/auth/key-store.ts";
@@ -190,7 +191,7 @@ apis: {a: {spec: a.yaml, credential: none, tools: [{match: {tags: [t]}}]}}
   const authenticate = createAuthenticate(
     auth,
     endpoint,
-    { keys: sets, introspect: new Map() },
+    { keys: sets, introspect: new Map(), replays: createCache<true>(1_000, () => 0) },
     world,
   );
   const now = world.ms / 1000;

@@ -30,6 +30,7 @@ test("the shortest file gets every default", async () => {
       scopes: [],
       stepUp: true,
       keysDir: join(directory, "var/keys"),
+      dpop: "off",
       deny: { jti: [], sub: [], clients: [] },
       issuers: [
         {
@@ -248,6 +249,7 @@ test("an issuer takes every key", async () => {
     scopes: ["mcp:tools"],
     stepUp: true,
     keysDir: expect.stringMatching(/\/var\/keys$/),
+    dpop: "off",
     deny: { jti: [], sub: [], clients: [] },
     issuers: [
       {

@@ -60,6 +60,7 @@ export const codes: Readonly<Record<string, readonly string[]>> = {
   ],
   "Why a caller is not believed": [
     ...unionOf("auth/refusal.ts", "TokenReason"),
+    ...unionOf("auth/proof.ts", "ProofReason"),
     ...matches(/new AuthError\(\s*"[a-z_]+",\s*"([a-z0-9_]+)"/g),
   ],
   "Tool calls": unionOf("base/errors.ts", "CallCode"),

@@ -28,6 +28,8 @@ import { isLoopback } from "../units.ts";
 import { endpointRules, issuerRules } from "../url.ts";
 import { checkUrl, durationOf, type Scope } from "./scope.ts";
 
+type OAuth = Extract<AuthConfig, { readonly mode: "oauth" }>;
+
 export function compileAuth(
   scope: Scope,
   { server, clients }: { readonly server: ServerConfig; readonly clients: Clients },
@@ -49,6 +51,7 @@ export function compileAuth(
     scopes: textsOf(child(auth, "scopes")),
     stepUp: child(auth, "stepUp")?.value !== false,
     keysDir: resolve(scope.directory, textOf(child(auth, "keysDir")) ?? ""),
+    dpop: (textOf(child(auth, "dpop")) ?? "off") as OAuth["dpop"],
     deny: {
       jti: textsOf(child(child(auth, "deny"), "jti")),
       sub: textsOf(child(child(auth, "deny"), "sub")),
@@ -64,7 +67,7 @@ function withoutTokens(
   auth: YamlNode | undefined,
   server: ServerConfig,
 ): AuthConfig {
-  for (const key of ["scopes", "stepUp", "keysDir", "deny", "issuers"]) {
+  for (const key of ["scopes", "stepUp", "keysDir", "dpop", "deny", "issuers"]) {
     const node = writtenChild(auth, key);
     if (node === undefined) continue;
     const message = `auth.${key} has no meaning with mode: none`;

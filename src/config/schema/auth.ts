@@ -430,6 +430,15 @@ export const authSchema: JsonSchema = section(
       default: true,
       examples: [false],
     }),
+    dpop: choice(
+      {
+        description:
+          "Tokens that are bound to a key, whose possession is proven on each request (RFC 9449). `off`: they are refused; `required`: all others are.",
+        default: "off",
+        examples: ["optional"],
+      },
+      ["off", "optional", "required"],
+    ),
     deny: section(
       {
         description:
