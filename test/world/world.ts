@@ -1,5 +1,5 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer, type AddressInfo } from "node:net";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished } from "vitest";
@@ -197,11 +197,22 @@ function indent(text: string, by: number): string {
     .join("\n");
 }
 
+/** Below the ports that the system gives to outgoing connections, and apart for each worker. */
+const portsPerWorker = 2_500;
+const firstPort = 10_000 + (Number(process.env["VITEST_POOL_ID"] ?? 0) % 8) * portsPerWorker;
+let nextPort = Math.floor(Math.random() * portsPerWorker);
+
 /** A port that nobody listens on: the configuration must name it before the listener has one. */
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (;;) {
+    const port = firstPort + (nextPort++ % portsPerWorker);
+    const server = createServer();
+    const free = await new Promise<boolean>((resolve) => {
+      server.once("error", () => resolve(false));
+      server.listen(port, "127.0.0.1", () => resolve(true));
+    });
+    if (!free) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
 }
