@@ -41,7 +41,8 @@ test("numbers that fit are numbers", () => {
 
 test("any JSON text with any integers comes out as it went in", () => {
   const integer = fc.bigInt({ min: -(10n ** 30n), max: 10n ** 30n });
-  const word = fc.string().filter((text) => !text.startsWith("@"));
+  // The sign of the numbers below, which must not be found inside a text.
+  const word = fc.string().filter((text) => !text.includes("@"));
   const leaf = fc.oneof(integer, word, fc.boolean(), fc.constant(null));
   const { tree } = fc.letrec((tie) => ({
     tree: fc.oneof(
