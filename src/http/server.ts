@@ -67,6 +67,13 @@ export interface HttpServer {
   readonly close: () => Promise<void>;
 }
 
+declare module "fastify" {
+  interface FastifyRequest {
+    /** Who sent it, once that is believed. */
+    principal: Principal | undefined;
+  }
+}
+
 /** Node looks for slow requests this often; its default would give them half a minute more. */
 const slowCheckMs = 5_000;
 const idleSweepMs = 50;
@@ -86,9 +93,9 @@ export function createHttpServer(parts: HttpParts, ports: Ports): HttpServer {
     },
     exposeHeadRoutes: false,
   });
-  const principals = new WeakMap<FastifyRequest, Principal>();
+  app.decorateRequest("principal");
   const reject = (request: FastifyRequest, reason: string): void => {
-    const principal = principals.get(request);
+    const { principal } = request;
     const client = clientOf(request.raw, null);
     parts.onRefused({ event: "request.reject", reason, principal, client });
   };
@@ -133,7 +140,7 @@ export function createHttpServer(parts: HttpParts, ports: Ports): HttpServer {
       if (found === undefined) throw new TypeError(`no endpoint ${path}`);
       return found;
     };
-    serveMcp(app, { ...parts, principals, reject, path, post, endpoint }, ports);
+    serveMcp(app, { ...parts, reject, path, post, endpoint }, ports);
   }
   return {
     async listen() {
@@ -206,7 +213,6 @@ function serveMetadata(app: FastifyInstance, { service }: HttpParts): void {
 }
 
 interface McpParts extends HttpParts {
-  readonly principals: WeakMap<FastifyRequest, Principal>;
   readonly reject: (request: FastifyRequest, reason: string) => void;
   readonly path: string;
   readonly post: (exchange: McpExchange) => Promise<void>;
@@ -215,7 +221,7 @@ interface McpParts extends HttpParts {
 }
 
 function serveMcp(app: FastifyInstance, parts: McpParts, ports: Ports): void {
-  const { principals, reject } = parts;
+  const { reject } = parts;
 
   const refuse = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     if (!(error instanceof AuthError)) {
@@ -246,7 +252,7 @@ function serveMcp(app: FastifyInstance, parts: McpParts, ports: Ports): void {
     }
     const proceed = (principal: Principal): void => {
       parts.onBelieved();
-      principals.set(request, principal);
+      request.principal = principal;
       if (request.method === "POST") done();
       else {
         reject(request, "method_not_allowed");
@@ -271,9 +277,8 @@ function serveMcp(app: FastifyInstance, parts: McpParts, ports: Ports): void {
   };
 
   app.all(parts.path, { onRequest }, (request, reply) => {
-    const principal = principals.get(request);
+    const { body, principal } = request;
     if (principal === undefined) throw new TypeError("a request that nobody authenticated");
-    const { body } = request;
     if (body === undefined || body === null) {
       reject(request, "invalid_json");
       const error =
