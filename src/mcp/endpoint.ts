@@ -49,7 +49,7 @@ export function createMcpEndpoint(
 ): McpEndpoint {
   const hotLane = createHotLane(settings.info, ports);
   let loading: Promise<SdkLane> | undefined;
-  // A third of the start, and most requests never need it.
+  // Slow to load, and most requests never need it.
   const sdkLane = (): Promise<SdkLane> => {
     loading ??= import("./sdk-lane.ts").then(({ createSdkLane }) =>
       createSdkLane(service, settings, ports),
