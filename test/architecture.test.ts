@@ -160,7 +160,7 @@ test.each([
   { path: "config/a.ts", text: 'import { b } from "../base/b.ts";' },
   { path: "config/a.ts", text: 'import { b } from "./compile/b.ts";' },
   { path: "config/compile/a.ts", text: 'import { b } from "../b.ts";' },
-  { path: "gateway.ts", text: 'import { b } from "./snapshot.ts";' },
+  { path: "gateway.ts", text: 'import { b } from "./gateway/snapshot.ts";' },
   { path: "gateway.ts", text: 'const b = await import("./broker/b.ts");' },
   { path: "tools/a.ts", text: 'import { createHash } from "node:crypto";' },
   { path: "base/a.ts", text: '// comes from "fastify"\nexport const a = "import me from \'x\'";' },

@@ -6,7 +6,7 @@ import { parseJsonBody } from "../../src/http/json-body.ts";
 import { createEncoder } from "../../src/mcp/encode.ts";
 import { acceptRequest } from "../../src/mcp/envelope.ts";
 import { compilePermit } from "../../src/policy/permit.ts";
-import type { Endpoint, Snapshot } from "../../src/snapshot.ts";
+import type { Endpoint, Snapshot } from "../../src/gateway/snapshot.ts";
 import type { Tool } from "../../src/tools/tool.ts";
 import { collectValues } from "../../src/tools/values.ts";
 import { compileReply, replyLimitsOf } from "../../src/upstream/map-reply.ts";

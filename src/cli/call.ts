@@ -4,7 +4,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
 import type { Principal } from "../base/principal.ts";
 import { anonymous } from "../auth/anonymous.ts";
 import { createGateway, inspect } from "../gateway.ts";
-import type { Endpoint, Snapshot } from "../snapshot.ts";
+import type { Endpoint, Snapshot } from "../gateway/snapshot.ts";
 import { maskCredential } from "../upstream/masked-credential.ts";
 import { showRequest, type ShownRequest } from "../upstream/shown-request.ts";
 import { allowed, explainCall, formatExplanation, type Verdict } from "./explain.ts";

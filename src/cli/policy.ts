@@ -1,7 +1,7 @@
 import type { Principal } from "../base/principal.ts";
 import { readPolicyCases, type PolicyCase } from "../config/policy-cases.ts";
 import { inspect } from "../gateway.ts";
-import type { Snapshot } from "../snapshot.ts";
+import type { Snapshot } from "../gateway/snapshot.ts";
 import { exitCodes, printLine, type ExitCode, type Io } from "./io.ts";
 import { gatewayOptions, quietPorts } from "./setup.ts";
 

@@ -3,7 +3,7 @@ import { describeIssue } from "../base/errors.ts";
 import type { Ports } from "../base/ports.ts";
 import type { Principal } from "../base/principal.ts";
 import { createGateway, type Gateway, type ReloadReport } from "../gateway.ts";
-import type { Endpoint, Snapshot } from "../snapshot.ts";
+import type { Endpoint, Snapshot } from "../gateway/snapshot.ts";
 import { readServerInfo } from "./info.ts";
 import { exitCodes, type ExitCode, type Io } from "./io.ts";
 import { createPorts, gatewayOptions, writerOf } from "./setup.ts";

@@ -1,7 +1,7 @@
 import { formatPosition } from "../base/issue.ts";
 import { nearest } from "../base/nearest.ts";
 import { inspect } from "../gateway.ts";
-import type { Snapshot } from "../snapshot.ts";
+import type { Snapshot } from "../gateway/snapshot.ts";
 import { estimateTokens } from "../tools/tokens.ts";
 import type { Place, Tool } from "../tools/tool.ts";
 import { exitCodes, formatTable, printLine, type ExitCode, type Io } from "./io.ts";

@@ -2,7 +2,7 @@ import { ConfigError } from "../base/errors.ts";
 import type { Issue } from "../base/issue.ts";
 import { documentSource, inspect } from "../gateway.ts";
 import { lintDocument } from "../openapi/lint.ts";
-import type { DocumentReport, Snapshot } from "../snapshot.ts";
+import type { DocumentReport, Snapshot } from "../gateway/snapshot.ts";
 import { formatFindings, nearPath, type Finding, type FindingFormat } from "./findings.ts";
 import { exitCodes, printLine, type ExitCode, type Io } from "./io.ts";
 import { gatewayOptions, quietPorts } from "./setup.ts";

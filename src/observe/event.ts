@@ -77,3 +77,12 @@ export interface Note {
   /** Members of the record that only this event has. */
   readonly detail: JsonObject | undefined;
 }
+
+/** What a note says that no request led to. */
+export const nobody = {
+  principal: undefined,
+  transport: undefined,
+  client: undefined,
+  requestId: undefined,
+  detail: undefined,
+} as const;

@@ -22,8 +22,6 @@ const floors: readonly (readonly string[])[] = [
 /** The files at the root of `src/` and the room they make up. */
 const rootFiles: Readonly<Record<string, string>> = {
   "gateway.ts": "gateway",
-  "snapshot.ts": "gateway",
-  "watch.ts": "gateway",
   "index.ts": "index",
 };
 

@@ -1,0 +1,71 @@
+import { type KeyStore, noKeyStore } from "../auth/key-store.ts";
+import { createKeySets, type KeySets } from "../auth/keysets.ts";
+import type { Replays } from "../auth/proof.ts";
+import { createCache } from "../base/cache.ts";
+import type { Ports } from "../base/ports.ts";
+import type { ServerInfo } from "../mcp/service.ts";
+import type { Recorder } from "../observe/recorder.ts";
+import type { CredentialDeps } from "../upstream/credential.ts";
+import { createIssuerMetadata } from "../upstream/issuer-metadata.ts";
+import { createUpstreams, type Upstreams } from "../upstream/send.ts";
+import { createSigningKeys } from "../upstream/signing-keys.ts";
+import { createFetchAs } from "../upstream/tls-fetch.ts";
+import { createTokenCache } from "../upstream/token-cache.ts";
+import type { MadeKey } from "./embedded-broker.ts";
+
+/** What outlives a reload; owned by the gateway. */
+export interface Lasting extends Omit<CredentialDeps, "clients" | "offeredScopes" | "issuer"> {
+  readonly keys: KeySets;
+  readonly replays: Replays;
+  readonly upstreams: Upstreams;
+  readonly recorder: Recorder;
+  readonly userAgent: string;
+}
+
+/** Where a gateway meets the world beside its own listeners. */
+export interface Surroundings {
+  readonly info: ServerInfo;
+  readonly ports: Ports;
+  /** For authorization servers: discovery, keys and tokens. APIs are reached through their own pools. */
+  readonly fetch: typeof fetch;
+}
+
+/** Proofs of two minutes, at 800 requests a second. */
+const maxReplays = 100_000;
+
+export function createLasting(
+  { info, ports, fetch }: Surroundings,
+  keys: ReadonlyMap<string, MadeKey>,
+  { recorder, store }: { readonly recorder: Recorder; readonly store: KeyStore },
+): Lasting {
+  return {
+    recorder,
+    fetch,
+    keys: createKeySets([], { fetch, store }, ports),
+    replays: createCache(maxReplays, ports.now),
+    upstreams: createUpstreams(),
+    userAgent: `${info.name}/${info.version}`,
+    clientKeys: new Map([...keys].map(([name, { key }]) => [name, key])),
+    tokens: createTokenCache(ports),
+    metadata: createIssuerMetadata(fetch, ports),
+    fetchAs: createFetchAs(undefined),
+    signingKeys: createSigningKeys(ports.now),
+  };
+}
+
+/** For verbs that only look. */
+export function createUnrecorded(
+  surroundings: Surroundings,
+  keys: ReadonlyMap<string, MadeKey>,
+): Lasting {
+  return createLasting(surroundings, keys, { recorder: recordNothing, store: noKeyStore });
+}
+
+const recordNothing: Recorder = {
+  enter: () => {},
+  believed: () => {},
+  intend: () => ({ id: "", written: true }),
+  call: () => true,
+  note: () => {},
+  problem: () => undefined,
+};

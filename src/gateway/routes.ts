@@ -1,0 +1,152 @@
+import type { Issue } from "../base/issue.ts";
+import type { Ports } from "../base/ports.ts";
+import type { RoadParts, Route } from "../call/road.ts";
+import type { ApiConfig, Config } from "../config/config.ts";
+import { createConcurrencyLimit, type Enter } from "../limits/concurrency.ts";
+import { describeTool, isUnsafe } from "../observe/text.ts";
+import type { Servers } from "../openapi/operation.ts";
+import type { Catalog } from "../tools/catalog.ts";
+import type { Tool } from "../tools/tool.ts";
+import type { BaseUrl } from "../upstream/base-url.ts";
+import { createCredential } from "../upstream/credential.ts";
+import { checkServers, compileLocate } from "../upstream/locate.ts";
+import { compileReply, replyLimitsOf } from "../upstream/map-reply.ts";
+import { compilePages } from "../upstream/pages.ts";
+import { followRedirects } from "../upstream/redirect.ts";
+import { replyShapeOf } from "../upstream/reply-shape.ts";
+import { compileRequest } from "../upstream/request.ts";
+import { compileReshape } from "../upstream/reshape.ts";
+import type { Send, SendLimits, Upstreams } from "../upstream/send.ts";
+import type { SigningKeys } from "../upstream/signing-keys.ts";
+import { collect } from "./collect.ts";
+import type { Lasting } from "./lasting.ts";
+import type { Loaded } from "./snapshot.ts";
+
+export interface Draft extends Loaded {
+  readonly catalog: Catalog;
+  readonly issues: Issue[];
+  readonly generation: string;
+  readonly signingKeys: SigningKeys;
+}
+
+/** With more tools than this, metrics name their API instead. */
+const maxLabelled = 1_000;
+
+const noServers: Servers = { scope: "document", list: [] };
+
+export function compileRoutes(
+  { config, documents, catalog, issues, generation, signingKeys }: Draft,
+  lasting: Lasting,
+  ports: Ports,
+): RoadParts["routes"] {
+  const plans = new Map<Tool, () => Route>();
+  const routes = new Map<Tool, Route>();
+  const deps = {
+    ...lasting,
+    signingKeys,
+    clients: config.clients,
+    issuer: config.server.url,
+    offeredScopes: offeredScopesOf(config),
+  };
+  for (const api of config.apis) {
+    const tools = [...catalog.tools.values()].filter((tool) => tool.api === api.id);
+    const credential = collect(issues, () => createCredential(api, deps, ports));
+    if (credential === undefined) continue;
+    const servers = documents.get(api.id)?.servers ?? noServers;
+    issues.push(...checkServers(api, servers));
+    const locate = compileLocate(api, servers);
+    const enter: Enter = createConcurrencyLimit(config.limits.maxConcurrentCalls);
+    const limits = { timeoutMs: api.timeoutMs, maxBytes: config.limits.maxResponseBytes };
+    for (const tool of tools) {
+      const base = locate(tool.operation);
+      collect(issues, () => compileReshape(tool.response));
+      if (isFinding(base)) {
+        tell(issues, base);
+        continue;
+      }
+      plans.set(tool, () => ({
+        enter,
+        credential: credential(tool),
+        limits,
+        origin: base.origin,
+        build: compileRequest(tool, {
+          basePath: base.basePath,
+          userAgent: lasting.userAgent,
+          deepLists: api.deepObjectArrays,
+        }),
+        send: compileSend(api, base.origin, lasting.upstreams, ports),
+        ...compileReading(tool, limits, ports),
+        text: describeTool(tool, api.credential, {
+          generation,
+          labels: {
+            tool: catalog.tools.size > maxLabelled ? tool.api : tool.name,
+            method: tool.operation.method,
+            address: new URL(base.origin).host,
+          },
+        }),
+        unsafe: isUnsafe(tool),
+        needsAudit: needsAudit(config, tool),
+      }));
+    }
+  }
+  return {
+    // Made at the first call: of a thousand tools most are never called.
+    get(tool) {
+      const known = routes.get(tool);
+      if (known !== undefined) return known;
+      const route = plans.get(tool)?.();
+      if (route !== undefined) routes.set(tool, route);
+      return route;
+    },
+  };
+}
+
+/** Every scope that a challenge or the metadata may name. */
+function offeredScopesOf({ auth, apis }: Config): ReadonlySet<string> {
+  const baseline = auth.mode === "oauth" ? auth.scopes : [];
+  const rules = apis.flatMap((api) => api.rules.flatMap(({ scopes }) => scopes));
+  return new Set([...baseline, ...rules]);
+}
+
+function compileSend(
+  { redirects }: ApiConfig,
+  origin: string,
+  { to }: Upstreams,
+  { now }: Ports,
+): Send {
+  const send = to(origin);
+  return redirects === undefined
+    ? send
+    : followRedirects(send, { origin, allowedHosts: redirects.allowedHosts, to }, now);
+}
+
+/** How the answers of a tool are read. */
+function compileReading(
+  tool: Tool,
+  { maxBytes }: SendLimits,
+  ports: Ports,
+): Pick<Route, "joinPages" | "mapReply"> {
+  const shape = replyShapeOf(tool);
+  const { findNext, method } = shape;
+  const { maxPages } = tool.response;
+  const joins = maxPages > 1 && (method === "GET" || method === "QUERY");
+  return {
+    joinPages: joins && findNext ? compilePages(findNext, { maxPages, maxBytes }) : undefined,
+    mapReply: compileReply(shape, replyLimitsOf(tool.response), ports),
+  };
+}
+
+function isFinding(found: BaseUrl | Issue): found is Issue {
+  return "severity" in found;
+}
+
+/** One finding says it for all tools that have the same. */
+function tell(issues: Issue[], finding: Issue): void {
+  const { code, position } = finding;
+  if (!issues.some((told) => told.code === code && told.position === position))
+    issues.push(finding);
+}
+
+function needsAudit({ audit }: Config, tool: Tool): boolean {
+  return audit.onFailure === "deny" || (audit.onFailure === "deny-unsafe" && isUnsafe(tool));
+}
