@@ -62,9 +62,15 @@ export interface Note {
   readonly event:
     | "auth.deny"
     | "policy.deny"
+    | "rate.deny"
     | "request.reject"
     | "tool.list"
+    | "token.exchange"
     | "config.reload"
+    /** Somebody used the operator's listener to change something. */
+    | "admin.action"
+    /** The embedded authorization server did something: `detail.broker.action` says what. */
+    | "broker.action"
     | "server.start"
     | "server.stop"
     | "audit.gap";

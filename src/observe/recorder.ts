@@ -62,6 +62,11 @@ export function createRecorder(audit: Audit, registry: Registry): Recorder {
     help: "Calls that were refused because there were too many.",
     labels: ["reason"],
   });
+  const rateLimited = registry.counter({
+    name: "tollgate_rate_limited_total",
+    help: "Calls and requests that a rate limit refused.",
+    labels: ["limit"],
+  });
   const rejected = registry.counter({
     name: "tollgate_requests_rejected_total",
     help: "Requests that HTTP or MCP refused.",
@@ -131,6 +136,8 @@ export function createRecorder(audit: Audit, registry: Registry): Recorder {
   };
   const countNote = ({ event, outcome, reason = "", detail }: Note): void => {
     const count = Number(detail?.["count"] ?? 1);
+    if (outcome === "shed") shed.add([reason], count);
+    if (event === "rate.deny") rateLimited.add([reason], count);
     if (event === "auth.deny") authn.add(["refused", reason], count);
     if (event === "request.reject") rejected.add([reason], count);
     if (event === "config.reload") reloads.add([outcome]);
@@ -154,6 +161,7 @@ export function createRecorder(audit: Audit, registry: Registry): Recorder {
       if (end.event === "policy.deny") authz.add(["deny", end.reason ?? ""]);
       else allowed.value++;
       if (end.outcome === "shed") shed.add([end.reason ?? ""]);
+      if (end.event === "rate.deny") rateLimited.add([end.reason ?? ""]);
       return audit.call(call, end, trace);
     },
     note(note) {
