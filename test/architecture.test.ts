@@ -1,12 +1,26 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { findViolations, homes, importsOf } from "./architecture/borders.ts";
+import { findCircles, findViolations, homes, importsOf } from "./architecture/borders.ts";
 import { readSources } from "./architecture/sources.ts";
 
 const sources = readSources();
 
 test("imports go down the floors, and every package stays in its home", () => {
   expect(findViolations(sources)).toEqual([]);
+});
+
+test("no files import each other in a circle", () => {
+  expect(findCircles(sources)).toEqual([]);
+});
+
+test("a circle is found, also by way of a third file and of types", () => {
+  const files = [
+    { path: "auth/a.ts", text: 'import { b } from "./b.ts";' },
+    { path: "auth/b.ts", text: 'import type { C } from "./c.ts";' },
+    { path: "auth/c.ts", text: 'import { a } from "./a.ts";' },
+    { path: "auth/d.ts", text: 'import { a } from "./a.ts";' },
+  ];
+  expect(findCircles(files)).toEqual(["auth/a.ts, auth/b.ts, auth/c.ts"]);
 });
 
 test("no import escapes the reader", () => {

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import type { Principal } from "../../src/base/principal.ts";
 import { Secret } from "../../src/base/secret.ts";
 import { createAudit, type Audit } from "../../src/observe/audit.ts";
-import type { CallEnd, CallTrace, Client, RecordedCall } from "../../src/observe/event.ts";
+import type { Client } from "../../src/observe/client.ts";
+import type { CallEnd, CallTrace, RecordedCall } from "../../src/observe/event.ts";
 import type { ToolText } from "../../src/observe/text.ts";
 import type { MicroRow } from "./row.ts";
 

@@ -2,12 +2,11 @@ import { resolve } from "node:path";
 import { ConfigError } from "../base/errors.ts";
 import type { Issue } from "../base/issue.ts";
 import type { Ports } from "../base/ports.ts";
-import type { ApiConfig } from "../config/config.ts";
+import type { ApiConfig, Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { type Copies, createCopies } from "../openapi/copies.ts";
 import { type DocumentSource, loadDocument } from "../openapi/load.ts";
 import type { ApiDocument } from "../openapi/operation.ts";
-import type { Loaded } from "./snapshot.ts";
 import { fingerprint } from "./watch.ts";
 
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -17,6 +16,13 @@ export interface Source {
   /** Path of gateway.yaml. */
   readonly file: string;
   readonly env: Env;
+}
+
+export interface Loaded {
+  /** A hash of every file. */
+  readonly fingerprint: string;
+  readonly config: Config;
+  readonly documents: ReadonlyMap<string, ApiDocument>;
 }
 
 type Draft = Omit<Loaded, "fingerprint">;

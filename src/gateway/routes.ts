@@ -20,7 +20,7 @@ import type { Send, SendLimits, Upstreams } from "../upstream/send.ts";
 import type { SigningKeys } from "../upstream/signing-keys.ts";
 import { collect } from "./collect.ts";
 import type { Lasting } from "./lasting.ts";
-import type { Loaded } from "./snapshot.ts";
+import type { Loaded } from "./candidate.ts";
 
 export interface Draft extends Loaded {
   readonly catalog: Catalog;

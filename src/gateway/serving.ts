@@ -3,10 +3,17 @@ import type { Issue } from "../base/issue.ts";
 import type { Ports } from "../base/ports.ts";
 import { nobody } from "../observe/event.ts";
 import type { Copies } from "../openapi/copies.ts";
-import { identify, type Mark, readCandidate, type Source, warnOfStale } from "./candidate.ts";
+import {
+  identify,
+  type Loaded,
+  type Mark,
+  readCandidate,
+  type Source,
+  warnOfStale,
+} from "./candidate.ts";
 import type { Lasting } from "./lasting.ts";
 import { refuseRestart } from "./restart.ts";
-import { compileSnapshot, type Loaded, type Snapshot } from "./snapshot.ts";
+import { compileSnapshot, type Snapshot } from "./snapshot.ts";
 import { fingerprint } from "./watch.ts";
 
 export interface ReloadReport {

@@ -23,6 +23,7 @@ import { compilePermit, type Permit } from "../policy/permit.ts";
 import { compileCatalog, createCatalog, type Catalog } from "../tools/catalog.ts";
 import { createIntrospect } from "../upstream/introspect.ts";
 import { compileSigningKeys } from "../upstream/signing-keys.ts";
+import type { Loaded } from "./candidate.ts";
 import { collect } from "./collect.ts";
 import type { Lasting } from "./lasting.ts";
 import { compileRoutes } from "./routes.ts";
@@ -70,13 +71,6 @@ export interface Endpoint {
   readonly refuse: (error: AuthError) => Refusal;
   readonly road: Road;
   readonly mcp: McpService;
-}
-
-export interface Loaded {
-  /** A hash of every file. */
-  readonly fingerprint: string;
-  readonly config: Config;
-  readonly documents: ReadonlyMap<string, ApiDocument>;
 }
 
 /** Pure but for the parts in `lasting`. @throws ConfigError with every finding. */

@@ -8,8 +8,8 @@ import type { Ports } from "../base/ports.ts";
 import type { Principal } from "../base/principal.ts";
 import type { Listen } from "../config/config.ts";
 import { clientOf } from "../mcp/client.ts";
-import type { McpExchange } from "../mcp/endpoint.ts";
-import type { Client } from "../observe/event.ts";
+import type { McpExchange } from "../mcp/service.ts";
+import type { Client } from "../observe/client.ts";
 import type { Edge } from "./edge.ts";
 import { parseJsonBody } from "./json-body.ts";
 

@@ -1,7 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { isJsonObject, type JsonValue } from "../base/json.ts";
-import type { Client, Origin } from "../observe/event.ts";
+import type { Client } from "../observe/client.ts";
+import type { Origin } from "../observe/event.ts";
 
 /** Who speaks, over which connection; the request's own id comes later. */
 export type Caller = Pick<Origin, "principal" | "client" | "protocol">;

@@ -1,22 +1,10 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import type { JsonValue } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
-import type { Principal } from "../base/principal.ts";
 import { clientOf, protocolOf, type Caller } from "./client.ts";
 import { acceptRequest, type HotRequest } from "./envelope.ts";
 import { createHotLane } from "./hot-lane.ts";
 import { findDisagreement, refuseDisagreement, type Disagreement } from "./param-headers.ts";
 import type { SdkLane } from "./sdk-lane.ts";
-import type { McpService, ServerInfo } from "./service.ts";
-
-/** One authenticated POST. The response is this room's to write. */
-export interface McpExchange {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  /** Parsed JSON. */
-  readonly body: JsonValue;
-  readonly principal: Principal;
-}
+import type { EndpointSettings, McpExchange, McpService } from "./service.ts";
 
 export interface McpEndpoint {
   /** @throws AuthError before anything was written. */
@@ -27,13 +15,6 @@ export interface McpEndpoint {
   readonly toolsChanged: () => void;
   /** Ends the streams of clients that listen, with their result. */
   readonly close: () => Promise<void>;
-}
-
-/** What is the same for as long as an endpoint lives. */
-export interface EndpointSettings {
-  readonly info: ServerInfo;
-  /** Clients that listen for changes: one more gets a JSON-RPC error. */
-  readonly maxListenStreams: number;
 }
 
 /**

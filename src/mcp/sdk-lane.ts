@@ -4,12 +4,11 @@ import { AuthError } from "../base/errors.ts";
 import { isJsonObject, type JsonValue } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 import type { Caller } from "./client.ts";
-import type { EndpointSettings, McpExchange } from "./endpoint.ts";
 import { readModernCall } from "./modern-call.ts";
 import { findDisagreement, type Disagreement } from "./param-headers.ts";
 import { watchErrors } from "./refusals.ts";
 import { createServer } from "./server.ts";
-import type { McpService } from "./service.ts";
+import type { EndpointSettings, McpExchange, McpService } from "./service.ts";
 
 /** Whatever the hot lane does not take, by the SDK that knows every rule. */
 export interface SdkLane {

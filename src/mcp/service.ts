@@ -1,3 +1,5 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { JsonValue } from "../base/json.ts";
 import type { Principal } from "../base/principal.ts";
 import type { Origin } from "../observe/event.ts";
 import type { CallTool } from "../call/call.ts";
@@ -24,6 +26,22 @@ export type Era = "legacy" | "modern";
 export interface ServerInfo {
   readonly name: string;
   readonly version: string;
+}
+
+/** One authenticated POST. The response is this room's to write. */
+export interface McpExchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** Parsed JSON. */
+  readonly body: JsonValue;
+  readonly principal: Principal;
+}
+
+/** What is the same for as long as an endpoint lives. */
+export interface EndpointSettings {
+  readonly info: ServerInfo;
+  /** Clients that listen for changes: one more gets a JSON-RPC error. */
+  readonly maxListenStreams: number;
 }
 
 /** How long a client may keep a list, in milliseconds; changes are pushed to those that listen. */

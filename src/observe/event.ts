@@ -1,15 +1,7 @@
 import type { JsonObject } from "../base/json.ts";
 import type { Principal } from "../base/principal.ts";
+import type { Client } from "./client.ts";
 import type { ToolText } from "./text.ts";
-
-/** The program at the other end. One object per connection and name, so that its text is made once. */
-export interface Client {
-  readonly ip: string | undefined;
-  readonly userAgent: string | undefined;
-  /** As it calls itself. */
-  readonly name: string | undefined;
-  readonly version: string | undefined;
-}
 
 /** Which request of which caller. */
 export interface Origin {

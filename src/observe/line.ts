@@ -2,9 +2,10 @@ import type { JsonObject } from "../base/json.ts";
 import type { Principal } from "../base/principal.ts";
 import type { AuditConfig } from "../config/config.ts";
 import type { Digest } from "./digest.ts";
-import type { CallEnd, CallTrace, Client, Note, RecordedCall } from "./event.ts";
+import { type Client, describeClient } from "./client.ts";
+import type { CallEnd, CallTrace, Note, RecordedCall } from "./event.ts";
 import { member } from "./quote.ts";
-import { describeActor, describeClient, describeUnknownTool } from "./text.ts";
+import { describeActor, describeUnknownTool } from "./text.ts";
 
 /** The members of a record between `time` and `gateway`, each with a comma in front. */
 export interface LineWriter {

@@ -5,7 +5,6 @@ import type { Principal } from "../base/principal.ts";
 import type { CredentialConfig } from "../config/config.ts";
 import type { Tool } from "../tools/tool.ts";
 import type { Digest } from "./digest.ts";
-import type { Client } from "./event.ts";
 import { fit, member, quote } from "./quote.ts";
 
 /** Metric labels of one tool. */
@@ -107,11 +106,4 @@ function describeChain(act: JsonValue | undefined, max: number): string {
     actor = actor["act"];
   }
   return texts.length === 0 ? "" : `,"act":[${texts.join(",")}]`;
-}
-
-export function describeClient({ ip, userAgent, name, version }: Client): string {
-  return fit(400, (max) => {
-    const members = `${member("ip", ip, max)}${member("ua", userAgent, max)}${member("name", name, max)}${member("version", version, max)}`;
-    return members === "" ? "" : `,"client":{${members.slice(1)}}`;
-  });
 }

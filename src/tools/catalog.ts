@@ -15,7 +15,8 @@ import { selectOperations, type Selected } from "./rule.ts";
 import { checkSecurity } from "./security.ts";
 import { keepServable } from "./servable.ts";
 import { warnOfCost } from "./tokens.ts";
-import type { ArgIssue, Tool } from "./tool.ts";
+import type { ArgIssue } from "./arg-issue.ts";
+import type { Tool } from "./tool.ts";
 
 /** Every tool of a gateway. Immutable; the order is that of the names. */
 export interface Catalog {

@@ -5,7 +5,7 @@ import { nearest } from "../base/nearest.ts";
 import { escapeText } from "../base/text.ts";
 import { assertedFormats } from "./checked-schema.ts";
 import { compilePattern } from "./pattern.ts";
-import type { ArgIssue } from "./tool.ts";
+import type { ArgIssue } from "./arg-issue.ts";
 import { hasTwins } from "./unique-items.ts";
 
 const maxIssues = 8;

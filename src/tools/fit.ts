@@ -1,6 +1,6 @@
 import { isJsonObject, type JsonObject, type JsonSchema, type JsonValue } from "../base/json.ts";
 import { schemaData, schemaMaps } from "./checked-schema.ts";
-import { unescapePointer } from "./layout.ts";
+import { unescapePointer } from "./definitions.ts";
 
 /** Of one tool's schema as JSON; no model reads more, and clients refuse it. */
 export const maxSchemaBytes = 262_144;

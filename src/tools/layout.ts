@@ -3,6 +3,7 @@ import { isJsonObject, type JsonObject, type JsonSchema, type JsonValue } from "
 import { nearest } from "../base/nearest.ts";
 import type { ArgConfig, RuleConfig } from "../config/config.ts";
 import type { Body, Operation, Parameter, SchemaPool } from "../openapi/operation.ts";
+import { unescapePointer } from "./definitions.ts";
 import { flattenBody, type Field } from "./flatten.ts";
 import { argumentName } from "./name.ts";
 import type { ParamHeader, Place } from "./tool.ts";
@@ -357,10 +358,6 @@ function resolveRoot(schema: JsonSchema, schemas: SchemaPool): JsonObject {
     current = schemas.get(unescapePointer(ref.slice("#/$defs/".length))) ?? {};
   }
   return {};
-}
-
-export function unescapePointer(part: string): string {
-  return part.replaceAll("~1", "/").replaceAll("~0", "~");
 }
 
 /** The body as the model sees it: without what the gateway fills in. */

@@ -3,8 +3,8 @@ import type { RuleConfig } from "../config/config.ts";
 import type { Operation } from "../openapi/operation.ts";
 import type { Check } from "./check.ts";
 import { checkedSchema, schemaData, schemaMaps } from "./checked-schema.ts";
-import { reachable } from "./input-schema.ts";
-import type { ArgIssue } from "./tool.ts";
+import { reachable } from "./definitions.ts";
+import type { ArgIssue } from "./arg-issue.ts";
 
 /** What a tool promises about its answer. */
 export interface Output {

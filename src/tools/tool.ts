@@ -1,6 +1,7 @@
 import type { Position } from "../base/issue.ts";
 import type { JsonObject, JsonSchema, JsonValue } from "../base/json.ts";
 import type { ResponseConfig } from "../config/config.ts";
+import type { ArgIssue } from "./arg-issue.ts";
 import type { Output } from "./output.ts";
 import type { Body, Operation, Parameter } from "../openapi/operation.ts";
 
@@ -36,13 +37,6 @@ export interface ParamHeader {
   readonly argument: string;
   /** Lower case, e.g. `mcp-param-region`. */
   readonly header: string;
-}
-
-/** One finding about an argument, e.g. `filter.limit` expected integer, got "ten". */
-export interface ArgIssue {
-  /** Argument name and path inside it: `body.items[0].sku`. */
-  readonly path: string;
-  readonly message: string;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { STATUS_CODES } from "node:http";
-import type { ArgIssue } from "../tools/tool.ts";
+import type { ArgIssue } from "../tools/arg-issue.ts";
 import { compileArgumentPath, type ArgumentPath } from "./argument-path.ts";
 import { decodeJson, decodeText } from "./charset.ts";
 import { textBlock } from "./content-block.ts";

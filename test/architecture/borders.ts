@@ -77,6 +77,38 @@ export function findViolations(files: readonly SourceFile[]): readonly string[] 
   });
 }
 
+/**
+ * Files that import each other, straight or by others, each group in the order of its names: none
+ * of them can be read, tested or moved without the rest. Empty where data flows one way.
+ */
+export function findCircles(files: readonly SourceFile[]): readonly string[] {
+  const targets = new Map(
+    files.map(({ path, text }) => [
+      path,
+      importsOf(text).flatMap((specifier) =>
+        specifier.startsWith(".") ? (resolve(path, specifier) ?? []) : [],
+      ),
+    ]),
+  );
+  const reachOf = (path: string): ReadonlySet<string> => {
+    const reached = new Set<string>();
+    const pending = [...(targets.get(path) ?? [])];
+    for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+      if (reached.has(next)) continue;
+      reached.add(next);
+      pending.push(...(targets.get(next) ?? []));
+    }
+    return reached;
+  };
+  const reach = new Map(files.map(({ path }) => [path, reachOf(path)]));
+  const circles = files
+    .filter(({ path }) => reach.get(path)?.has(path))
+    .map(({ path }) =>
+      [...(reach.get(path) ?? [])].filter((other) => reach.get(other)?.has(path)).toSorted(),
+    );
+  return [...new Set(circles.map((circle) => circle.join(", ")))];
+}
+
 /** What a computed import is reported as: nobody can say where it goes. */
 const computed = "(computed)";
 
