@@ -79,6 +79,7 @@ export type CallCode =
   | "upstream_error"
   | "upstream_protocol"
   | "upstream_timeout"
+  | "upstream_tls"
   | "upstream_too_large"
   | "upstream_unauthorized"
   | "upstream_unreachable";

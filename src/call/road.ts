@@ -29,6 +29,8 @@ export interface Route {
   readonly build: BuildRequest;
   readonly send: Send;
   readonly limits: SendLimits;
+  /** For the whole call. */
+  readonly callTimeoutMs: number;
   readonly mapReply: MapReply;
   /** undefined: one page is the whole answer. */
   readonly joinPages: JoinPages | undefined;
@@ -239,7 +241,7 @@ interface Sending {
  */
 async function exchange(sending: Sending, now: () => number): Promise<WireResponse> {
   const { route, call, trace, build } = sending;
-  const { credential, limits } = route;
+  const { credential } = route;
   const { principal, cancel } = call;
   const { onProgress } = call;
   const watch: Watch = onProgress ? { cancel, onHead: createProgress(onProgress) } : { cancel };
@@ -247,15 +249,17 @@ async function exchange(sending: Sending, now: () => number): Promise<WireRespon
   const first = cached instanceof Promise ? await cached : cached;
   const request = build(first);
   if (route.unsafe) await sending.announce();
-  if (trace.attempts === 0) trace.sentAt = now();
+  const sentAt = now();
+  if (trace.attempts === 0) trace.sentAt = sentAt;
   trace.attempts++;
+  const limits = limitsAt(sentAt, sending);
   const response = await route.send(request, limits, watch);
   trace.status = response.status;
   trace.answeredAt = now();
   if (response.status !== 401 || !credential.invalidate(principal, first)) return response;
   const second = await credential.get(principal, cancel);
   trace.attempts++;
-  const again = await route.send(build(second), limits, watch);
+  const again = await route.send(build(second), limitsAt(now(), sending), watch);
   trace.status = again.status;
   trace.answeredAt = now();
   if (again.status !== 401) return again;
@@ -264,6 +268,13 @@ async function exchange(sending: Sending, now: () => number): Promise<WireRespon
     "upstream_unauthorized",
     "The API refused the gateway's credential, and a fresh one as well. Trying again does not help now.",
   );
+}
+
+/** Those of the route, or what is left of the call's time where that is less. */
+function limitsAt(moment: number, { route, trace }: Sending): SendLimits {
+  const { limits, callTimeoutMs } = route;
+  const left = trace.startedAt + callTimeoutMs - moment;
+  return left >= limits.timeoutMs ? limits : { ...limits, timeoutMs: Math.max(1, left) };
 }
 
 /** For further pages: the deadline is that of the whole call, and only the first reports progress. */

@@ -205,7 +205,7 @@ export interface ApiConfig {
   readonly credential: CredentialConfig;
   /** Lower-case header names, with the way from the principal to their value. */
   readonly identityHeaders: ReadonlyMap<string, readonly string[]>;
-  readonly timeoutMs: number;
+  readonly timeouts: TimeoutsConfig;
   /** How the API reads a list inside a `deepObject` parameter: `a=1&a=2`, `a[]=1`, `a[0]=1`. */
   readonly deepObjectArrays: "repeat" | "brackets" | "indices";
   /** undefined: none is followed. Hosts have their port unless it is the default one. */
@@ -301,6 +301,18 @@ export type CredentialConfig =
       readonly value: Secret;
     };
 
+/** How long an API may take. */
+export interface TimeoutsConfig {
+  /** For a connection to be there, without TLS. */
+  readonly connectMs: number;
+  /** From sending to the head of the answer. */
+  readonly headersMs: number;
+  /** Between two pieces of its body. */
+  readonly idleMs: number;
+  /** For all of it, every attempt included. */
+  readonly totalMs: number;
+}
+
 export interface RuleConfig {
   readonly select:
     | { readonly kind: "operation"; readonly operation: string }
@@ -327,6 +339,7 @@ export interface RuleConfig {
   readonly flattenBody: boolean;
   readonly annotations: AnnotationsConfig;
   readonly response: ResponseConfig;
+  readonly timeouts: Omit<TimeoutsConfig, "connectMs">;
   readonly position: Position;
 }
 
@@ -387,6 +400,8 @@ export interface LimitsConfig {
   readonly maxResponseBytes: number;
   /** Calls in flight to one API; one more is refused as busy. */
   readonly maxConcurrentCalls: number;
+  /** For a whole call: waiting for a place, the credential and the API. */
+  readonly callTimeoutMs: number;
   /** At one endpoint. */
   readonly maxListenStreams: number;
 }

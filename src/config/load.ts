@@ -8,6 +8,7 @@ import { compileAuth } from "./compile/auth.ts";
 import { compileClients, compileSigningKeys } from "./compile/clients.ts";
 import { compileEndpoints } from "./compile/endpoints.ts";
 import type { Scope } from "./compile/scope.ts";
+import { checkCallTimeout } from "./compile/timeouts.ts";
 import type { Config } from "./config.ts";
 import { expandPresets } from "./presets.ts";
 import { parseDocument } from "./document.ts";
@@ -93,6 +94,8 @@ function compileTree(scope: Scope): Meaning {
   const clients = compileClients(scope, broker);
   const apis = compileApis(scope, clients);
   const auth = compileAuth(scope, { server, clients });
+  const limits = compileLimits(scope);
+  checkCallTimeout(scope, limits);
   return {
     server,
     admin,
@@ -103,7 +106,7 @@ function compileTree(scope: Scope): Meaning {
     broker,
     apis,
     endpoints: compileEndpoints(scope, { server, auth, apis }),
-    limits: compileLimits(scope),
+    limits,
     audit: compileAudit(scope),
   };
 }

@@ -56,7 +56,6 @@ export function compileRoutes(
     issues.push(...checkServers(api, servers));
     const locate = compileLocate(api, servers);
     const enter: Enter = createConcurrencyLimit(config.limits.maxConcurrentCalls);
-    const limits = { timeoutMs: api.timeoutMs, maxBytes: config.limits.maxResponseBytes };
     for (const tool of tools) {
       const base = locate(tool.operation);
       collect(issues, () => compileReshape(tool.response));
@@ -64,10 +63,14 @@ export function compileRoutes(
         tell(issues, base);
         continue;
       }
+      const { headersMs, idleMs, totalMs: timeoutMs } = tool.timeouts;
+      const maxBytes = config.limits.maxResponseBytes;
+      const limits = { timeoutMs, headersMs, idleMs, maxBytes };
       plans.set(tool, () => ({
         enter,
         credential: credential(tool),
         limits,
+        callTimeoutMs: config.limits.callTimeoutMs,
         origin: base.origin,
         build: compileRequest(tool, {
           basePath: base.basePath,
@@ -109,11 +112,12 @@ function offeredScopesOf({ auth, apis }: Config): ReadonlySet<string> {
 }
 
 function compileSend(
-  { redirects }: ApiConfig,
+  { redirects, timeouts }: ApiConfig,
   origin: string,
-  { to }: Upstreams,
+  upstreams: Upstreams,
   { now }: Ports,
 ): Send {
+  const to = (there: string): Send => upstreams.to(there, timeouts.connectMs);
   const send = to(origin);
   return redirects === undefined
     ? send

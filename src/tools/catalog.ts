@@ -87,6 +87,7 @@ export function compileCatalog(
       scopes: rule.scopes,
       when: rule.when,
       response: rule.response,
+      timeouts: rule.timeouts,
       output,
       entry: withOutput(described.entry, output?.schema),
       legacyEntry: withOutput(described.entry, output?.legacySchema),

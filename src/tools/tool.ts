@@ -1,6 +1,6 @@
 import type { Position } from "../base/issue.ts";
 import type { JsonObject, JsonSchema, JsonValue } from "../base/json.ts";
-import type { ResponseConfig } from "../config/config.ts";
+import type { ResponseConfig, RuleConfig } from "../config/config.ts";
 import type { ArgIssue } from "./arg-issue.ts";
 import type { Output } from "./output.ts";
 import type { Body, Operation, Parameter } from "../openapi/operation.ts";
@@ -20,6 +20,7 @@ export interface Tool {
   readonly scopes: readonly string[];
   readonly when: { readonly expression: string; readonly position: Position } | undefined;
   readonly response: ResponseConfig;
+  readonly timeouts: RuleConfig["timeouts"];
   /** Arguments that clients of 2026-07-28 repeat as headers. */
   readonly headers: readonly ParamHeader[];
   /** undefined: nothing is promised about the answer. */

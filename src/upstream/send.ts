@@ -2,11 +2,17 @@ import { brotliDecompress, gunzip, inflate, inflateRaw } from "node:zlib";
 import { errors, Pool, type Dispatcher } from "undici";
 import type { CancelSignal } from "../base/cancel.ts";
 import { CallError } from "../base/errors.ts";
+import { createDeadlines, type Deadlines, type Due } from "./deadlines.ts";
+import { SendError } from "./send-error.ts";
 import type { WireRequest, WireResponse } from "./message.ts";
 
 export interface SendLimits {
-  /** For the whole exchange, from the first byte sent to the last received. */
+  /** For the whole exchange, connecting included. */
   readonly timeoutMs: number;
+  /** From sending to the head of the answer. */
+  readonly headersMs: number;
+  /** Between two pieces of its body. */
+  readonly idleMs: number;
   /** Of the response body after decompression. */
   readonly maxBytes: number;
 }
@@ -19,8 +25,9 @@ export interface Watch {
 }
 
 /**
- * @throws CallError `upstream_timeout`, `upstream_too_large`, `upstream_unreachable`,
- *   `upstream_protocol`, `cancelled`. Messages name no host.
+ * @throws CallError `upstream_timeout`, `upstream_too_large`, `upstream_unreachable`, `upstream_tls`,
+ *   `upstream_protocol`, `cancelled`. Messages name no host. Where trying again may be safe it is a
+ *   `SendError`.
  */
 export type Send = (
   request: WireRequest,
@@ -30,59 +37,78 @@ export type Send = (
 
 /** One pool of connections per origin; outlives reloads. Redirects are never followed. */
 export interface Upstreams {
-  /** @param origin E.g. `http://courses.internal:8080`. */
-  readonly to: (origin: string) => Send;
+  /**
+   * @param origin E.g. `http://courses.internal:8080`.
+   * @param connectMs For a connection to be there, without TLS.
+   */
+  readonly to: (origin: string, connectMs: number) => Send;
   readonly close: () => Promise<void>;
 }
 
-const connectTimeoutMs = 2_000;
+/** A handshake takes longer than a connection. */
+const tlsMs = 3_000;
+/** undici's own timers tick in steps of about a second: they only clean up after ours. */
+const undiciSlackMs = 1_000;
 
 export function createUpstreams(): Upstreams {
   const pools = new Map<string, Pool>();
-  const poolOf = (origin: string): Pool => {
-    const known = pools.get(origin);
+  const deadlines = createDeadlines(() => performance.now());
+  const poolOf = (origin: string, connectMs: number): Pool => {
+    const key = `${connectMs} ${origin}`;
+    const known = pools.get(key);
     if (known) return known;
     const pool = new Pool(origin, {
-      connections: 128,
+      // As many as calls are let in: who waits here would wait unseen.
+      connections: null,
       pipelining: 1,
-      connect: { timeout: connectTimeoutMs },
-      // Deadlines are our own: undici's timers tick in steps of about a second.
+      connect: { timeout: connectMs + undiciSlackMs },
       headersTimeout: 0,
       bodyTimeout: 0,
       keepAliveMaxTimeout: 30_000,
     });
-    pools.set(origin, pool);
+    pools.set(key, pool);
     return pool;
   };
   return {
-    to: (origin) => {
-      const pool = poolOf(origin);
-      return (request, limits, watch) => send(pool, request, limits, watch);
+    to: (origin, connectMs) => {
+      const totalMs = origin.startsWith("https:") ? connectMs + tlsMs : connectMs;
+      const line = { pool: poolOf(origin, totalMs), connectMs: totalMs, deadlines };
+      return (request, limits, watch) => send(line, request, limits, watch);
     },
     async close() {
       const all = [...pools.values()];
       pools.clear();
       await Promise.all(all.map((pool) => pool.destroy()));
+      deadlines.close();
     },
   };
 }
 
+interface Line {
+  readonly pool: Pool;
+  readonly connectMs: number;
+  readonly deadlines: Deadlines;
+}
+
 async function send(
-  pool: Pool,
+  line: Line,
   request: WireRequest,
   limits: SendLimits,
   watch: Watch,
 ): Promise<WireResponse> {
-  const raw = await exchange(pool, request, limits, watch);
+  const raw = await exchange(line, request, limits, watch);
   const coding = raw.headers.get("content-encoding");
   if (coding === undefined || coding === "identity" || raw.body.length === 0) return raw;
   return { ...raw, body: await decompress(coding, raw.body, limits.maxBytes) };
 }
 
+/** More of them are no progress but an attack (RFC 9110 §15.2 sets no bound). */
+const maxInformational = 10;
+
 function exchange(
-  pool: Pool,
+  { pool, connectMs, deadlines }: Line,
   request: WireRequest,
-  { timeoutMs, maxBytes }: SendLimits,
+  { timeoutMs, headersMs, idleMs, maxBytes }: SendLimits,
   watch: Watch,
 ): Promise<WireResponse> {
   return new Promise((resolve, reject) => {
@@ -93,10 +119,12 @@ function exchange(
     }
     let controller: Dispatcher.DispatchController | undefined;
     let settled = false;
+    let phase: Phase = "connect";
+    const totalAt = deadlines.now() + timeoutMs;
     const settle = (finish: () => void): void => {
       if (settled) return;
       settled = true;
-      clearTimeout(deadline);
+      deadlines.remove(due);
       forget?.();
       finish();
     };
@@ -104,16 +132,27 @@ function exchange(
       settle(() => reject(error));
       controller?.abort(error);
     };
-    const deadline = setTimeout(() => {
-      const seconds = timeoutMs / 1000;
-      fail(new CallError("upstream_timeout", `The API did not answer within ${seconds} s.`));
-    }, timeoutMs);
+    const due: Due = {
+      at: totalAt,
+      expire() {
+        const whole = deadlines.now() >= totalAt;
+        const spent = { connect: connectMs, head: headersMs, body: idleMs }[phase];
+        fail(whole ? overdue("total", timeoutMs, phase) : overdue(phase, spent, phase));
+      },
+    };
+    const enter = (next: Phase, ms: number): void => {
+      phase = next;
+      due.at = Math.min(totalAt, deadlines.now() + ms);
+    };
+    enter("connect", connectMs);
+    deadlines.add(due);
     const forget = cancel?.onCancel(() =>
       fail(new CallError("cancelled", "The call was cancelled.")),
     );
     const chunks: Buffer[] = [];
     let size = 0;
     let status = 0;
+    let informational = 0;
     let headers: ReadonlyMap<string, string> = new Map();
     let onChunk: ((chunk: Buffer) => void) | undefined;
     pool.dispatch(
@@ -127,9 +166,14 @@ function exchange(
         onRequestStart(started) {
           controller = started;
           if (settled) started.abort(new CallError("cancelled", "The call was cancelled."));
+          else enter("head", headersMs);
         },
         onResponseStart(_, statusCode, fields) {
-          if (statusCode < 200) return;
+          if (statusCode < 200) {
+            if (++informational > maxInformational) fail(protocolFault(undefined));
+            return;
+          }
+          enter("body", idleMs);
           status = statusCode;
           headers = readHeaders(fields);
           if (!headers.has("content-encoding")) {
@@ -140,6 +184,7 @@ function exchange(
           if (Number(headers.get("content-length") ?? 0) > maxBytes) fail(tooLarge(maxBytes));
         },
         onResponseData(_, chunk) {
+          enter("body", idleMs);
           size += chunk.length;
           if (size > maxBytes) {
             fail(tooLarge(maxBytes));
@@ -153,11 +198,30 @@ function exchange(
           settle(() => resolve({ status, headers, body }));
         },
         onResponseError(_, error) {
-          settle(() => reject(translate(error)));
+          settle(() => reject(translate(error, phase)));
         },
       },
     );
   });
+}
+
+/** What the exchange waits for. */
+type Phase = "connect" | "head" | "body";
+
+const stages = { connect: "unsent", head: "sent", body: "answered" } as const;
+
+function overdue(what: Phase | "total", ms: number, phase: Phase): SendError {
+  const stage = stages[phase];
+  const time = `${ms / 1000} s`;
+  if (phase === "connect") {
+    const message = `The API could not be reached within ${time}.`;
+    return new SendError("upstream_unreachable", message, { stage });
+  }
+  const message =
+    what === "body"
+      ? `The API stopped in the middle of its answer for ${time}.`
+      : `The API did not answer within ${time}.`;
+  return new SendError("upstream_timeout", message, { stage });
 }
 
 function readHeaders(
@@ -215,7 +279,7 @@ function tooLarge(maxBytes: number): CallError {
   );
 }
 
-function protocolFault(cause: Error): CallError {
+function protocolFault(cause: Error | undefined): CallError {
   return new CallError("upstream_protocol", "The API's answer was not valid HTTP.", { cause });
 }
 
@@ -225,11 +289,19 @@ const protocolCodes = new Set([
   "UND_ERR_RESPONSE",
 ]);
 
-function translate(error: Error): CallError {
+/** OpenSSL's verdicts on a certificate, as Node names them, and Node's own and TLS's. */
+const tlsCode = /^(?:ERR_TLS_|ERR_SSL_|EPROTO$|CERT_|CRL_|UNABLE_TO_|.*SELF_SIGNED_CERT|.*_CA$)/;
+
+function translate(error: Error, phase: Phase): CallError {
   if (error instanceof CallError) return error;
   const code = "code" in error ? String(error.code) : "";
   // undici's parser names its codes in the message only.
   const unreadable = error instanceof errors.HTTPParserError;
   if (unreadable || protocolCodes.has(code)) return protocolFault(error);
-  return new CallError("upstream_unreachable", "The API could not be reached.", { cause: error });
+  if (tlsCode.test(code)) {
+    const message = "The API's certificate is not accepted, or it speaks no TLS that is.";
+    return new CallError("upstream_tls", message, { cause: error });
+  }
+  const message = "The API could not be reached.";
+  return new SendError("upstream_unreachable", message, { cause: error, stage: stages[phase] });
 }

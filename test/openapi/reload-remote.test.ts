@@ -119,7 +119,7 @@ test.each([503, 429, "hang up"] as const)(
     await edit("7s");
     expect((await gateway.reload()).outcome).toBe("applied");
     expect(tools(gateway)).toEqual(["one"]);
-    expect(gateway.snapshot.config.apis[0]?.timeoutMs).toBe(7000);
+    expect(gateway.snapshot.config.apis[0]?.timeouts.totalMs).toBe(7000);
     answers["/api.yaml"] = two;
     expect((await gateway.reload()).outcome).toBe("applied");
     expect(tools(gateway)).toEqual(["two"]);

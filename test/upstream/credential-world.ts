@@ -149,7 +149,7 @@ export function apiConfig(credential: CredentialConfig, id = "courses"): ApiConf
     identityHeaders: new Map(),
     deepObjectArrays: "repeat",
     redirects: undefined,
-    timeoutMs: 1000,
+    timeouts: { connectMs: 1000, headersMs: 1000, idleMs: 1000, totalMs: 1000 },
     prefix: false,
     skipDeprecated: false,
     keepReadOnly: false,

@@ -146,13 +146,13 @@ test("what is built arrives byte for byte", { timeout: 60_000 }, async () => {
     await upstreams.close();
     api.close();
   });
-  const send = upstreams.to(api.url);
+  const send = upstreams.to(api.url, 2_000);
   await fc.assert(
     fc.asyncProperty(cases, async ([way, a, b]) => {
       const path = build(way, [a, b]);
       if (path === undefined) return;
       const request = { method: "GET", path, headers: [], body: undefined };
-      const limits = { timeoutMs: 5_000, maxBytes: 1_000 };
+      const limits = { timeoutMs: 5_000, headersMs: 5_000, idleMs: 5_000, maxBytes: 1_000 };
       const { status } = await send(request, limits, { cancel: undefined });
       expect(status).toBe(200);
       expect(api.requests.at(-1)?.path).toBe(path);

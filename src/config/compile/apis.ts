@@ -14,7 +14,8 @@ import { apiRules, documentRules } from "../url.ts";
 import { compileCredential } from "./credential.ts";
 import { compileIdentityHeaders } from "./static.ts";
 import { compileRule, compileWhen } from "./rule.ts";
-import { checkUrl, durationOf, type Scope } from "./scope.ts";
+import { checkUrl, type Scope } from "./scope.ts";
+import { compileTimeouts } from "./timeouts.ts";
 
 export function compileApis(
   scope: Scope,
@@ -22,6 +23,7 @@ export function compileApis(
 ): readonly ApiConfig[] {
   return entriesOf(child(scope.root, "apis")).map(([id, node]) => {
     const spec = child(node, "spec");
+    const timeouts = compileTimeouts(scope, node);
     return {
       id,
       spec: locateSpec(scope, spec),
@@ -36,7 +38,7 @@ export function compileApis(
       allowedHosts: itemsOf(child(node, "allowedHosts")).map((host) => textOf(host) ?? ""),
       credential: compileCredential(scope, child(node, "credential"), clients),
       identityHeaders: compileIdentityHeaders(scope, child(node, "identityHeaders")),
-      timeoutMs: durationOf(child(node, "timeout"), { min: "1ms", max: "300s" }, scope.problems),
+      timeouts,
       deepObjectArrays: (textOf(child(node, "deepObjectArrays")) ??
         "repeat") as ApiConfig["deepObjectArrays"],
       redirects: compileRedirects(child(node, "redirects")),
@@ -45,7 +47,10 @@ export function compileApis(
       keepReadOnly: child(node, "keepReadOnly")?.value === true,
       skipDeprecated: child(node, "skipDeprecated")?.value === true,
       rules: itemsOf(child(node, "tools")).map((rule) =>
-        compileRule(scope, rule, { flattenBody: child(node, "flattenBody")?.value === true }),
+        compileRule(scope, rule, {
+          flattenBody: child(node, "flattenBody")?.value === true,
+          timeouts,
+        }),
       ),
       position: nameOf(node),
     };

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { Secret } from "../../base/secret.ts";
 import type { AuditConfig, LimitsConfig } from "../config.ts";
 import { child, itemsOf, label, nameOf, textOf, type YamlNode } from "../node.ts";
-import { type Scope, sizeOf } from "./scope.ts";
+import { durationOf, type Scope, sizeOf } from "./scope.ts";
 
 export function compileLimits({ root, problems }: Scope): LimitsConfig {
   const limits = child(root, "limits");
@@ -11,6 +11,7 @@ export function compileLimits({ root, problems }: Scope): LimitsConfig {
     maxRequestBytes: sizeOf(child(limits, "requestSize"), problems),
     maxResponseBytes: sizeOf(child(limits, "responseSize"), problems),
     maxConcurrentCalls: Number(child(limits, "concurrency")?.value ?? 0),
+    callTimeoutMs: durationOf(child(limits, "callTimeout"), { min: "1ms", max: "600s" }, problems),
     maxListenStreams: Number(child(limits, "listenStreams")?.value ?? 0),
   };
 }

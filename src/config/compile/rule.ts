@@ -17,12 +17,13 @@ import { httpMethods } from "../schema/apis.ts";
 import { compileArgument } from "./argument.ts";
 import { compileResponse } from "./response.ts";
 import type { Scope } from "./scope.ts";
+import { compileToolTimeouts } from "./timeouts.ts";
 
 /** @param api What the rule does not say itself. */
 export function compileRule(
   scope: Scope,
   node: YamlNode,
-  api: Pick<RuleConfig, "flattenBody">,
+  api: Pick<RuleConfig, "flattenBody" | "timeouts">,
 ): RuleConfig {
   const expose = child(node, "expose")?.value !== false;
   if (!expose) refuseShaping(scope, node);
@@ -42,6 +43,7 @@ export function compileRule(
     flattenBody: flagOf(child(node, "flattenBody")) ?? api.flattenBody,
     annotations: compileAnnotations(child(node, "annotations")),
     response: compileResponse(scope, child(node, "response")),
+    timeouts: compileToolTimeouts(scope, node, api.timeouts),
     position: node.position,
   };
 }
@@ -65,7 +67,8 @@ function compileAnnotations(node: YamlNode | undefined): RuleConfig["annotations
 
 function refuseShaping({ problems }: Scope, node: YamlNode): void {
   const shaping = ["name", "title", "description", "scopes", "when", "mediaType", "allowGetBody"];
-  for (const key of [...shaping, "flattenBody", "annotations", "args", "response"]) {
+  const rest = ["flattenBody", "annotations", "args", "response", "timeout", "timeouts"];
+  for (const key of [...shaping, ...rest]) {
     const written = writtenChild(node, key);
     if (written === undefined) continue;
     const message = `${label(written)} has no meaning with expose: false: there is no tool to shape`;

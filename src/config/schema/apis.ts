@@ -134,6 +134,19 @@ const matchSchema: JsonSchema = section(
   },
 );
 
+const phases = {
+  headers: duration({
+    description: "From sending the request to the head of the answer.",
+    "x-default": "10s, or `timeout` when that is shorter",
+    examples: ["3s"],
+  }),
+  idle: duration({
+    description: "Between two pieces of the answer's body.",
+    "x-default": "10s, or `timeout` when that is shorter",
+    examples: ["3s"],
+  }),
+};
+
 const ruleSchema: JsonSchema = section(
   { description: "Selects operations and shapes the tools made of them." },
   [],
@@ -204,6 +217,20 @@ const ruleSchema: JsonSchema = section(
       examples: [true],
     },
     annotations: annotationsSchema,
+    timeout: duration({
+      description: "For the API to answer a call of these tools, at most 300s.",
+      "x-default": "that of the api",
+      examples: ["60s"],
+    }),
+    timeouts: section(
+      {
+        description: "How long the parts of an answer may take.",
+        "x-default": "those of the api",
+        examples: [{ headers: "30s" }],
+      },
+      [],
+      phases,
+    ),
     args: named(
       {
         description: "Shapes arguments, by their name before renaming.",
@@ -345,10 +372,26 @@ const apiSchema: JsonSchema = section(
       text({ description: "What is sent.", examples: ["principal.sub"] }, principalPath),
     ),
     timeout: duration({
-      description: "For a whole call to the API, at most 300s.",
-      default: "10s",
-      examples: ["30s"],
+      description: "For the API to answer a call, every attempt included, at most 300s.",
+      default: "30s",
+      examples: ["10s"],
     }),
+    timeouts: section(
+      {
+        description: "How long the parts of an exchange with the API may take.",
+        default: {},
+        examples: [{ connect: "500ms", headers: "3s" }],
+      },
+      [],
+      {
+        connect: duration({
+          description: "For a connection to be there; a TLS handshake may take 3s more.",
+          default: "2s",
+          examples: ["500ms"],
+        }),
+        ...phases,
+      },
+    ),
     deepObjectArrays: choice(
       {
         description:

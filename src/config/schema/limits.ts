@@ -1,6 +1,6 @@
 import type { JsonSchema } from "../../base/json.ts";
 import { choice, exactlyOne, list, section, text } from "./shape.ts";
-import { size } from "./units.ts";
+import { duration, size } from "./units.ts";
 
 export const limitsSchema: JsonSchema = section(
   { description: "Bounds on every call.", default: {}, examples: [{ responseSize: "4MiB" }] },
@@ -24,6 +24,12 @@ export const limitsSchema: JsonSchema = section(
       maximum: 65_536,
       examples: [32],
     },
+    callTimeout: duration({
+      description:
+        "For a whole call: waiting for a place, getting a credential, and the API with every attempt. No `timeout` may be longer.",
+      default: "60s",
+      examples: ["120s"],
+    }),
     listenStreams: {
       type: "integer",
       description:

@@ -1,6 +1,27 @@
 import type { Refused } from "./case.ts";
 
 export const meanings: readonly Refused[] = [
+  ...["timeouts: {headers: ¦11s}", "timeouts: {idle: ¦10001ms}", "timeouts: {connect: ¦61s}"].map(
+    (timeouts) => ({
+      because: "no part takes longer than the whole",
+      from: "    timeout: 10s",
+      to: `    timeout: 10s\n    ${timeouts}`,
+      code: "out_of_range",
+    }),
+  ),
+  {
+    because: "a rule's part takes no longer than its whole",
+    from: "      - operation: enrol",
+    to: "      - operation: enrol\n        timeout: 1s\n        timeouts: {headers: ¦2s}",
+    code: "out_of_range",
+  },
+  {
+    because: "no API may take longer than the call",
+    from: "timeout: 10s",
+    to: "timeout: ¦61s",
+    code: "out_of_range",
+    help: "raise limits.callTimeout, or shorten this",
+  },
   {
     because: "an endpoint has apis that exist",
     from: "limits:",
