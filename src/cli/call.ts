@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { AuthError, CallError, UnknownToolError } from "../base/errors.ts";
+import { parseExactly, readCarried } from "../base/exact-number.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
 import type { Principal } from "../base/principal.ts";
 import { anonymous } from "../auth/anonymous.ts";
@@ -153,9 +154,10 @@ async function callTool(name: string, options: CallOptions, io: Io): Promise<Exi
     });
     if (options.json) {
       const { content, structured, isError } = reply;
-      const value: unknown = structured === undefined ? undefined : JSON.parse(structured.json);
-      const shown = { content, structuredContent: value, isError };
-      printLine(io.stdout, JSON.stringify(shown));
+      // As the API wrote it: every digit of it.
+      const value = structured === undefined ? "" : `,"structuredContent":${structured.json}`;
+      const shown = `{"content":${JSON.stringify(content)}${value},"isError":${isError}}`;
+      printLine(io.stdout, shown);
     } else {
       for (const block of reply.content) {
         printLine(io.stdout, block.type === "text" ? block.text : `[${block.type}]`);
@@ -181,14 +183,14 @@ async function readArgs(
     const key = pair.slice(0, at);
     return [key, readValue(pair.slice(at + 1), properties[key])] as const;
   });
-  return { ...base, ...Object.fromEntries(named) };
+  return readCarried({ ...base, ...Object.fromEntries(named) });
 }
 
 function readValue(text: string, schema: JsonValue | undefined): JsonValue {
   const type = isJsonObject(schema) ? schema["type"] : undefined;
   if (type === "string") return text;
   try {
-    return JSON.parse(text) as JsonValue;
+    return parseExactly(text);
   } catch {
     return text;
   }
@@ -196,7 +198,7 @@ function readValue(text: string, schema: JsonValue | undefined): JsonValue {
 
 function parseObject(text: string): JsonObject {
   try {
-    const value: unknown = JSON.parse(text);
+    const value = parseExactly(text);
     if (isJsonObject(value)) return value;
   } catch {
     // Said below.

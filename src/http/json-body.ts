@@ -1,10 +1,11 @@
 import { isUtf8 } from "node:buffer";
 import { isJsonObject, type JsonValue } from "../base/json.ts";
+import { linkArguments } from "../mcp/exact.ts";
 
 const maxDepth = 64;
 
 /**
- * The body as JSON.
+ * The body as JSON. Arguments of a call with numbers that JavaScript cannot hold have an exact form.
  *
  * @returns undefined when it is not UTF-8, not JSON, or JSON that different readers read
  *   differently or cannot read at all: a name twice in one object, half a surrogate pair, or nested
@@ -13,12 +14,14 @@ const maxDepth = 64;
 export function parseJsonBody(body: Buffer): JsonValue | undefined {
   if (!isUtf8(body)) return undefined;
   const text = body.toString();
-  const members = countMembers(text);
-  if (members === undefined) return undefined;
+  const seen = look(text);
+  if (seen === undefined) return undefined;
   try {
     const value = JSON.parse(text) as JsonValue;
     const strict = text.includes("\\ud") || text.includes("\\uD");
-    return countKept(value, strict) === members ? value : undefined;
+    if (countKept(value, strict) !== seen.members) return undefined;
+    if (seen.hasLongNumber) linkArguments(value, text);
+    return value;
   } catch {
     return undefined;
   }
@@ -26,20 +29,44 @@ export function parseJsonBody(body: Buffer): JsonValue | undefined {
 
 const [quote, backslash, colon] = [0x22, 0x5c, 0x3a];
 const [openArray, openObject, closeArray, closeObject] = [0x5b, 0x7b, 0x5d, 0x7d];
+const [zero, nine, point] = [0x30, 0x39, 0x2e];
 
-/** Colons outside strings: one for each member of an object. Undefined when nested too deep. */
-function countMembers(text: string): number | undefined {
+/** So many characters of a number may be more than a double holds. */
+const longNumber = 16;
+
+interface Seen {
+  /** Colons outside strings: one for each member of an object. */
+  members: number;
+  hasLongNumber: boolean;
+}
+
+/** @returns undefined when nested too deep. */
+function look(text: string): Seen | undefined {
+  const seen: Seen = { members: 0, hasLongNumber: false };
   let depth = 0;
-  let members = 0;
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
     if (code === quote) i = endOfString(text, i + 1);
-    else if (code === colon) members++;
-    else if (code === openArray || code === openObject) {
+    else if (code === colon) seen.members++;
+    else if (code >= zero && code <= nine) {
+      const end = endOfNumber(text, i);
+      if (end - i >= longNumber) seen.hasLongNumber = true;
+      i = end - 1;
+    } else if (code === openArray || code === openObject) {
       if (++depth > maxDepth) return undefined;
     } else if (code === closeArray || code === closeObject) depth--;
   }
-  return members;
+  return seen;
+}
+
+/** Index behind the digits and the point. */
+function endOfNumber(text: string, start: number): number {
+  let at = start + 1;
+  for (; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if ((code < zero || code > nine) && code !== point) break;
+  }
+  return at;
 }
 
 /** Index of the closing quote; the length when there is none. */

@@ -1,9 +1,11 @@
+import type { ServerResponse } from "node:http";
 import { toNodeHandler } from "@modelcontextprotocol/node";
 import { createMcpHandler, type ServerContext } from "@modelcontextprotocol/server";
 import { AuthError } from "../base/errors.ts";
 import { isJsonObject, type JsonValue } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 import type { Caller } from "./client.ts";
+import { carryArguments, restoreChunk } from "./exact.ts";
 import { readModernCall } from "./modern-call.ts";
 import { findDisagreement, type Disagreement } from "./param-headers.ts";
 import { watchErrors } from "./refusals.ts";
@@ -51,6 +53,7 @@ export function createSdkLane(
     async post({ request, response, body, principal }, caller, now) {
       challengeMissingScopes(body, caller, now);
       const state: State = { caller, recorded: new Set() };
+      restoreNumbersOf(response);
       watchErrors(response, (reason, id) => {
         if (state.recorded.has(id)) return;
         now.rejected({ ...caller, transport: "http", requestId: requestIdOf(id) }, reason);
@@ -61,12 +64,19 @@ export function createSdkLane(
         scopes: [],
         extra: { state },
       };
+      const message = carryArguments(body);
       // The adapter's own type of a request wants absent fields where Node has undefined ones.
-      await handle(Object.assign(request, { auth }) as SdkRequest, response, body);
+      await handle(Object.assign(request, { auth }) as SdkRequest, response, message);
     },
     toolsChanged: () => handler.notify.toolsChanged(),
     close: () => handler.close(),
   };
+}
+
+function restoreNumbersOf(response: ServerResponse): void {
+  const write = response.write.bind(response) as (chunk: unknown) => boolean;
+  // The adapter gives it nothing but chunks.
+  response.write = (chunk: unknown) => write(restoreChunk(chunk));
 }
 
 type SdkRequest = Parameters<ReturnType<typeof toNodeHandler>>[0];

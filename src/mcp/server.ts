@@ -8,6 +8,7 @@ import {
 } from "@modelcontextprotocol/server";
 import { createCancellation, type CancelSignal } from "../base/cancel.ts";
 import { AuthError, UnknownToolError } from "../base/errors.ts";
+import { parseExactly, readCarried } from "../base/exact-number.ts";
 import type { JsonObject, JsonValue } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 import type { Call } from "../call/call.ts";
@@ -60,7 +61,7 @@ export function createServer(
       const { name, arguments: args = {}, _meta: meta } = request.params;
       const call = {
         tool: name,
-        args: args as JsonObject,
+        args: readCarried(args as JsonObject),
         transport,
         requestId: context.mcpReq.id,
         // A disconnect is no cancel in the stateless 2025 era: what was sent runs to its end.
@@ -102,7 +103,7 @@ function toResult(reply: Reply, era: Era): CallToolResult {
     content: content as CallToolResult["content"],
     ...(structured === undefined
       ? {}
-      : { structuredContent: JSON.parse(projectStructured(structured, era)) as JsonObject }),
+      : { structuredContent: parseExactly(projectStructured(structured, era)) }),
     ...(isError ? { isError } : {}),
     ...(retryAfter === undefined ? {} : { _meta: { retryAfter } }),
   };

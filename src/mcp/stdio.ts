@@ -4,6 +4,7 @@ import { serveStdio, StdioServerTransport } from "@modelcontextprotocol/server/s
 import type { Ports } from "../base/ports.ts";
 import type { Principal } from "../base/principal.ts";
 import type { Caller } from "./client.ts";
+import { carryInput, restoreOutput } from "./exact-stdio.ts";
 import { createServer } from "./server.ts";
 import type { McpService, ServerInfo } from "./service.ts";
 
@@ -35,7 +36,11 @@ export function createStdioEndpoint(
   const live = new Set<Server>();
   const onerror = (error: Error): void =>
     ports.log.debug("mcp_rejected", { reason: error.message });
-  const transport = new StdioServerTransport(parts.input, parts.output, { maxBufferSize });
+  const transport = new StdioServerTransport(
+    carryInput(parts.input, maxBufferSize),
+    restoreOutput(parts.output),
+    { maxBufferSize },
+  );
   const closed = new Promise<void>((resolve) => {
     parts.input.once("end", resolve);
     parts.input.once("close", resolve);

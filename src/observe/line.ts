@@ -1,3 +1,4 @@
+import { exactFormOf, printExactly } from "../base/exact-number.ts";
 import type { JsonObject } from "../base/json.ts";
 import type { Principal } from "../base/principal.ts";
 import type { AuditConfig } from "../config/config.ts";
@@ -39,7 +40,7 @@ export function createLineWriter(mode: AuditConfig["args"], digest: Digest): Lin
   };
   const describeArgs = (args: JsonObject | undefined): string => {
     if (args === undefined || mode === "none") return "";
-    const text = JSON.stringify(args);
+    const text = printExactly(exactFormOf(args));
     return `,"args":{"mode":"digest","digest":"${digest(text)}","bytes":${Buffer.byteLength(text)}}`;
   };
   /** Who, with what, calls which tool with which arguments: the same before and after. */

@@ -4,6 +4,7 @@ import { isJsonObject, type JsonObject, type JsonSchema, type JsonValue } from "
 import { nearest } from "../base/nearest.ts";
 import { escapeText } from "../base/text.ts";
 import { assertedFormats } from "./checked-schema.ts";
+import { digitsWithin } from "./digits.ts";
 import { compilePattern } from "./pattern.ts";
 import type { ArgIssue } from "./arg-issue.ts";
 import { hasTwins } from "./unique-items.ts";
@@ -75,6 +76,12 @@ function createAjv(allErrors: boolean): Ajv2020 {
     schemaType: "boolean",
     validate: (wanted: boolean, items: readonly JsonValue[]) => !wanted || !hasTwins(items),
     error: { message: "must not have equal items" },
+  });
+  ajv.addKeyword({
+    keyword: "digitsWithin",
+    type: "string",
+    schemaType: "object",
+    validate: digitsWithin,
   });
   return ajv;
 }

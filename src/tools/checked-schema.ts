@@ -88,7 +88,25 @@ function acceptDigits(schema: JsonObject, format: JsonValue | undefined): JsonOb
   if ("enum" in schema || "const" in schema) return schema;
   if (pattern === undefined || types.includes("string")) return schema;
   if (!types.includes("integer") && !types.includes("number")) return schema;
-  return { ...schema, type: [...types, "string"] as JsonValue, pattern };
+  const bounds = { format: format as string, ...boundsOf(schema) };
+  return { ...schema, type: [...types, "string"] as JsonValue, pattern, digitsWithin: bounds };
+}
+
+const boundKeywords = [
+  "minimum",
+  "maximum",
+  "exclusiveMinimum",
+  "exclusiveMaximum",
+  "multipleOf",
+] as const;
+
+/** What JSON Schema says of numbers alone must hold for a text of digits as well. */
+function boundsOf(schema: JsonObject): JsonObject {
+  const bounds = boundKeywords.flatMap((keyword) => {
+    const bound = schema[keyword];
+    return bound === undefined ? [] : [[keyword, bound] as const];
+  });
+  return Object.fromEntries(bounds);
 }
 
 function relaxMap(key: string, map: JsonObject): JsonObject {

@@ -1,4 +1,5 @@
 import { CallError } from "../base/errors.ts";
+import { exactFormOf } from "../base/exact-number.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
 import type { Principal } from "../base/principal.ts";
 import type { Place } from "./tool.ts";
@@ -7,7 +8,8 @@ import type { Place } from "./tool.ts";
 export type Values = readonly (JsonValue | undefined)[];
 
 /**
- * Puts together what the model gave, what the verified token says and what is constant.
+ * Puts together what the model gave, with every digit that it wrote, what the verified token says
+ * and what is constant.
  *
  * @throws CallError `not_permitted` when the token lacks a claim that the request needs: leaving it
  *   out could widen what the request asks for.
@@ -17,10 +19,11 @@ export function collectValues(
   args: JsonObject,
   principal: Principal,
 ): Values {
+  const exact = exactFormOf(args);
   return places.map((place) => {
     switch (place.source.kind) {
       case "model":
-        return valueOf(place, args);
+        return valueOf(place, exact);
       case "value":
         return place.source.value;
       case "principal":

@@ -1,3 +1,4 @@
+import { printExactly } from "../base/exact-number.ts";
 import type { JsonValue } from "../base/json.ts";
 import { kindOf } from "../openapi/media.ts";
 import type { Body } from "../openapi/operation.ts";
@@ -18,7 +19,7 @@ export function compileBody(argument: string, body: Body, lists: DeepLists): Enc
   switch (kindOf(mediaType).kind) {
     case "json":
       // Null members stay: merge-patch depends on them (RFC 7396).
-      return (value) => ({ contentType, body: JSON.stringify(value) });
+      return (value) => ({ contentType, body: printExactly(value) });
     case "form": {
       const pairsOf = compileForm(fields, lists);
       return (value) => {
@@ -51,5 +52,5 @@ export function compileBody(argument: string, body: Body, lists: DeepLists): Enc
 function joinLines(value: JsonValue, mediaType: string): string {
   const items = Array.isArray(value) ? (value as readonly JsonValue[]) : [value];
   const start = mediaType === "application/json-seq" ? "\u001e" : "";
-  return items.map((item) => `${start}${JSON.stringify(item)}\n`).join("");
+  return items.map((item) => `${start}${printExactly(item)}\n`).join("");
 }

@@ -1,5 +1,5 @@
 import type { JsonValue } from "../base/json.ts";
-import { parseExactly, printExactly } from "./exact-number.ts";
+import { parseExactly, printExactly } from "../base/exact-number.ts";
 import type { Reshape } from "./reshape.ts";
 
 /** JSON text that was proven, and what is known about it. */

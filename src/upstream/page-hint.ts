@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
-import { isCarried } from "./exact-number.ts";
+import { isCarried } from "../base/exact-number.ts";
 
 /** Body members that hold the address or the cursor of the next page, in plain form. */
 const nextKey =

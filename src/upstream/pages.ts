@@ -3,7 +3,7 @@ import { isJsonObject, type JsonValue } from "../base/json.ts";
 import type { Values } from "../tools/values.ts";
 import { decodeJson } from "./charset.ts";
 import { typeOf } from "./entity.ts";
-import { parseExactly, printExactly } from "./exact-number.ts";
+import { parseExactly, printExactly } from "../base/exact-number.ts";
 import type { WireResponse } from "./message.ts";
 import { itemsOf, listKeyOf, type FindNext, type Next } from "./paging.ts";
 

@@ -1,3 +1,4 @@
+import { digitsOf, printExactly } from "../base/exact-number.ts";
 import { isJsonObject, type JsonValue } from "../base/json.ts";
 import type { Style } from "../openapi/operation.ts";
 
@@ -165,7 +166,14 @@ function membersOf(value: { readonly [key: string]: JsonValue }): readonly [stri
 
 /** A scalar as text; integers without exponent; what is nested deeper than a style reaches, as JSON. */
 export function spell(value: JsonValue): string {
-  if (typeof value === "string") return value;
+  if (typeof value === "string") return spellText(value);
   // JSON writes 1e21 for an integer that a path or query wants in digits.
-  return Number.isInteger(value) ? BigInt(value as number).toString() : JSON.stringify(value);
+  return Number.isInteger(value) ? BigInt(value as number).toString() : printExactly(value);
+}
+
+/** A carried number as it was written, unless it has an exponent. */
+function spellText(text: string): string {
+  const digits = digitsOf(text);
+  if (digits === undefined) return text;
+  return /e/i.test(digits) ? spell(Number(digits)) : digits;
 }

@@ -148,6 +148,21 @@ describe("a call", () => {
     ]);
   });
 
+  test("keeps every digit of a number, in both directions", async () => {
+    const at = await site({ auth: "none" });
+    const long = "12345678901234567890";
+    at.api.answer = (_, response) => {
+      response.writeHead(200, { "content-type": "application/json" }).end(`{"id":${long}}`);
+    };
+    const body = `{"sku":"s","count":${long}}`;
+    const line = ["call", "add_item", "orderId=1", `body=${body}`, "--json"];
+    const shown = JSON.parse((await at.run([...line, "--dry-run"])).stdout) as Shown;
+    const { stdout } = await at.run(line);
+    expect(at.api.requests).toMatchObject([{ body }]);
+    expect(shown.body).toBe(body);
+    expect(stdout).toContain(`"structuredContent":{"id":${long}}`);
+  });
+
   test("prints content and structuredContent with --json, and nothing else", async () => {
     const at = await site({ auth: "none", auditToStdout: true });
     at.api.answer = (_, response) => answerJson(response, { id: 7 });

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { parseExactly, printExactly } from "../../src/upstream/exact-number.ts";
+import { parseExactly, printExactly } from "../../src/base/exact-number.ts";
 
 function roundTrip(json: string): string {
   return printExactly(parseExactly(json));
