@@ -8,6 +8,7 @@ import { Secret } from "../base/secret.ts";
 import type { AuthConfig, EndpointConfig, IssuerConfig } from "../config/config.ts";
 import { checkTokenText, readCredential, readProofs, type Credential } from "./bearer.ts";
 import { compilePatterns, compileRequirements } from "./claim.ts";
+import { compileDeny } from "./deny.ts";
 import { checkClaims, thumbprintIn, type ClaimRules, type Subject } from "./claims.ts";
 import { createIntrospection, type Introspect, type Introspection } from "./introspection.ts";
 import { decodeJws, type Jws } from "./jws.ts";
@@ -17,6 +18,7 @@ import type { KeySets } from "./keysets.ts";
 import { compileMapping } from "./mapping.ts";
 import { createCheckProof, type Replays } from "./proof.ts";
 import { invalidToken } from "./refusal.ts";
+import type { Revocations } from "./revocation.ts";
 
 /**
  * Believes the caller of one endpoint or refuses. Every request is asked, whatever came before.
@@ -52,7 +54,12 @@ interface Issuer extends ClaimRules {
   readonly keySet: KeySet | undefined;
   /** undefined: it is never asked. */
   readonly introspection: Introspection | undefined;
-  readonly cacheMs: number;
+  /** Whether it is asked about tokens that are not signed. */
+  readonly knowsOpaque: boolean;
+  /** How long its word counts. */
+  readonly askedMs: number;
+  /** After how long it is asked about a signed token again; undefined: never asked about those. */
+  readonly askAgainMs: number | undefined;
   /** Clients that stand for the audience where the issuer says none (RFC 7662 has it optional). */
   readonly clients: readonly string[];
 }
@@ -65,16 +72,13 @@ interface Verified {
   readonly key: VerificationKey | undefined;
 }
 
-/** Verified tokens kept per endpoint. */
-const maxKept = 10_000;
-const maxKeptMs = 10 * 60_000;
-
 export interface AuthenticateDeps {
   /** Must know every issuer whose tokens are signed. */
   readonly keys: KeySets;
   /** How to ask the others, by issuer. */
   readonly introspect: ReadonlyMap<string, Introspect>;
   readonly replays: Replays;
+  readonly revocations: Revocations;
 }
 
 export function createAuthenticate(
@@ -89,10 +93,10 @@ export function createAuthenticate(
       compileIssuer(issuer, endpoint, { ...deps, bound: config.dpop !== "off" }, ports),
     ]),
   );
-  const introspecting = [...issuers.values()].filter(({ introspection }) => introspection);
-  const isDenied = compileDeny(config.deny);
+  const introspecting = [...issuers.values()].filter(({ knowsOpaque }) => knowsOpaque);
+  const deny = compileDeny(config, deps.revocations);
   const checkProof = createCheckProof(endpoint.resource, deps.replays, ports);
-  const kept = createCache<Verified>(maxKept, ports.now);
+  const kept = createCache<Verified>(config.cache.entries, ports.now);
   const pending = new Map<string, Promise<Verified>>();
   const required = config.scopes;
 
@@ -103,7 +107,8 @@ export function createAuthenticate(
     return undefined;
   };
   const admit = ({ principal }: Verified): Principal => {
-    if (isDenied?.(principal)) throw invalidToken("denied_token");
+    const refusal = deny?.(principal);
+    if (refusal !== undefined) throw invalidToken(refusal);
     for (const scope of required)
       if (!principal.scopes.has(scope))
         throw new AuthError("insufficient_scope", "baseline_scope_missing", { scopes: required });
@@ -122,6 +127,7 @@ export function createAuthenticate(
     const key = await issuer.keySet.find(alg, kid);
     if (key === undefined) throw invalidToken("unknown_key");
     await key.verify(token, alg);
+    if (issuer.askAgainMs !== undefined) await issuer.introspection?.claims(token, tokenHash);
     const subject = checkClaims(jws, issuer, ports.now());
     return { principal: describe(token, tokenHash, { issuer, claims, ...subject }), issuer, key };
   };
@@ -166,9 +172,10 @@ export function createAuthenticate(
         throw error;
       })
       .then((verified) => {
-        const keepMs = verified.key === undefined ? verified.issuer.cacheMs : maxKeptMs;
-        const until = Math.min(verified.principal.expiresAt, ports.now() + keepMs);
-        kept.set(tokenHash, verified, until);
+        const { principal, issuer } = verified;
+        const againMs = verified.key === undefined ? issuer.askedMs : issuer.askAgainMs;
+        const keepMs = Math.min(againMs ?? Infinity, config.cache.maxAgeMs);
+        kept.set(tokenHash, verified, Math.min(principal.expiresAt, ports.now() + keepMs));
         return verified;
       })
       .finally(() => pending.delete(tokenHash));
@@ -239,24 +246,6 @@ function tryDecode(token: string): Jws | undefined {
   }
 }
 
-/** undefined: nothing is denied, and nothing need be asked. */
-function compileDeny({
-  jti,
-  sub,
-  clients,
-}: OAuthConfig["deny"]): ((principal: Principal) => boolean) | undefined {
-  if (jti.length + sub.length + clients.length === 0) return undefined;
-  const [tokens, people, machines] = [
-    new Set<unknown>(jti),
-    new Set(sub),
-    new Set<unknown>(clients),
-  ];
-  return (principal) =>
-    people.has(principal.sub) ||
-    machines.has(principal.clientId) ||
-    tokens.has(principal.claims["jti"]);
-}
-
 function compileIssuer(
   config: IssuerConfig,
   { resource, audience: own }: Pick<EndpointConfig, "resource" | "audience">,
@@ -268,7 +257,7 @@ function compileIssuer(
   const introspect = deps.introspect.get(iss);
   if (config.tokens !== "introspect" && keySet === undefined)
     throw new TypeError(`no key set for ${iss}`);
-  if (config.tokens !== "jwt" && introspect === undefined)
+  if (config.introspection !== undefined && introspect === undefined)
     throw new TypeError(`nobody asks ${iss}`);
   const audience = own.length > 0 ? own : config.audience;
   return {
@@ -288,7 +277,9 @@ function compileIssuer(
     algorithms: new Set(config.algorithms),
     keySet,
     introspection: introspect && createIntrospection(iss, introspect, ports),
-    cacheMs: config.introspection?.cacheMs ?? 0,
+    knowsOpaque: config.tokens !== "jwt",
+    askedMs: config.introspection?.cacheMs ?? 0,
+    askAgainMs: config.introspection?.everyMs,
     clients: config.clients,
   };
 }

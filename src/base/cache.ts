@@ -6,6 +6,8 @@ export interface Cache<V> {
   /** @param expiresAt Milliseconds since the epoch; an entry that has already ended is not kept. */
   readonly set: (key: string, value: V, expiresAt: number) => void;
   readonly delete: (key: string) => void;
+  /** Drops every entry of such a value. */
+  readonly deleteAll: (isSuch: (value: V) => boolean) => void;
   readonly size: () => number;
 }
 
@@ -27,6 +29,9 @@ export function createCache<V>(maxEntries: number, now: () => number): Cache<V> 
     },
     delete(key) {
       entries.delete(key);
+    },
+    deleteAll(isSuch) {
+      for (const [key, { value }] of entries.entries()) if (isSuch(value)) entries.delete(key);
     },
     size: () => entries.size,
   };

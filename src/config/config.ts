@@ -64,6 +64,8 @@ export type AuthConfig =
       /** Absolute path of the directory that keeps issuers' keys for the next start. */
       readonly keysDir: string;
       readonly deny: DenyConfig;
+      /** Verified tokens, kept for each endpoint. */
+      readonly cache: { readonly entries: number; readonly maxAgeMs: number };
       /** Proof of possession (RFC 9449) of tokens that are bound to a key. */
       readonly dpop: "off" | "optional" | "required";
       readonly issuers: readonly IssuerConfig[];
@@ -76,7 +78,7 @@ export interface IssuerConfig {
   readonly preset: string;
   /** `jwt` by its signature, `introspect` by asking the issuer, `auto` by which of them it is. */
   readonly tokens: "jwt" | "introspect" | "auto";
-  /** undefined with `tokens: jwt`. */
+  /** With `tokens: jwt` only to ask about signed tokens as well. */
   readonly introspection: IntrospectionConfig | undefined;
   /** What `tid` must say; undefined: it is not looked at. */
   readonly tenant: string | undefined;
@@ -90,6 +92,8 @@ export interface IssuerConfig {
   /** undefined: from the issuer's metadata. */
   readonly jwksUrl: string | undefined;
   readonly jwks: JwksConfig;
+  /** Whose logout tokens (OpenID Connect Back-Channel Logout 1.0) end logins; undefined: nobody's. */
+  readonly backChannelLogout: { readonly audience: readonly string[] } | undefined;
   readonly clockSkewMs: number;
   readonly maxLifetimeMs: number;
   /** Claims that name the client; those that are there must agree. */
@@ -113,6 +117,8 @@ interface IntrospectionConfig {
   readonly url: string | undefined;
   /** How long an answer counts. */
   readonly cacheMs: number;
+  /** How often signed tokens are asked about as well; undefined: never. */
+  readonly everyMs: number | undefined;
 }
 
 /** Tokens that are refused whatever they say. */

@@ -8,6 +8,9 @@ export interface UrlRules {
   readonly query: boolean;
 }
 
+/** Where issuers end logins; no endpoint can be there. */
+export const logoutPath = "/backchannel-logout";
+
 /** A public address of our own. */
 export const originRules: UrlRules = { secure: true, path: "origin", query: false };
 /** RFC 8414 §2: no query or fragment. The trailing slash belongs to the name (Auth0). */

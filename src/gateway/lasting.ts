@@ -1,6 +1,7 @@
 import { type KeyStore, noKeyStore } from "../auth/key-store.ts";
 import { createKeySets, type KeySets } from "../auth/keysets.ts";
 import type { Replays } from "../auth/proof.ts";
+import { createRevocations, type Revocations } from "../auth/revocation.ts";
 import { createCache } from "../base/cache.ts";
 import type { Ports } from "../base/ports.ts";
 import type { ServerInfo } from "../mcp/service.ts";
@@ -17,6 +18,7 @@ import type { MadeKey } from "./embedded-broker.ts";
 export interface Lasting extends Omit<CredentialDeps, "clients" | "offeredScopes" | "issuer"> {
   readonly keys: KeySets;
   readonly replays: Replays;
+  readonly revocations: Revocations;
   readonly upstreams: Upstreams;
   readonly recorder: Recorder;
   readonly userAgent: string;
@@ -43,6 +45,7 @@ export function createLasting(
     fetch,
     keys: createKeySets([], { fetch, store }, ports),
     replays: createCache(maxReplays, ports.now),
+    revocations: createRevocations(ports),
     upstreams: createUpstreams(),
     userAgent: `${info.name}/${info.version}`,
     clientKeys: new Map([...keys].map(([name, { key }]) => [name, key])),

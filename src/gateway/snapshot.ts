@@ -12,7 +12,7 @@ import type { Issue } from "../base/issue.ts";
 import type { JsonObject } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 import { compileRoad, type Road } from "../call/road.ts";
-import type { Config, EndpointConfig } from "../config/config.ts";
+import type { Config, EndpointConfig, IssuerConfig } from "../config/config.ts";
 import { compileEdge } from "../http/edge.ts";
 import type { HttpService } from "../http/server.ts";
 import type { McpService } from "../mcp/service.ts";
@@ -26,6 +26,7 @@ import { compileSigningKeys } from "../upstream/signing-keys.ts";
 import type { Loaded } from "./candidate.ts";
 import { collect } from "./collect.ts";
 import type { Lasting } from "./lasting.ts";
+import { compileBackChannel, dropDenied } from "./logout.ts";
 import { compileRoutes } from "./routes.ts";
 
 /** A configuration and its documents, compiled into everything that serves. Immutable. */
@@ -96,8 +97,8 @@ export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports):
   const draft = { ...loaded, catalog, issues, generation, signingKeys };
   const routes = compileRoutes(draft, lasting, ports);
   if (issues.some(({ severity }) => severity === "error")) throw new ConfigError(issues);
-  if (config.auth.mode === "oauth")
-    lasting.keys.replace(config.auth.issuers.filter(({ tokens }) => tokens !== "introspect"));
+  if (config.auth.mode === "oauth") lasting.keys.replace(config.auth.issuers.filter(hasKeys));
+  dropDenied(config.auth, lasting);
   const introspect = compileIntrospect(config, lasting, ports);
   const metadata = compileAllMetadata(config);
   const endpoints = config.endpoints.map((endpoint): Endpoint => {
@@ -126,6 +127,7 @@ export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports):
       gatewayKeys: config.apis.some(({ credential }) => credential.kind === "signedJwt")
         ? signingKeys.jwks
         : undefined,
+      logout: compileBackChannel(config.auth, lasting, ports),
     },
     files: [...config.files, ...[...documents.values()].flatMap(({ files }) => files)],
     documents: [...documents].map(([api, document]) => ({
@@ -135,6 +137,11 @@ export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports):
     warnings: issues,
     generation,
   };
+}
+
+/** Those that sign something the gateway reads. */
+function hasKeys({ tokens, backChannelLogout }: IssuerConfig): boolean {
+  return tokens !== "introspect" || backChannelLogout !== undefined;
 }
 
 function reportOn(

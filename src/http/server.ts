@@ -12,6 +12,7 @@ import type { McpExchange } from "../mcp/service.ts";
 import type { Client } from "../observe/client.ts";
 import type { Edge } from "./edge.ts";
 import { parseJsonBody } from "./json-body.ts";
+import { serveLogout, type AcceptLogout } from "./logout.ts";
 
 /** What a request needs of the snapshot it meets. */
 export interface HttpService {
@@ -22,6 +23,8 @@ export interface HttpService {
   readonly metadata: ReadonlyMap<string, string>;
   /** Key set of the tokens that the gateway signs for APIs; undefined: it signs none. */
   readonly gatewayKeys: (() => string) | undefined;
+  /** undefined: no issuer has a back channel. */
+  readonly logout: AcceptLogout | undefined;
 }
 
 interface EndpointService {
@@ -129,6 +132,11 @@ export function createHttpServer(parts: HttpParts, ports: Ports): HttpServer {
     }
   });
   serveMetadata(app, parts);
+  const onRefused = (reason: string, { raw }: FastifyRequest): void => {
+    const client = clientOf(raw, null);
+    parts.onRefused({ event: "auth.deny", reason, principal: undefined, client });
+  };
+  serveLogout(app, { service: parts.service, onRefused }, ports);
   // Methods that the router does not know by itself meet the same checks as those that it does.
   const known = new Set(app.supportedMethods);
   for (const method of METHODS) {

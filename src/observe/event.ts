@@ -53,6 +53,7 @@ export interface CallTrace {
 export interface Note {
   readonly event:
     | "auth.deny"
+    | "auth.logout"
     | "policy.deny"
     | "rate.deny"
     | "request.reject"

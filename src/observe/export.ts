@@ -84,7 +84,7 @@ function groupsOf(record: JsonObject): JsonValue | undefined {
 /** Elastic Common Schema 8. */
 function toEcs(record: JsonObject): JsonObject {
   const event = textAt(record, ["event"]);
-  const iam = event === "auth.deny" || event === "policy.deny";
+  const iam = event.startsWith("auth.") || event === "policy.deny";
   const outcome = record["outcome"];
   return prune({
     "@timestamp": record["time"],

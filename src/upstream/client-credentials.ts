@@ -33,7 +33,7 @@ export function createClientCredentials(
 
   async function request(): Promise<Grant> {
     const requestedAt = now();
-    return toGrant(await requestToken(grantType, parameters), requestedAt, Infinity);
+    return toGrant(await requestToken(grantType, parameters), requestedAt, undefined);
   }
 
   async function obtain(): Promise<Grant["parts"]> {

@@ -69,7 +69,7 @@ export function createExchange(
     const reply = await requestToken(grantType, [...subject, ...fixed]);
     refuseUnasked(reply, { ...config, subjectToken });
     tokens.told.delete(personOf(principal));
-    return toGrant(reply, requestedAt, principal.expiresAt);
+    return toGrant(reply, requestedAt, principal);
   }
 
   /** RFC 8693 §2.1, or RFC 7523 §2.1. */

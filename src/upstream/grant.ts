@@ -1,3 +1,4 @@
+import type { Principal } from "../base/principal.ts";
 import { readJwtClaims } from "./jwt-claims.ts";
 import type { CredentialParts } from "./request.ts";
 import type { TokenReply } from "./token-endpoint.ts";
@@ -14,19 +15,27 @@ export interface Grant {
   readonly expiresAt: number;
   /** From here on a new one may be fetched while this one serves. */
   readonly refreshAt: number;
+  /** Whose token it was made from; undefined: it is the gateway's own. */
+  readonly holder: Principal | undefined;
 }
 
 /**
  * @param requestedAt Before the request was sent: the lifetime counts from the server's answer.
- * @param endsBy When the subject token ends.
+ * @param holder Of the subject token, which it does not outlive.
  */
-export function toGrant(reply: TokenReply, requestedAt: number, endsBy: number): Grant {
+export function toGrant(
+  reply: TokenReply,
+  requestedAt: number,
+  holder: Principal | undefined,
+): Grant {
+  const endsBy = holder?.expiresAt ?? Infinity;
   const expiresAt = Math.min(tokenEnd(reply, requestedAt), requestedAt + maxLifetimeMs, endsBy);
   return {
     // RFC 6750 §2.1
     parts: { headers: ["authorization", `Bearer ${reply.accessToken}`], query: "", cookie: "" },
     expiresAt,
     refreshAt: requestedAt + (expiresAt - requestedAt) * 0.8,
+    holder,
   };
 }
 

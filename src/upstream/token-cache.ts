@@ -5,6 +5,7 @@ import type { CancelSignal } from "../base/cancel.ts";
 import { CallError } from "../base/errors.ts";
 import type { JsonValue } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
+import type { Principal } from "../base/principal.ts";
 import type { ClientConfig } from "../config/config.ts";
 import type { Grant } from "./grant.ts";
 import type { CredentialParts } from "./request.ts";
@@ -39,6 +40,8 @@ export interface TokenCache {
   readonly obtain: (source: TokenSource) => Promise<Grant>;
   /** See `Credential.invalidate`. */
   readonly refuse: (source: Omit<TokenSource, "request">, refused: CredentialParts) => boolean;
+  /** Drops what was got in the name of such people. */
+  readonly forget: (isSuch: (holder: Principal) => boolean) => void;
   readonly circuit: (client: string) => TokenCircuit;
   /** People who were told to log in again, with the failure that said so. */
   readonly told: Cache<TokenFailure>;
@@ -105,6 +108,9 @@ export function createTokenCache(ports: Ports): TokenCache {
       }
       refusals.set(atApi(source), refused, now() + quarantineMs);
       return true;
+    },
+    forget(isSuch) {
+      grants.deleteAll(({ holder }) => holder !== undefined && isSuch(holder));
     },
     circuit(client) {
       const circuit = circuits.get(client) ?? createTokenCircuit(now);

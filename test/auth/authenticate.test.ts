@@ -1,10 +1,18 @@
 import fc from "fast-check";
-import { createCache } from "../../src/base/cache.ts";
 import { expect, test } from "vitest";
 import { AuthError } from "../../src/base/errors.ts";
 import { anonymous, createAnonymous } from "../../src/auth/anonymous.ts";
 import { createAuthenticate } from "../../src/auth/authenticate.ts";
-import { bearer, createGate, createKey, issuerConfig, oauth, outcome, endpoint } from "./issuer.ts";
+import {
+  bearer,
+  createGate,
+  createKey,
+  depsOf,
+  issuerConfig,
+  oauth,
+  outcome,
+  endpoint,
+} from "./issuer.ts";
 
 test("a verified token is known at once, as the same principal", async () => {
   const { issuer, authenticate } = await createGate();
@@ -165,14 +173,7 @@ test("no claims make the gate fail otherwise than by refusing", async () => {
 test("an issuer without a key set is a mistake of the wiring", async () => {
   const { keys, world } = await createGate();
   const config = oauth(issuerConfig("https://other.test"));
-  expect(() =>
-    createAuthenticate(
-      config,
-      endpoint,
-      { keys, introspect: new Map(), replays: createCache<true>(1_000, () => 0) },
-      world,
-    ),
-  ).toThrow(TypeError);
+  expect(() => createAuthenticate(config, endpoint, depsOf(keys, world), world)).toThrow(TypeError);
 });
 
 test("with auth none everybody is anonymous, whatever is sent", async () => {

@@ -1,6 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { createCache } from "../../src/base/cache.ts";
 import { expect, onTestFinished, test } from "vitest";
 import { createAuthenticate } from "../../src/auth/authenticate.ts";
 import { examineEndpoint, examineIssuers, examineToken } from "../../src/auth/doctor.ts";
@@ -18,6 +17,7 @@ import {
   sendJson,
   type Claims,
   type TestIssuer,
+  depsOf,
 } from "./issuer.ts";
 
 const guid = "6731de76-14a6-49ae-97bc-6eba6914391e";
@@ -188,7 +188,7 @@ async function judge(given: TokenCase): Promise<Awaited<ReturnType<typeof examin
     deny: { jti: [], sub: given.deny === undefined ? [] : [given.deny], clients: [] },
   };
   const keys = createKeySets(config.issuers, { fetch: globalThis.fetch, store: noKeyStore }, world);
-  const deps = { keys, introspect: new Map(), replays: createCache<true>(1_000, () => 0) };
+  const deps = depsOf(keys, world);
   const authenticate = createAuthenticate(config, endpoint, deps, world);
   const claims = Object.entries(given.claims ?? {}).map(([name, value]) => [
     name,

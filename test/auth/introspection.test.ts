@@ -159,3 +159,23 @@ test("T41: what the deny list names is refused at the next reload, known or not"
   expect(await denying("{clients: [claude, test-client]}")).toEqual([denied, denied, denied]);
   expect(await denying("{sub: [carol]}")).toEqual([ok, ok, ok]);
 });
+
+test("with every, a signed token is asked about as well, and again after that time", async () => {
+  const at = await world({
+    spec,
+    credential: "none",
+    extra: { issuer: "introspection: {client: gateway, every: 1s}" },
+  });
+  at.idp.introspect = () => ({ status: 200, body: { active: true } });
+  const token = await at.idp.token();
+  expect([await present(at, token), await present(at, token)]).toEqual(["200", "200"]);
+  expect(at.idp.introspections).toHaveLength(1);
+  at.idp.introspect = () => ({ status: 200, body: { active: false } });
+  await expect.poll(() => present(at, token), { timeout: 5_000 }).toBe("401 inactive token");
+  expect(at.idp.introspections).toHaveLength(2);
+  // Nobody knows is not the same as no, and an opaque token is still none.
+  at.idp.introspect = () => ({ status: 500, body: {} });
+  expect(await present(at, await at.idp.token())).toBe("503 introspection unavailable");
+  expect(await present(at, "opaque")).toBe("401 malformed token");
+  expect(at.idp.introspections).toHaveLength(3);
+});

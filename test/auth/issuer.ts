@@ -6,9 +6,14 @@ import { createCache } from "../../src/base/cache.ts";
 import type { JsonObject } from "../../src/base/json.ts";
 import type { Ports } from "../../src/base/ports.ts";
 import type { AuthConfig, EndpointConfig, IssuerConfig } from "../../src/config/config.ts";
-import { createAuthenticate, type Authenticate } from "../../src/auth/authenticate.ts";
+import {
+  createAuthenticate,
+  type Authenticate,
+  type AuthenticateDeps,
+} from "../../src/auth/authenticate.ts";
 import { noKeyStore } from "../../src/auth/key-store.ts";
 import { createKeySets, type KeySets } from "../../src/auth/keysets.ts";
+import { createRevocations } from "../../src/auth/revocation.ts";
 
 export const resource = "https://mcp.acme.test/mcp";
 export const endpoint: Pick<EndpointConfig, "resource" | "audience"> = { resource, audience: [] };
@@ -139,6 +144,7 @@ export function issuerConfig(issuer: string, change: Partial<IssuerConfig> = {})
     algorithms: ["ES256", "PS256", "RS256", "EdDSA", "Ed25519"],
     jwksUrl: undefined,
     jwks,
+    backChannelLogout: undefined,
     clockSkewMs: 30_000,
     maxLifetimeMs: 86_400_000,
     clientClaims: ["client_id", "azp", "cid", "appid"],
@@ -161,6 +167,7 @@ export function oauth(...issuers: readonly IssuerConfig[]): AuthConfig & { mode:
     keysDir: "",
     dpop: "off",
     deny: { jti: [], sub: [], clients: [] },
+    cache: { entries: 10_000, maxAgeMs: 600_000 },
     issuers,
   };
 }
@@ -174,6 +181,21 @@ export interface Gate {
   readonly present: (token: string) => Promise<string>;
 }
 
+/** What a gate needs besides its configuration; `change` puts others in their place. */
+export function depsOf(
+  keys: KeySets,
+  world: World,
+  change: Partial<AuthenticateDeps> = {},
+): AuthenticateDeps {
+  return {
+    keys,
+    introspect: new Map(),
+    replays: createCache<true>(1_000, world.now),
+    revocations: createRevocations(world),
+    ...change,
+  };
+}
+
 /** One issuer, one endpoint. */
 export async function createGate(
   change: Partial<IssuerConfig> = {},
@@ -183,12 +205,7 @@ export async function createGate(
   const issuer = await createIssuer(world);
   const config = oauth(issuerConfig(issuer.url, change));
   const keys = createKeySets(config.issuers, { fetch: globalThis.fetch, store: noKeyStore }, world);
-  const authenticate = createAuthenticate(
-    config,
-    at,
-    { keys, introspect: new Map(), replays: createCache<true>(1_000, () => 0) },
-    world,
-  );
+  const authenticate = createAuthenticate(config, at, depsOf(keys, world), world);
   return { world, issuer, keys, authenticate, present: presenter(authenticate) };
 }
 

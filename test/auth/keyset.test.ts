@@ -2,7 +2,6 @@ import { mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import type { ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createCache } from "../../src/base/cache.ts";
 import { expect, onTestFinished, test } from "vitest";
 import { createAuthenticate } from "../../src/auth/authenticate.ts";
 import { createKeyStore, noKeyStore } from "../../src/auth/key-store.ts";
@@ -20,6 +19,7 @@ import {
   sendJson,
   type Gate,
   type TestIssuer,
+  depsOf,
 } from "./issuer.ts";
 
 const deps = { fetch: globalThis.fetch, store: noKeyStore };
@@ -364,14 +364,7 @@ test("K09: after a restart in an outage the keys of the run before serve, as old
       { fetch: globalThis.fetch, store: createKeyStore(file, world) },
       world,
     );
-    return presenter(
-      createAuthenticate(
-        config,
-        endpoint,
-        { keys, introspect: new Map(), replays: createCache<true>(1_000, () => 0) },
-        world,
-      ),
-    );
+    return presenter(createAuthenticate(config, endpoint, depsOf(keys, world), world));
   };
   expect(await start()(await fresh(issuer))).toBe("ok");
   await expect.poll(() => readdir(file)).toHaveLength(1);

@@ -13,7 +13,6 @@ import { compileChallenge } from "../../src/auth/challenge.ts";
 import { noKeyStore } from "../../src/auth/key-store.ts";
 import { createKeySets } from "../../src/auth/keysets.ts";
 import { compileMetadata } from "../../src/auth/metadata.ts";
-import { createCache } from "../../src/base/cache.ts";
 import { AuthError } from "../../src/base/errors.ts";
 import {
   bearer,
@@ -27,6 +26,7 @@ import {
   type Claims,
   type TestIssuer,
   type World,
+  depsOf,
 } from "./issuer.ts";
 
 interface ProofGate {
@@ -47,8 +47,7 @@ async function createProofGate(
   const issuer = await createIssuer(world);
   const config = { ...oauth(issuerConfig(issuer.url)), dpop };
   const keys = createKeySets(config.issuers, { fetch: globalThis.fetch, store: noKeyStore }, world);
-  const replays = createCache<true>(1_000, world.now);
-  const deps = { keys, introspect: new Map(), replays };
+  const deps = depsOf(keys, world);
   const authenticate = createAuthenticate(config, endpoint, deps, world);
   const { publicKey, privateKey } = await generateKeyPair("ES256", { extractable: true });
   const jwk = await exportJWK(publicKey);

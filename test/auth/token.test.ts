@@ -2,7 +2,6 @@ import { createHmac } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { CompactEncrypt, exportSPKI, importJWK, type CryptoKey, type JWK } from "jose";
-import { createCache } from "../../src/base/cache.ts";
 import { expect, onTestFinished, test } from "vitest";
 import { createAuthenticate } from "../../src/auth/authenticate.ts";
 import { noKeyStore } from "../../src/auth/key-store.ts";
@@ -19,6 +18,7 @@ import {
   sign,
   type Claims,
   endpoint,
+  depsOf,
 } from "./issuer.ts";
 
 const encode = (value: unknown): string =>
@@ -405,7 +405,7 @@ test("T25: a token for one endpoint is refused at another", async () => {
   const other = createAuthenticate(
     oauth(issuerConfig(issuer.url)),
     { resource: "https://mcp.acme.test/mcp2", audience: [] },
-    { keys, introspect: new Map(), replays: createCache<true>(1_000, () => 0) },
+    depsOf(keys, world),
     world,
   );
   const token = await issuer.sign();
@@ -440,12 +440,7 @@ test("a key of one issuer never verifies the tokens of another", async () => {
     one.world,
   );
   const present = presenter(
-    createAuthenticate(
-      config,
-      endpoint,
-      { keys, introspect: new Map(), replays: createCache<true>(1_000, () => 0) },
-      one.world,
-    ),
+    createAuthenticate(config, endpoint, depsOf(keys, one.world), one.world),
   );
   expect(await present(await one.issuer.sign())).toBe("ok");
   expect(await present(await two.issuer.sign())).toBe("ok");
@@ -567,12 +562,7 @@ test.each<[Claims, string]>([
 test("a missing baseline scope names every baseline scope", async () => {
   const { issuer, keys, world } = await createGate();
   const config = { ...oauth(issuerConfig(issuer.url)), scopes: ["mcp:tools", "mcp:extra"] };
-  const authenticate = createAuthenticate(
-    config,
-    endpoint,
-    { keys, introspect: new Map(), replays: createCache<true>(1_000, () => 0) },
-    world,
-  );
+  const authenticate = createAuthenticate(config, endpoint, depsOf(keys, world), world);
   const headers = bearer(await issuer.sign());
   const expected = expect.objectContaining({ status: 403, scopes: ["mcp:tools", "mcp:extra"] });
   await expect(authenticate(headers)).rejects.toThrow(expected);

@@ -1,7 +1,6 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createCache } from "../../src/base/cache.ts";
 import { expect, onTestFinished, test } from "vitest";
 import { createAuthenticate } from "../../src/auth/authenticate.ts";
 import { noKeyStore } from "../../src/auth/key-store.ts";
@@ -17,6 +16,7 @@ import {
   sign,
   type Claims,
   endpoint,
+  depsOf,
 } from "./issuer.ts";
 
 const tid = "72f988bf-86f1-41af-91ab-2d7cd011db47";
@@ -188,12 +188,7 @@ apis: {a: {spec: a.yaml, credential: none, tools: [{match: {tags: [t]}}]}}
   const { auth } = await loadConfig(file, {});
   if (auth.mode !== "oauth") throw new TypeError("no oauth");
   const sets = createKeySets(auth.issuers, { fetch: globalThis.fetch, store: noKeyStore }, world);
-  const authenticate = createAuthenticate(
-    auth,
-    endpoint,
-    { keys: sets, introspect: new Map(), replays: createCache<true>(1_000, () => 0) },
-    world,
-  );
+  const authenticate = createAuthenticate(auth, endpoint, depsOf(sets, world), world);
   const now = world.ms / 1000;
   const token: VendorGate["token"] = (change = {}, head = {}) =>
     sign(

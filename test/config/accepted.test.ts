@@ -32,6 +32,7 @@ test("the shortest file gets every default", async () => {
       keysDir: join(directory, "var/keys"),
       dpop: "off",
       deny: { jti: [], sub: [], clients: [] },
+      cache: { entries: 10_000, maxAgeMs: 600_000 },
       issuers: [
         {
           issuer: "https://sso.acme.com",
@@ -45,6 +46,7 @@ test("the shortest file gets every default", async () => {
           algorithms: ["ES256", "PS256", "RS256", "EdDSA", "Ed25519"],
           jwksUrl: undefined,
           jwks: { hosts: [], staleForMs: 21_600_000, cooldownMs: 30_000, startup: "require" },
+          backChannelLogout: undefined,
           clockSkewMs: 30_000,
           maxLifetimeMs: 86_400_000,
           clientClaims: ["client_id", "azp", "cid", "appid"],
@@ -223,13 +225,14 @@ test("an issuer takes every key", async () => {
       preset: auth0
       tenants: [t1]
       tokens: auto
-      introspection: {client: corp, url: https://sso.acme.com/introspect, cache: 5s}
+      introspection: {client: corp, url: https://sso.acme.com/introspect, cache: 5s, every: 1m}
       audience: [a, b]
       exclusive: true
       typ: any
       algorithms: [RS256]
       jwksUrl: https://acme.auth0.com/jwks?v=1
       jwks: {hosts: [keys.acme.com], staleFor: 1h, cooldown: 5s, startup: lazy}
+      backChannelLogout: {audience: tollgate}
       clockSkew: 2m
       maxLifetime: 1h
       client: azp
@@ -253,12 +256,18 @@ test("an issuer takes every key", async () => {
     keysDir: expect.stringMatching(/\/var\/keys$/),
     dpop: "off",
     deny: { jti: [], sub: [], clients: [] },
+    cache: { entries: 10_000, maxAgeMs: 600_000 },
     issuers: [
       {
         issuer: "https://acme.auth0.com/",
         preset: "auth0",
         tokens: "auto",
-        introspection: { client: "corp", url: "https://sso.acme.com/introspect", cacheMs: 5_000 },
+        introspection: {
+          client: "corp",
+          url: "https://sso.acme.com/introspect",
+          cacheMs: 5_000,
+          everyMs: 60_000,
+        },
         tenant: "t1",
         audience: ["a", "b"],
         exclusive: true,
@@ -271,6 +280,7 @@ test("an issuer takes every key", async () => {
           cooldownMs: 5_000,
           startup: "lazy",
         },
+        backChannelLogout: { audience: ["tollgate"] },
         clockSkewMs: 120_000,
         maxLifetimeMs: 3_600_000,
         clientClaims: ["azp"],

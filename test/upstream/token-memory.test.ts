@@ -27,7 +27,7 @@ test("10,000 kept tokens of 1 KB take less than 25 MB, and one more takes the pl
       request: async () => {
         const accessToken = Buffer.alloc(1_000, `${i}.`).toString("latin1");
         const reply = { accessToken, issuedTokenType: undefined, scope: undefined };
-        return toGrant({ ...reply, expiresInMs: 600_000 }, ports.now(), Infinity);
+        return toGrant({ ...reply, expiresInMs: 600_000 }, ports.now(), undefined);
       },
     });
   const keyOf = (i: number): string =>

@@ -57,6 +57,7 @@ export function compileAuth(
       sub: textsOf(child(child(auth, "deny"), "sub")),
       clients: textsOf(child(child(auth, "deny"), "clients")),
     },
+    cache: compileCache(scope, child(auth, "cache")),
     issuers: items.flatMap((item) => compileIssuer(scope, item, clients)),
   };
 }
@@ -67,7 +68,7 @@ function withoutTokens(
   auth: YamlNode | undefined,
   server: ServerConfig,
 ): AuthConfig {
-  for (const key of ["scopes", "stepUp", "keysDir", "dpop", "deny", "issuers"]) {
+  for (const key of ["scopes", "stepUp", "keysDir", "dpop", "deny", "cache", "issuers"]) {
     const node = writtenChild(auth, key);
     if (node === undefined) continue;
     const message = `auth.${key} has no meaning with mode: none`;
@@ -170,18 +171,10 @@ function compileTokens(
   item: YamlNode,
   clients: Clients,
 ): Pick<IssuerConfig, "tokens" | "introspection"> {
-  const tokens = textOf(child(item, "tokens"));
+  const tokens = tokensOf(item);
   const node = child(item, "introspection");
-  const introspects = tokens === "introspect" || tokens === "auto";
-  if (introspects && node === undefined) {
-    const message = `${label(item)} needs "introspection" with tokens: ${tokens}`;
-    problems.error({ at: nameOf(child(item, "tokens") ?? item), code: "missing_key", message });
-  }
-  if (!introspects && node !== undefined) {
-    const message = `${label(node)} has no meaning with tokens: jwt`;
-    problems.error({ at: nameOf(node), code: "conflicting_keys", message });
-  }
-  if (!introspects || node === undefined) return { tokens: "jwt", introspection: undefined };
+  checkAsking(problems, item, tokens);
+  if (node === undefined) return { tokens: "jwt", introspection: undefined };
   const name = child(node, "client");
   const client = textOf(name) ?? "";
   if (name !== undefined && !clients.has(client)) {
@@ -191,7 +184,32 @@ function compileTokens(
   }
   const url = checkUrl(child(node, "url"), endpointRules, problems);
   const cacheMs = durationOf(child(node, "cache"), { min: "1s", max: "10m" }, problems);
-  return { tokens, introspection: { client, url, cacheMs } };
+  const every = child(node, "every");
+  const everyMs = every && durationOf(every, { min: "1s", max: "1h" }, problems);
+  return { tokens, introspection: { client, url, cacheMs, everyMs } };
+}
+
+function tokensOf(item: YamlNode): IssuerConfig["tokens"] {
+  const tokens = textOf(child(item, "tokens"));
+  return tokens === "introspect" || tokens === "auto" ? tokens : "jwt";
+}
+
+/** Signed tokens need nobody to ask, unless it is written how often; others need somebody. */
+function checkAsking(problems: Problems, item: YamlNode, tokens: IssuerConfig["tokens"]): void {
+  const node = child(item, "introspection");
+  const every = child(node, "every");
+  if (tokens !== "jwt" && node === undefined) {
+    const message = `${label(item)} needs "introspection" with tokens: ${tokens}`;
+    problems.error({ at: nameOf(child(item, "tokens") ?? item), code: "missing_key", message });
+  }
+  if (tokens === "jwt" && node !== undefined && every === undefined) {
+    const message = `${label(node)} has no meaning with tokens: jwt, unless "every" is in it`;
+    problems.error({ at: nameOf(node), code: "conflicting_keys", message });
+  }
+  if (tokens === "introspect" && every !== undefined) {
+    const message = `${label(every)} is for signed tokens and has no meaning with tokens: introspect`;
+    problems.error({ at: nameOf(every), code: "conflicting_keys", message });
+  }
 }
 
 type Rules = Omit<IssuerConfig, "issuer" | "tenant">;
@@ -210,6 +228,7 @@ function compileRules(
     algorithms: textsOf(child(item, "algorithms")),
     jwksUrl: checkUrl(child(item, "jwksUrl"), endpointRules, problems),
     jwks: compileJwks(problems, child(item, "jwks")),
+    backChannelLogout: compileLogout(child(item, "backChannelLogout")),
     clockSkewMs: durationOf(child(item, "clockSkew"), { min: "0s", max: "120s" }, problems),
     maxLifetimeMs: durationOf(child(item, "maxLifetime"), lifetime, problems),
     clientClaims: textsOf(child(item, "client")),
@@ -224,6 +243,17 @@ function compileRules(
       (rule) => new Map(entriesOf(rule).map(([claim, { value }]) => [claim, value as ClaimValue])),
     ),
     allowMachine: child(item, "allowMachine")?.value === true,
+  };
+}
+
+function compileLogout(node: YamlNode | undefined): IssuerConfig["backChannelLogout"] {
+  return node && { audience: textsOf(child(node, "audience")) };
+}
+
+function compileCache({ problems }: Scope, node: YamlNode | undefined): OAuth["cache"] {
+  return {
+    entries: Number(child(node, "entries")?.value),
+    maxAgeMs: durationOf(child(node, "maxAge"), { min: "1s", max: "1h" }, problems),
   };
 }
 

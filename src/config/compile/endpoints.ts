@@ -3,6 +3,7 @@ import { child, entriesOf, itemsOf, label, nameOf, quote, textOf, textsOf } from
 import type { YamlNode } from "../node.ts";
 import { didYouMean } from "../problems.ts";
 import { nearest } from "../../base/nearest.ts";
+import { logoutPath } from "../url.ts";
 import type { Scope } from "./scope.ts";
 
 export interface EndpointParts {
@@ -22,6 +23,7 @@ export function compileEndpoints(scope: Scope, parts: EndpointParts): readonly E
     const audience = textsOf(child(node, "audience"));
     return { path, resource: `${parts.server.url}${path}`, apis: textsOf(apis), audience };
   });
+  checkPaths(scope, entries);
   const served = new Set(endpoints.flatMap(({ apis }) => apis));
   for (const { id, position } of parts.apis) {
     if (served.has(id)) continue;
@@ -42,6 +44,14 @@ function checkApis({ problems }: Scope, items: readonly YamlNode[], ids: readonl
       message: `${label(item)} is no api: ${quote(item)}`,
       help: didYouMean(nearest(id, ids)),
     });
+  }
+}
+
+function checkPaths({ problems }: Scope, entries: readonly (readonly [string, YamlNode])[]): void {
+  for (const [path, node] of entries) {
+    if (path !== logoutPath) continue;
+    const message = `${path} is where issuers end logins; an endpoint needs another path`;
+    problems.error({ at: nameOf(node), code: "invalid_value", message });
   }
 }
 

@@ -136,6 +136,12 @@ const issuerSchema: JsonSchema = section(
           default: "30s",
           examples: ["5s"],
         }),
+        every: duration({
+          description:
+            "Ask about signed tokens as well, at their first use and so often after it, 1s to 1h: a revoked one is accepted so long.",
+          "x-default": "signed tokens are judged by their signature alone",
+          examples: ["60s"],
+        }),
       },
     ),
     tenants: list(
@@ -236,6 +242,25 @@ const issuerSchema: JsonSchema = section(
             examples: ["lazy"],
           },
           ["require", "lazy"],
+        ),
+      },
+    ),
+    backChannelLogout: section(
+      {
+        description:
+          "Let the issuer end logins at once (OpenID Connect Back-Channel Logout 1.0): it sends logout tokens to `/backchannel-logout` of `server.url`. The tokens of that session or person from before are then refused, in this process, for as long as they could be good.",
+        "x-default": "there is no such path",
+        examples: [{ audience: ["tollgate"] }],
+      },
+      ["audience"],
+      {
+        audience: oneOrMany(
+          {
+            description:
+              "Accepted `aud` values of logout tokens: the clients that have the path as their `backchannel_logout_uri`.",
+            examples: ["tollgate", ["claude", "cursor"]],
+          },
+          { type: "string", minLength: 1 },
         ),
       },
     ),
@@ -461,6 +486,29 @@ export const authSchema: JsonSchema = section(
           ),
         ]),
       ),
+    ),
+    cache: section(
+      {
+        description: "Verified tokens, kept for each endpoint so that each is verified once.",
+        default: {},
+        examples: [{ entries: 50_000 }],
+      },
+      [],
+      {
+        entries: {
+          type: "integer",
+          description: "How many; the least recently used goes first.",
+          minimum: 1,
+          maximum: 1_000_000,
+          default: 10_000,
+          examples: [50_000],
+        },
+        maxAge: duration({
+          description: "After how long a token is verified again, 1s to 1h.",
+          default: "10m",
+          examples: ["1m"],
+        }),
+      },
     ),
     keysDir: text({
       description:

@@ -48,6 +48,12 @@ export const meanings: readonly Refused[] = [
     code: "invalid_name",
   })),
   {
+    because: "where logins end is no endpoint",
+    from: "limits:",
+    to: "endpoints: {¦/backchannel-logout: {apis: [courses, other]}}\nlimits:",
+    code: "invalid_value",
+  },
+  {
     because: "whoever asks needs a client",
     from: "audience: https://mcp.acme.com/mcp",
     to: "¦tokens: introspect",
@@ -58,6 +64,18 @@ export const meanings: readonly Refused[] = [
     from: "audience: https://mcp.acme.com/mcp",
     to: "¦introspection: {client: corp}",
     code: "conflicting_keys",
+  },
+  {
+    because: "an answer about an opaque token has its own time",
+    from: "audience: https://mcp.acme.com/mcp",
+    to: "tokens: introspect\n      introspection: {client: corp, ¦every: 1m}",
+    code: "conflicting_keys",
+  },
+  {
+    because: "a logout token is for somebody",
+    from: "audience: https://mcp.acme.com/mcp",
+    to: "¦backChannelLogout: {}",
+    code: "missing_key",
   },
   {
     because: "the client that asks exists",

@@ -1,0 +1,44 @@
+import { compileDeny } from "../auth/deny.ts";
+import { compileLogout, readLogoutForm } from "../auth/logout.ts";
+import type { Ports } from "../base/ports.ts";
+import { escapeText } from "../base/text.ts";
+import type { AuthConfig } from "../config/config.ts";
+import type { HttpService } from "../http/server.ts";
+import { nobody } from "../observe/event.ts";
+import type { Lasting } from "./lasting.ts";
+
+/** Who may not call any more loses what was got in their name, not only the way in. */
+export function dropDenied(auth: AuthConfig, { tokens, revocations }: Lasting): void {
+  const deny = auth.mode === "oauth" ? compileDeny(auth, revocations) : undefined;
+  if (deny !== undefined) tokens.forget((holder) => deny(holder) !== undefined);
+}
+
+/** What is done with a request to the back channel; undefined: no issuer has one. */
+export function compileBackChannel(
+  auth: AuthConfig,
+  lasting: Lasting,
+  ports: Ports,
+): HttpService["logout"] {
+  const read = auth.mode === "oauth" ? compileLogout(auth, lasting.keys, ports) : undefined;
+  if (read === undefined) return undefined;
+  return async (body) => {
+    const revocation = await read(readLogoutForm(body));
+    // What a server sends again, because no answer reached it, has been done.
+    if (!lasting.revocations.revoke(revocation)) return;
+    dropDenied(auth, lasting);
+    const { iss, sub, sid } = revocation;
+    const logout = {
+      issuer: escapeText(iss, 256),
+      ...(sub === undefined ? {} : { sub: escapeText(sub, 256) }),
+      ...(sid === undefined ? {} : { sid: escapeText(sid, 256) }),
+    };
+    const detail = { logout };
+    lasting.recorder.note({
+      ...nobody,
+      event: "auth.logout",
+      outcome: "success",
+      reason: undefined,
+      detail,
+    });
+  };
+}
