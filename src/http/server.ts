@@ -1,9 +1,8 @@
-import { METHODS, type ServerResponse } from "node:http";
+import { createServer, METHODS, type IncomingMessage, type ServerResponse } from "node:http";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Authenticate } from "../auth/authenticate.ts";
 import type { Refusal } from "../auth/challenge.ts";
 import { AuthError } from "../base/errors.ts";
-import type { JsonValue } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 import type { Principal } from "../base/principal.ts";
 import type { Listen } from "../config/config.ts";
@@ -13,6 +12,7 @@ import type { Client } from "../observe/client.ts";
 import type { Edge } from "./edge.ts";
 import { parseJsonBody } from "./json-body.ts";
 import { serveLogout, type AcceptLogout } from "./logout.ts";
+import { takeShortcuts, type Message, type Shortcut } from "./shortcut.ts";
 
 /** What a request needs of the snapshot it meets. */
 export interface HttpService {
@@ -86,7 +86,12 @@ const idleSweepMs = 50;
  * (401), method (405), media type (415), size (413), JSON (400).
  */
 export function createHttpServer(parts: HttpParts, ports: Ports): HttpServer {
+  const shortcuts = new Map<string, Shortcut>();
   const app = Fastify({
+    serverFactory(handler, { http, keepAliveTimeout, requestTimeout }) {
+      const server = createServer(http ?? {}, takeShortcuts(shortcuts, handler));
+      return Object.assign(server, { keepAliveTimeout, requestTimeout });
+    },
     bodyLimit: parts.maxRequestBytes,
     requestTimeout: parts.times.requestMs,
     forceCloseConnections: "idle",
@@ -97,25 +102,24 @@ export function createHttpServer(parts: HttpParts, ports: Ports): HttpServer {
     exposeHeadRoutes: false,
   });
   app.decorateRequest("principal");
-  const reject = (request: FastifyRequest, reason: string): void => {
-    const { principal } = request;
-    const client = clientOf(request.raw, null);
+  const reject: Reject = (request, principal, reason) => {
+    const client = clientOf(request, null);
     parts.onRefused({ event: "request.reject", reason, principal, client });
   };
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, body, done) => {
     if (request.headers["content-encoding"] !== undefined) done(unsupportedMediaType());
-    else done(null, parseJsonBody(body as Buffer));
+    else done(null, body);
   });
   app.setErrorHandler<Error & { statusCode?: number }>((error, request, reply) => {
     const status = error.statusCode ?? 500;
     const reason = status >= 500 ? "internal_error" : describe(status);
     if (status >= 500) ports.log.error(reason, {}, error);
-    reject(request, reason);
+    reject(request.raw, request.principal, reason);
     void reply.code(status).send({ error: reason });
   });
   app.setNotFoundHandler((request, reply) => {
-    reject(request, "not_found");
+    reject(request.raw, request.principal, "not_found");
     void reply.code(404).send({ error: "not_found" });
   });
   // Answered by fastify: what the parser could not read, or did not get in time.
@@ -127,7 +131,7 @@ export function createHttpServer(parts: HttpParts, ports: Ports): HttpServer {
   app.addHook("onRequest", (request, reply, done) => {
     if (parts.service().edge.acceptsHost(request.raw.rawHeaders)) done();
     else {
-      reject(request, "host_not_allowed");
+      reject(request.raw, undefined, "host_not_allowed");
       void reply.code(403).send({ error: "host_not_allowed" });
     }
   });
@@ -148,7 +152,16 @@ export function createHttpServer(parts: HttpParts, ports: Ports): HttpServer {
       if (found === undefined) throw new TypeError(`no endpoint ${path}`);
       return found;
     };
-    serveMcp(app, { ...parts, reject, path, post, endpoint }, ports);
+    const mcp = { ...parts, reject, path, post, endpoint };
+    const serve = createServe(mcp, ports);
+    serveMcp(app, { ...mcp, serve }, ports);
+    shortcuts.set(path, {
+      maxRequestBytes: parts.maxRequestBytes,
+      edge: () => parts.service().edge,
+      authenticate: () => endpoint().authenticate,
+      onBelieved: parts.onBelieved,
+      serve,
+    });
   }
   return {
     async listen() {
@@ -157,6 +170,7 @@ export function createHttpServer(parts: HttpParts, ports: Ports): HttpServer {
       return { port: typeof address === "object" && address ? address.port : parts.listen.port };
     },
     async close() {
+      shortcuts.clear();
       // A connection whose last answer ends only now would stay open until its client drops it.
       const sweep = setInterval(() => app.server.closeIdleConnections(), idleSweepMs);
       const deadline = setTimeout(() => app.server.closeAllConnections(), parts.times.drainMs);
@@ -220,21 +234,47 @@ function serveMetadata(app: FastifyInstance, { service }: HttpParts): void {
   });
 }
 
+type Reject = (request: IncomingMessage, principal: Principal | undefined, reason: string) => void;
+
 interface McpParts extends HttpParts {
-  readonly reject: (request: FastifyRequest, reason: string) => void;
+  readonly reject: Reject;
   readonly path: string;
   readonly post: (exchange: McpExchange) => Promise<void>;
   /** Of the snapshot of this moment. */
   readonly endpoint: () => EndpointService;
 }
 
-function serveMcp(app: FastifyInstance, parts: McpParts, ports: Ports): void {
+/** What a believed caller's body becomes, whichever way it came. */
+function createServe(parts: McpParts, ports: Ports): (message: Message) => void {
+  return ({ request, response, principal, body: bytes }) => {
+    const body = parseJsonBody(bytes);
+    if (body !== undefined && body !== null) {
+      parts.post({ request, response, body, principal }).catch((error: unknown) => {
+        finish(error, response, parts, ports);
+      });
+      return;
+    }
+    parts.reject(request, principal, "invalid_json");
+    const error =
+      body === null
+        ? { code: -32600, message: "Invalid Request" }
+        : { code: -32700, message: "Parse error" };
+    response.writeHead(400, { "content-type": "application/json" });
+    response.end(JSON.stringify({ jsonrpc: "2.0", id: null, error }));
+  };
+}
+
+interface LongWay extends McpParts {
+  readonly serve: (message: Message) => void;
+}
+
+function serveMcp(app: FastifyInstance, parts: LongWay, ports: Ports): void {
   const { reject } = parts;
 
   const refuse = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     if (!(error instanceof AuthError)) {
       ports.log.error("internal_error", {}, error);
-      reject(request, "internal_error");
+      reject(request.raw, request.principal, "internal_error");
       void reply.code(500).send({ error: "internal_error" });
       return;
     }
@@ -249,7 +289,7 @@ function serveMcp(app: FastifyInstance, parts: McpParts, ports: Ports): void {
     const { authenticate } = parts.endpoint();
     const { origin } = request.headers;
     if (!edge.acceptsOrigin(origin)) {
-      reject(request, "origin_not_allowed");
+      reject(request.raw, undefined, "origin_not_allowed");
       void reply.code(403).send({ error: "origin_not_allowed" });
       return;
     }
@@ -263,7 +303,7 @@ function serveMcp(app: FastifyInstance, parts: McpParts, ports: Ports): void {
       request.principal = principal;
       if (request.method === "POST") done();
       else {
-        reject(request, "method_not_allowed");
+        reject(request.raw, principal, "method_not_allowed");
         void reply.code(405).header("allow", "POST").send({ error: "method_not_allowed" });
       }
     };
@@ -285,27 +325,15 @@ function serveMcp(app: FastifyInstance, parts: McpParts, ports: Ports): void {
   };
 
   app.all(parts.path, { onRequest }, (request, reply) => {
-    const { body, principal } = request;
+    const { raw, principal } = request;
     if (principal === undefined) throw new TypeError("a request that nobody authenticated");
-    if (body === undefined || body === null) {
-      reject(request, "invalid_json");
-      const error =
-        body === null
-          ? { code: -32600, message: "Invalid Request" }
-          : { code: -32700, message: "Parse error" };
-      void reply.code(400).send({ jsonrpc: "2.0", id: null, error });
-      return;
-    }
     reply.hijack();
-    const { raw: response } = reply;
     for (const [name, value] of Object.entries(reply.getHeaders())) {
-      if (value !== undefined) response.setHeader(name, value);
+      if (value !== undefined) reply.raw.setHeader(name, value);
     }
-    parts
-      .post({ request: request.raw, response, body: body as JsonValue, principal })
-      .catch((error: unknown) => {
-        finish(error, response, parts, ports);
-      });
+    // Without a body there is no parser that would refuse it.
+    const body = (request.body as Buffer | undefined) ?? Buffer.alloc(0);
+    parts.serve({ request: raw, response: reply.raw, principal, body });
   });
 }
 

@@ -67,7 +67,7 @@ export const codes: Readonly<Record<string, readonly string[]>> = {
   "Audit reasons": [
     ...matches(/\bfailure\("([a-z0-9_]+)"\)/g, (path) => path === "call/road.ts"),
     ...matches(/\breason: "([a-z0-9_]+)"/g, (path) => path === "call/road.ts"),
-    ...matches(/\breject\(request, "([a-z0-9_]+)"\)/g, (path) => path === "http/server.ts"),
+    ...matches(/\breject\([\w.]+, [\w.]+, "([a-z0-9_]+)"\)/g, (path) => path === "http/server.ts"),
     ...matches(/\.code \?\? "([a-z0-9_]+)"/g, (path) => path === "gateway/serving.ts"),
     ...matches(/"([a-z]+_(?:timeout|too_large|http))"/g, (path) => path === "http/server.ts"),
     ...matches(/\[-32\d+, "([a-z_]+)"\]/g, (path) => path === "mcp/refusals.ts"),
