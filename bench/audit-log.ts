@@ -19,7 +19,7 @@ const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {
 let now = Date.parse("2026-11-01T00:00:00Z");
 const audit = createAudit(
   {
-    sinks: [{ kind: "file", dir }],
+    sinks: [{ kind: "file", dir, rotation: undefined }],
     args: "digest",
     durability: "buffered",
     onFailure: "allow",

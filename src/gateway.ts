@@ -179,7 +179,11 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       for (const endpoint of mcp.values()) void endpoint.warm();
       return listening;
     },
-    reload: () => serving.reload(true),
+    reload() {
+      // Who rotates logs sends the same signal.
+      audit.reopen();
+      return serving.reload(true);
+    },
     watch(onReload) {
       const follow = (): void => {
         files.follow([

@@ -27,7 +27,7 @@ export async function auditRows(): Promise<{
   const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
   const audit = createAudit(
     {
-      sinks: [{ kind: "file", dir }],
+      sinks: [{ kind: "file", dir, rotation: undefined }],
       args: "digest",
       durability: "flushed",
       onFailure: "deny-unsafe",

@@ -2,13 +2,12 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { AuditConfig } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
-import { auditFile } from "../observe/audit-file.ts";
+import { auditFile, listLog } from "../observe/log-dir.ts";
 import { printLine, type Io } from "./io.ts";
 
-/** The file that the audit log is written to; undefined when it goes to none. */
-export function auditFileOf({ sinks }: AuditConfig): string | undefined {
-  const dir = sinks.find((sink) => sink.kind === "file")?.dir;
-  return dir === undefined ? undefined : join(dir, auditFile);
+/** Where the files of the audit log are; undefined when it goes to none. */
+export function auditDirOf({ sinks }: AuditConfig): string | undefined {
+  return sinks.find((sink) => sink.kind === "file")?.dir;
 }
 
 /** @returns undefined, after saying so, when there is nothing to read. */
@@ -16,12 +15,13 @@ export async function auditFilesOf(
   { files, config }: { readonly files: readonly string[]; readonly config: string },
   io: Io,
 ): Promise<readonly string[] | undefined> {
-  const own = files.length > 0 ? undefined : auditFileOf((await loadConfig(config, io.env)).audit);
-  const all = own === undefined ? files : [own];
-  if (all.length === 0) {
+  const own = files.length > 0 ? undefined : auditDirOf((await loadConfig(config, io.env)).audit);
+  if (files.length === 0 && own === undefined) {
     printLine(io.stderr, "the audit log goes to no file: add a file sink under audit.sinks");
     return undefined;
   }
+  const found = own === undefined ? files : listLog(own);
+  const all = own !== undefined && found.length === 0 ? [join(own, auditFile)] : found;
   for (const file of all) {
     if ((await stat(file).catch(() => undefined)) !== undefined) continue;
     printLine(io.stderr, `${file} does not exist yet: nothing was called`);

@@ -1,7 +1,13 @@
 import { escapeText } from "../base/text.ts";
 import type { JsonObject } from "../base/json.ts";
 import { exporters, type ExportFormat } from "../observe/export.ts";
-import { compileFilter, textAt, type Filter, type Question } from "../observe/query.ts";
+import {
+  compileFilter,
+  compileWhere,
+  textAt,
+  type Filter,
+  type Question,
+} from "../observe/query.ts";
 import { readLines } from "../observe/read-lines.ts";
 import { auditFilesOf } from "./audit-files.ts";
 import { exitCodes, formatTable, printLine, UsageError, type ExitCode, type Io } from "./io.ts";
@@ -19,6 +25,8 @@ export interface QueryOptions {
   readonly outcome?: string;
   readonly event?: string;
   readonly where: readonly string[];
+  /** `name=value` of an argument, where the log has it in clear. */
+  readonly arg: readonly string[];
   readonly format: "table" | "csv" | ExportFormat;
   /** Paths, separated by commas: counts instead of records. */
   readonly countBy?: string;
@@ -119,13 +127,31 @@ function readFilter(options: QueryOptions, now: number): Filter {
     outcome: options.outcome,
     event: options.event,
     where: options.where,
+    args: options.arg.map(readArg),
   };
+  return asked(() => compileFilter(question));
+}
+
+/** @throws UsageError for a test that cannot be read. */
+export function compileTests(where: readonly string[]): (record: JsonObject) => boolean {
+  const tests = asked(() => where.map(compileWhere));
+  return (record) => tests.every((test) => test(record));
+}
+
+function asked<T>(compile: () => T): T {
   try {
-    return compileFilter(question);
+    return compile();
   } catch (cause) {
     if (cause instanceof TypeError) throw new UsageError(cause.message, { cause });
     throw cause;
   }
+}
+
+/** `id=A1`; the name may have dots. */
+function readArg(text: string): readonly [name: string, value: string] {
+  const at = text.indexOf("=");
+  if (at < 1) throw new UsageError(`${text} is not name=value`);
+  return [text.slice(0, at), text.slice(at + 1)];
 }
 
 const unitMs = new Map([
@@ -166,7 +192,7 @@ async function scanRecords(
           saidAt = Date.now();
           printLine(io.stderr, `${count} records read`);
         }
-        const record = parse(line);
+        const record = parseRecord(line);
         if (record !== undefined && matches(record)) onRecord(record);
       },
       needle,
@@ -175,7 +201,7 @@ async function scanRecords(
 }
 
 /** A line that is no record is for `verify` to tell. */
-function parse(line: string): JsonObject | undefined {
+export function parseRecord(line: string): JsonObject | undefined {
   try {
     return JSON.parse(line) as JsonObject;
   } catch {

@@ -179,6 +179,7 @@ function addRest(program: Command, io: Io, done: Done): void {
   command(audit, "tail", "the last records", io)
     .option("-n, --lines <count>", "how many", readCount, 20)
     .option("-f, --follow", "wait for new ones", false)
+    .option("--where <test>", "only records such as upstream.status>=500", addText, [])
     .option("--json", "the records as they are", false)
     .action(async (options: TailOptions) => {
       const { tailAudit } = await import("./audit.ts");
@@ -199,7 +200,8 @@ function addRest(program: Command, io: Io, done: Done): void {
         "path=value or path>=number, such as upstream.status>=500; may be repeated",
         addText,
         [],
-      );
+      )
+      .option("--arg <name=value>", "an argument that the log shows; may be repeated", addText, []);
   question("query", "records that match, or how many of each kind")
     .addOption(new Option("--format <format>").choices(queryFormats).default("table"))
     .option("--count-by <paths>", "counts instead, such as actor.client_id,tool.name")

@@ -412,11 +412,27 @@ export interface LimitsConfig {
   readonly maxListenStreams: number;
 }
 
+/** Where audit records go. */
+type SinkConfig =
+  | {
+      readonly kind: "file";
+      readonly dir: string;
+      /** undefined: the file grows until somebody else moves it. */
+      readonly rotation: RotationConfig | undefined;
+    }
+  | { readonly kind: "stdout" };
+
+/** When an audit file ends and what becomes of it. */
+export interface RotationConfig {
+  readonly maxBytes: number;
+  readonly everyMs: number;
+  /** Full files that are kept. */
+  readonly keep: number;
+  readonly compress: boolean;
+}
+
 export interface AuditConfig {
-  readonly sinks: readonly (
-    | { readonly kind: "file"; readonly dir: string }
-    | { readonly kind: "stdout" }
-  )[];
+  readonly sinks: readonly SinkConfig[];
   /** `digest`: size and keyed digest of the arguments; `none`: nothing about them. */
   readonly args: "digest" | "none";
   /** What a record must have reached before its call is answered. */

@@ -1,47 +1,67 @@
-import { hash } from "node:crypto";
 import {
   closeSync,
   fdatasync,
+  fdatasyncSync,
   fstatSync,
-  ftruncateSync,
   mkdirSync,
   openSync,
-  readSync,
+  renameSync,
   statSync,
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
 import type { Ports } from "../base/ports.ts";
+import type { RotationConfig } from "../config/config.ts";
+import { auditFile, listRotated, rotatedName, syncDirectory } from "./log-dir.ts";
+import { headOfRotated, linesFrom, recoverTail, timeOfFirst } from "./log-tail.ts";
 import type { Sink } from "./sink.ts";
-
-/** Name of the file that is written to in the directory of a `file` sink. */
-export const auditFile = "audit.ndjson";
 
 export interface AuditFile extends Sink {
   /** SHA-256 of the last line that was there before; undefined when there was none. */
   readonly head: string | undefined;
   /** Of a line that a crash cut off; it was removed. */
   readonly tornBytes: number;
+  /** Looks now whether the file is still where it was: a program that rotates logs asks for it. */
+  readonly reopen: () => void;
+}
+
+export interface AuditFileOptions {
+  /** Every write waits for the disk, together with the others of that moment. */
+  readonly fsync: boolean;
+  /** undefined: somebody else rotates, or nobody. */
+  readonly rotation: RotationConfig | undefined;
+  /** Told after a rotation. */
+  readonly onRotated: () => void;
+  /** Told when lines that were written are there no more. */
+  readonly onLost: (reason: "file_deleted" | "file_truncated") => void;
 }
 
 const retryMs = 250;
+/** After a rotation that failed, e.g. because the directory may not be changed. */
+const rotateAgainMs = 60_000;
 
 /**
  * The file `audit.ndjson` of a directory, opened for appending. What cannot be written waits and is
  * tried again; a file that was moved or deleted is made anew.
  *
- * @param fsync Every write waits for the disk, together with the others of that moment.
  * @throws Error of the system when the file cannot be opened.
  */
-export function openAuditFile(dir: string, fsync: boolean, ports: Ports): AuditFile {
+export function openAuditFile(dir: string, options: AuditFileOptions, ports: Ports): AuditFile {
+  const { fsync, rotation } = options;
   const path = join(dir, auditFile);
   let fd: number | undefined = openAppending(dir, path);
-  const { head, tornBytes } = recoverTail(fd);
+  if (fsync) syncDirectory(dir);
+  const { head = headOfRotated(dir), tornBytes } = recoverTail(fd);
   let problem: string | undefined;
   /** Lines that the system did not take, and how much of the first it took. */
   let backlog: Buffer[] = [];
   let taken = 0;
   let waiting = 0;
+  let size = fstatSync(fd).size;
+  /** Of the file when it was last seen in its place. */
+  let seenSize = size;
+  let startedAt = size === 0 ? ports.now() : (timeOfFirst(fd) ?? ports.now());
+  let rotateFrom = Number.NEGATIVE_INFINITY;
 
   const fail = (cause: unknown): void => {
     const message = cause instanceof Error ? cause.message : "cannot be written";
@@ -52,7 +72,11 @@ export function openAuditFile(dir: string, fsync: boolean, ports: Ports): AuditF
     let at = from;
     try {
       if (fd === undefined) return at;
-      while (at < bytes.length) at += writeSync(fd, bytes, at);
+      while (at < bytes.length) {
+        const written = writeSync(fd, bytes, at);
+        at += written;
+        size += written;
+      }
     } catch (cause) {
       fail(cause);
     }
@@ -71,24 +95,6 @@ export function openAuditFile(dir: string, fsync: boolean, ports: Ports): AuditF
       backlog.shift();
     }
   };
-  /** A new file starts with a whole line. */
-  const reopen = (): void => {
-    if (fd !== undefined) closeSync(fd);
-    fd = undefined;
-    taken = taken === 0 ? 0 : (backlog[0]?.lastIndexOf(10, taken - 1) ?? -1) + 1;
-    fd = openAppending(dir, path);
-    ports.log.warn("audit_file_reopened", { file: path });
-  };
-  const look = (): void => {
-    try {
-      if (fd === undefined || !isAt(fd, path)) reopen();
-      drain();
-      if (backlog.length === 0) problem = undefined;
-    } catch (cause) {
-      fail(cause);
-    }
-  };
-  const timer = setInterval(look, retryMs).unref();
   const commit = createGroupCommit(
     () =>
       new Promise((resolve) => {
@@ -100,6 +106,80 @@ export function openAuditFile(dir: string, fsync: boolean, ports: Ports): AuditF
           });
       }),
   );
+  const begin = (): void => {
+    fd = openAppending(dir, path);
+    if (fsync) syncDirectory(dir);
+    size = fstatSync(fd).size;
+    seenSize = size;
+    startedAt = ports.now();
+  };
+  /** A number is not given to another file while the disk still works on this one. */
+  const release = (old: number): void => void commit.idle().then(() => closeSync(old));
+
+  /** A new file starts with a whole line; what a deleted one had since the last look is written again. */
+  const reopen = (): void => {
+    const old = fd;
+    fd = undefined;
+    const first = backlog[0];
+    if (first !== undefined && taken > 0) {
+      const whole = first.lastIndexOf(10, taken - 1) + 1;
+      backlog[0] = first.subarray(whole);
+      waiting -= whole;
+      taken = 0;
+    }
+    const deleted = old !== undefined && fstatSync(old).nlink === 0;
+    if (deleted) {
+      const lines = linesFrom(old, seenSize);
+      if (lines.length > 0) backlog.unshift(lines);
+      waiting += lines.length;
+      options.onLost("file_deleted");
+    } else if (old !== undefined && fsync) fdatasyncSync(old);
+    if (old !== undefined) release(old);
+    begin();
+    ports.log.warn("audit_file_reopened", { file: path });
+  };
+  const look = (): void => {
+    try {
+      if (fd === undefined || !isAt(fd, path)) reopen();
+      else {
+        const own = fstatSync(fd).size;
+        if (own < size) {
+          ports.log.warn("audit_file_truncated", { file: path });
+          options.onLost("file_truncated");
+        }
+        size = own;
+        seenSize = own;
+      }
+      drain();
+      if (backlog.length === 0) problem = undefined;
+    } catch (cause) {
+      fail(cause);
+    }
+  };
+  const isDue = ({ maxBytes, everyMs }: RotationConfig, more: number): boolean => {
+    const now = ports.now();
+    if (size === 0 || now < rotateFrom) return false;
+    return size + more > maxBytes || now - startedAt >= everyMs;
+  };
+  const rotate = (): void => {
+    const old = fd;
+    if (old === undefined || !isAt(old, path)) return;
+    try {
+      if (fsync) fdatasyncSync(old);
+      const last = listRotated(dir).at(-1)?.number ?? 0;
+      renameSync(path, join(dir, rotatedName(last + 1)));
+      begin();
+      release(old);
+      options.onRotated();
+    } catch (cause) {
+      rotateFrom = ports.now() + rotateAgainMs;
+      ports.log.error("audit_rotate_failed", { file: path }, cause);
+    }
+  };
+  const timer = setInterval(() => {
+    look();
+    if (rotation !== undefined && backlog.length === 0 && isDue(rotation, 0)) rotate();
+  }, retryMs).unref();
 
   return {
     head,
@@ -109,21 +189,23 @@ export function openAuditFile(dir: string, fsync: boolean, ports: Ports): AuditF
         hold(bytes);
         return false;
       }
+      if (rotation !== undefined && isDue(rotation, bytes.length)) rotate();
       const at = put(bytes, 0);
       if (at < bytes.length) {
         hold(bytes);
         taken = at;
         return false;
       }
-      return fsync ? commit() : true;
+      return fsync ? commit.wait() : true;
     },
     waitingBytes: () => waiting,
     problem: () => problem,
+    reopen: look,
     async close() {
       clearInterval(timer);
       look();
       if (waiting > 0) ports.log.error("audit_records_lost", { bytes: waiting });
-      if (fsync) await commit();
+      if (fsync) await commit.wait();
       if (fd !== undefined) closeSync(fd);
       fd = undefined;
     },
@@ -145,25 +227,14 @@ function isAt(fd: number, path: string): boolean {
   }
 }
 
-/** Larger than any two lines. */
-const tailBytes = 65_536;
-
-/** Removes what follows the last line feed: a record that a crash cut off was never acknowledged. */
-function recoverTail(fd: number): { head: string | undefined; tornBytes: number } {
-  const { size } = fstatSync(fd);
-  const start = Math.max(0, size - tailBytes);
-  const buffer = Buffer.alloc(size - start);
-  const tail = buffer.subarray(0, readSync(fd, buffer, 0, buffer.length, start));
-  const end = tail.lastIndexOf(10) + 1;
-  const tornBytes = tail.length - end;
-  if (tornBytes > 0) ftruncateSync(fd, size - tornBytes);
-  if (end === 0) return { head: undefined, tornBytes };
-  const line = tail.subarray(end < 2 ? 0 : tail.lastIndexOf(10, end - 2) + 1, end);
-  return { head: hash("sha256", line, "hex"), tornBytes };
+interface GroupCommit {
+  /** Who comes while the disk works waits for the next turn, together with all others who do. */
+  readonly wait: () => Promise<boolean>;
+  /** Resolves when the disk works on nothing any more. */
+  readonly idle: () => Promise<unknown>;
 }
 
-/** Who comes while the disk works waits for the next turn, together with all others who do. */
-function createGroupCommit(sync: () => Promise<boolean>): () => Promise<boolean> {
+function createGroupCommit(sync: () => Promise<boolean>): GroupCommit {
   let running: Promise<boolean> | undefined;
   let next: Promise<boolean> | undefined;
   const run = async (): Promise<boolean> => {
@@ -173,16 +244,19 @@ function createGroupCommit(sync: () => Promise<boolean>): () => Promise<boolean>
       running = undefined;
     }
   };
-  return () => {
-    if (running === undefined) {
-      running = run();
-      return running;
-    }
-    next ??= running.then(() => {
-      next = undefined;
-      running = run();
-      return running;
-    });
-    return next;
+  return {
+    wait() {
+      if (running === undefined) {
+        running = run();
+        return running;
+      }
+      next ??= running.then(() => {
+        next = undefined;
+        running = run();
+        return running;
+      });
+      return next;
+    },
+    idle: async () => next ?? running,
   };
 }

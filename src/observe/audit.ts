@@ -1,15 +1,18 @@
 import { hash, randomBytes } from "node:crypto";
 import { hostname } from "node:os";
+import { basename } from "node:path";
 import { ConfigError } from "../base/errors.ts";
 import type { Issue } from "../base/issue.ts";
 import type { JsonObject } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 import type { AuditConfig } from "../config/config.ts";
-import { openAuditFile, type AuditFile } from "./audit-file.ts";
+import { openAuditFile, type AuditFile, type AuditFileOptions } from "./audit-file.ts";
 import { createSigner } from "./checkpoint.ts";
 import { createDigest } from "./digest.ts";
 import type { CallEnd, CallTrace, Note, RecordedCall } from "./event.ts";
+import { createHousekeeping } from "./housekeeping.ts";
 import { createLineWriter } from "./line.ts";
+import type { RotatedFile } from "./log-dir.ts";
 import { quote } from "./quote.ts";
 import { createStreamSink } from "./sink.ts";
 import { createUlids } from "./ulid.ts";
@@ -38,6 +41,8 @@ export interface Audit {
   readonly start: (detail: JsonObject) => void;
   /** Why records cannot be written at the moment. */
   readonly problem: () => string | undefined;
+  /** Looks for files that were moved away; they are made anew. */
+  readonly reopen: () => void;
   readonly stats: () => AuditStats;
   /** Writes `server.stop` and the last checkpoint. */
   readonly close: () => Promise<void>;
@@ -83,8 +88,22 @@ export function createAudit(config: AuditConfig, ports: Ports, deps: AuditDeps):
   const files: AuditFile[] = [];
   const sinks = config.sinks.map((sink) => {
     if (sink.kind === "stdout") return createStreamSink(deps.stdout);
-    const file = open(sink.dir, config, ports);
+    const { dir, rotation } = sink;
+    const tidy =
+      rotation &&
+      createHousekeeping(dir, rotation, { isRead: () => true, onRemove: noteRemoval }, ports);
+    const file = open(
+      dir,
+      {
+        fsync: config.durability === "fsync",
+        rotation,
+        onRotated: () => void tidy?.(),
+        onLost: (reason) => note({ ...gap, reason, detail: undefined }),
+      },
+      ports,
+    );
     files.push(file);
+    void tidy?.();
     return file;
   });
   // Arguments have little entropy: a bare digest could be guessed, a keyed one only compared.
@@ -182,6 +201,15 @@ export function createAudit(config: AuditConfig, ports: Ports, deps: AuditDeps):
     lost = 0;
     append(lines.note({ ...gap, detail: { gap: { records } } }), ports.now());
   };
+  function note(event: Note): void {
+    append(lines.note(event), ports.now());
+    if (buffered) void written();
+    else flush();
+  }
+  function noteRemoval({ path }: RotatedFile, head: string): void {
+    const removed = { file: basename(path), head: `sha256:${head}` };
+    note({ ...lifetime, event: "audit.remove", detail: { removed } });
+  }
   /** Everything of one turn of the event loop is written at once. */
   const written = (): Written => {
     if (buffered) {
@@ -197,11 +225,6 @@ export function createAudit(config: AuditConfig, ports: Ports, deps: AuditDeps):
     if (sinceCheckpoint > 0) checkpoint();
     flush();
   }, checkpointMs).unref();
-  const note = (event: Note): void => {
-    append(lines.note(event), ports.now());
-    if (buffered) void written();
-    else flush();
-  };
 
   return {
     intend(call, trace) {
@@ -221,6 +244,9 @@ export function createAudit(config: AuditConfig, ports: Ports, deps: AuditDeps):
     problem() {
       const problem = sinks.map((sink) => sink.problem()).find((one) => one !== undefined);
       return problem ?? (hasRoom() ? undefined : "the queue is full");
+    },
+    reopen() {
+      for (const file of files) file.reopen();
     },
     stats() {
       const waiting = isWaiting() ? waitingRecords : 0;
@@ -250,7 +276,7 @@ const lifetime = {
   requestId: undefined,
 } as const;
 
-type GapReason = "queue_full";
+type GapReason = "queue_full" | "file_deleted" | "file_truncated";
 
 const queueFull: GapReason = "queue_full";
 
@@ -298,9 +324,9 @@ function createClock(): (now: number) => string {
   };
 }
 
-function open(dir: string, { durability }: AuditConfig, ports: Ports): AuditFile {
+function open(dir: string, options: AuditFileOptions, ports: Ports): AuditFile {
   try {
-    return openAuditFile(dir, durability === "fsync", ports);
+    return openAuditFile(dir, options, ports);
   } catch (cause) {
     const issue: Issue = {
       severity: "error",

@@ -66,7 +66,9 @@ export interface Note {
     | "broker.action"
     | "server.start"
     | "server.stop"
-    | "audit.gap";
+    | "audit.gap"
+    /** An old file of the log is about to be removed, as `rotate.keep` says. */
+    | "audit.remove";
   readonly outcome: Outcome;
   readonly reason: string | undefined;
   readonly principal: Principal | undefined;

@@ -16,6 +16,8 @@ export interface Question {
   readonly event: string | undefined;
   /** `path op value`, e.g. `upstream.status>=500`. */
   readonly where: readonly string[];
+  /** Arguments that `audit.args` lets the log show, with the text they must have. */
+  readonly args: readonly (readonly [name: string, value: string])[];
 }
 
 export interface Filter {
@@ -28,6 +30,10 @@ export interface Filter {
 export function compileFilter(question: Question): Filter {
   const { since, until, user, tool, client, outcome, event, where } = question;
   const tests: ((record: JsonObject) => boolean)[] = where.map(compileWhere);
+  for (const [name, value] of question.args) {
+    const path = ["args", "fields", ...name.split(".")];
+    tests.push((record) => textAt(record, path) === value);
+  }
   if (since !== undefined || until !== undefined) {
     // Of one length and in UTC: as text they sort as in time.
     const from = since === undefined ? "" : new Date(since).toISOString();
@@ -77,7 +83,8 @@ export function textAt(record: JsonObject, path: readonly string[]): string {
 
 const comparison = /^([a-z_]+(?:\.[a-z_]+)*)\s*(>=|<=|!=|=|>|<)\s*(.*)$/;
 
-function compileWhere(text: string): (record: JsonObject) => boolean {
+/** @throws TypeError when it cannot be read. */
+export function compileWhere(text: string): (record: JsonObject) => boolean {
   const [, path = "", operator, value = ""] = comparison.exec(text) ?? [];
   if (operator === undefined) throw new TypeError(`${text} is not path=value or path>=number`);
   const names = path.split(".");

@@ -18,9 +18,7 @@ export async function readLines(
   onLine: (line: string) => void,
   needle?: string,
 ): Promise<string> {
-  const plain = createReadStream(file, { highWaterMark: 1_048_576 });
-  const source: Readable = file.endsWith(".gz") ? plain.pipe(createGunzip()) : plain;
-  if (source !== plain) plain.once("error", (cause) => source.destroy(cause));
+  const source = openPieces(file, maxLineBytes);
   const scan = needle === undefined ? scanAll : scanFor(Buffer.from(needle));
   let rest: Buffer = Buffer.alloc(0);
   for await (const piece of source as AsyncIterable<Buffer>) {
@@ -34,6 +32,28 @@ export async function readLines(
     }
   }
   return rest.toString("utf8");
+}
+
+/** Without its line feed; the empty string when there is none. */
+export async function firstLine(file: string): Promise<string> {
+  const source = openPieces(file, 65_536);
+  let text = "";
+  for await (const piece of source as AsyncIterable<Buffer>) {
+    text += piece.toString("latin1");
+    const end = text.indexOf("\n");
+    if (end >= 0) return Buffer.from(text.slice(0, end), "latin1").toString("utf8");
+    if (text.length > maxLineBytes) break;
+  }
+  return "";
+}
+
+function openPieces(file: string, highWaterMark: number): Readable {
+  const plain = createReadStream(file, { highWaterMark });
+  if (!file.endsWith(".gz")) return plain;
+  const source = plain.pipe(createGunzip());
+  plain.once("error", (cause) => source.destroy(cause));
+  source.once("close", () => plain.destroy());
+  return source;
 }
 
 function scanAll(bytes: Buffer, onLine: (line: string) => void): void {

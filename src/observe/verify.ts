@@ -1,5 +1,5 @@
 import { hash, type KeyObject } from "node:crypto";
-import { isJsonObject, type JsonObject } from "../base/json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
 import { isSignedBy } from "./checkpoint.ts";
 
 /** Something about a log that its writer would not have left so. */
@@ -70,6 +70,7 @@ export function createVerifier({ key, anchors }: VerifyOptions): {
   const recent: string[] = [];
   const findings: Finding[] = [];
   let [count, checkpoints, afterCheckpoint] = [0, 0, 0];
+  let start: { readonly prev: string; readonly finding: Finding } | undefined;
 
   const add = (finding: Finding): void => {
     if (findings.length < maxFindings) findings.push(finding);
@@ -84,8 +85,14 @@ export function createVerifier({ key, anchors }: VerifyOptions): {
       message,
     });
   };
-  /** The first record of a process names the last line that it found. */
-  const begin = (record: JsonObject, prev: string): Chain => {
+  /** What stands before the first line may have been removed by its writer, which says so later. */
+  const openStart = (record: JsonObject, prev: string): void => {
+    const before = findings.length;
+    judgeStart(record, prev);
+    const [finding] = findings.splice(before);
+    if (finding !== undefined) start = { prev, finding };
+  };
+  const judgeStart = (record: JsonObject, prev: string): void => {
     const first = record["seq"] === 1;
     const early = count <= recentLines;
     const known = recent.includes(prev) || (early && prev === genesis);
@@ -93,6 +100,11 @@ export function createVerifier({ key, anchors }: VerifyOptions): {
     else if (!known) {
       find("unknown_start", "the lines before it are not those that it was written after", record);
     }
+  };
+  /** The first record of a process names the last line that it found. */
+  const begin = (record: JsonObject, prev: string): Chain => {
+    if (count === 1) openStart(record, prev);
+    else judgeStart(record, prev);
     return { line: count, seq: Number(record["seq"]) - 1, head: prev, stopped: false };
   };
   const follow = (record: JsonObject, name: string, prev: string): Chain => {
@@ -123,6 +135,10 @@ export function createVerifier({ key, anchors }: VerifyOptions): {
     if (record["sig"] === undefined) find("unsigned_checkpoint", "nobody signed it", record);
     else if (!isSignedBy(text, key)) find("bad_signature", "another key signed it", record);
   };
+  const excuseStart = (removed: JsonValue | undefined): void => {
+    const head = isJsonObject(removed) ? removed["head"] : undefined;
+    if (start !== undefined && head === `sha256:${start.prev}`) start = undefined;
+  };
   /** Calls are told apart by the id of the record that announced them. */
   const pair = (record: JsonObject): void => {
     const { id, phase, intent } = record;
@@ -146,6 +162,7 @@ export function createVerifier({ key, anchors }: VerifyOptions): {
         chain.head = own;
         if (record["event"] === "server.stop") chain.stopped = true;
         if (record["event"] === "audit.checkpoint") checkCheckpoint(record, text);
+        if (record["event"] === "audit.remove") excuseStart(record["removed"]);
         pair(record);
       }
       recent.push(own);
@@ -163,6 +180,8 @@ export function createVerifier({ key, anchors }: VerifyOptions): {
         find("anchor_missing", message, parse(anchor));
       }
       missing.clear();
+      if (start !== undefined) findings.unshift(start.finding);
+      start = undefined;
       const withoutResult = [...intents].map(([id, line]) => ({ id, line }));
       const open = [...chains.values()].filter(({ stopped }) => !stopped).length;
       return {

@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from "node:crypto";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Secret } from "../../src/base/secret.ts";
 import { readRecords, type AuditRecord } from "../world/audit.ts";
 import { runProgram, type Ended } from "./program.ts";
+import { site } from "./site.ts";
 import { callOf, alice, openAudit, success, traceOf } from "../observe/audit.ts";
 
 const { privateKey, publicKey } = generateKeyPairSync("ed25519");
@@ -140,5 +141,52 @@ describe("verify", () => {
     const { code, stdout } = await run("verify", "--anchor", "audit.ndjson", "cut.ndjson");
     expect(code).toBe(1);
     expect(stdout).toContain("anchor_missing");
+  });
+});
+
+describe("a log of several files", () => {
+  test("is followed, searched and verified as one", async () => {
+    const at = await site({ auth: "none" });
+    await at.edit("gateway.yaml", (text) =>
+      text.replace("{file: {dir: audit}}", "{file: {dir: audit, rotate: {size: 3000}}}"),
+    );
+    const tail = at.start(["audit", "tail", "-f", "--json", "--where", "event=tool.call"]);
+    const server = at.start(["serve"]);
+    await server.until("stderr", '"listening"');
+    for (let id = 1; id <= 20; id++) {
+      const params = { name: "list_orders", arguments: {} };
+      const response = await fetch(at.url, {
+        method: "POST",
+        headers: {
+          "content-type": "application/json",
+          accept: "application/json, text/event-stream",
+        },
+        body: JSON.stringify({ jsonrpc: "2.0", id, method: "tools/call", params }),
+      });
+      expect(response.status).toBe(200);
+    }
+    await tail.until("stdout", '"request_id":"20"');
+    tail.child.kill("SIGINT");
+    const followed = json(await tail.ended).map(({ mcp }) => mcp);
+    expect(followed).toMatchObject(
+      Array.from({ length: 20 }, (_, i) => ({ request_id: String(i + 1) })),
+    );
+    server.child.kill("SIGTERM");
+    await server.ended;
+    const names = await readdir(join(at.dir, "audit"));
+    expect(names.filter((name) => name.endsWith(".gz")).length).toBeGreaterThan(2);
+    const found = await at.run(["audit", "query", "--event", "tool.call", "--format", "json"]);
+    expect(json(found)).toHaveLength(20);
+    const verified = await at.run(["audit", "verify"]);
+    expect(verified).toMatchObject({ code: 0 });
+    expect(verified.stdout).toMatch(/ 1 starts, 1 checkpoints\n[^]*ok\n$/);
+    const last = await at.run(["audit", "tail", "-n", "5", "--json", "--where", "event=tool.call"]);
+    expect(json(last)).toHaveLength(5);
+  });
+
+  test("a test that cannot be read is refused before anything is", async () => {
+    const { code, stderr } = await run("tail", "--where", "nonsense");
+    expect(code).toBe(2);
+    expect(stderr).toContain("nonsense is not path=value");
   });
 });

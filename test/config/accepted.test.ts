@@ -127,7 +127,7 @@ test("the shortest file gets every default", async () => {
       maxListenStreams: 1000,
     },
     audit: {
-      sinks: [{ kind: "file", dir: join(directory, "var/audit") }],
+      sinks: [{ kind: "file", dir: join(directory, "var/audit"), rotation: undefined }],
       args: "digest",
       durability: "flushed",
       onFailure: "deny-unsafe",
@@ -684,15 +684,27 @@ test.each([
   expect(apis[0]?.timeouts.totalMs).toBe(ms);
 });
 
+test("an audit file is rotated by size and time, and old ones are removed", async () => {
+  const rotate = "rotate: {size: 1MiB, every: 1h, keep: 3}";
+  const { audit } = await load(
+    goodWith("    - stdout: {}", `    - file: {dir: /var/log/t, ${rotate}}`),
+  );
+  expect(audit.sinks[1]).toEqual({
+    kind: "file",
+    dir: "/var/log/t",
+    rotation: { maxBytes: 2 ** 20, everyMs: 3_600_000, keep: 3, compress: true },
+  });
+});
+
 test("audit takes bare words, directories and no digest", async () => {
   const { file, audit } = await load(
     goodWith("    - stdout: {}", "    - stdout\n    - file: {dir: /var/log/t}\n  args: none"),
   );
   expect(audit).toEqual({
     sinks: [
-      { kind: "file", dir: join(file, "../var/audit") },
+      { kind: "file", dir: join(file, "../var/audit"), rotation: undefined },
       { kind: "stdout" },
-      { kind: "file", dir: "/var/log/t" },
+      { kind: "file", dir: "/var/log/t", rotation: undefined },
     ],
     args: "none",
     durability: "flushed",

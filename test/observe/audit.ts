@@ -3,12 +3,14 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { onTestFinished } from "vitest";
 import type { Principal } from "../../src/base/principal.ts";
 import { Secret } from "../../src/base/secret.ts";
 import type { AuditConfig } from "../../src/config/config.ts";
 import { createAudit, type Audit } from "../../src/observe/audit.ts";
 import type { CallEnd, CallTrace, RecordedCall } from "../../src/observe/event.ts";
+import { listLog } from "../../src/observe/log-dir.ts";
 import { createVerifier, type VerifyReport } from "../../src/observe/verify.ts";
 
 export const alice: Principal = {
@@ -74,24 +76,38 @@ export async function makeDir(): Promise<string> {
   return dir;
 }
 
-export function openAudit(dir: string, more: Partial<AuditConfig> = {}): Audit {
+export function openAudit(
+  dir: string,
+  more: Partial<AuditConfig> = {},
+  now: () => number = () => Date.now(),
+): Audit {
   const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
   return createAudit(
     {
-      sinks: [{ kind: "file", dir }],
+      sinks: [{ kind: "file", dir, rotation: undefined }],
       args: "digest",
       durability: "flushed",
       onFailure: "deny-unsafe",
       signingKey: undefined,
       ...more,
     },
-    { now: () => Date.now(), log: silent },
+    { now, log: silent },
     { version: "1.2.3", stdout: async () => {} },
   );
 }
 
 export function readLog(dir: string): string {
   return readFileSync(join(dir, "audit.ndjson"), "utf8");
+}
+
+/** Every file of the log, in order, as one text. */
+export function readWholeLog(dir: string): string {
+  return listLog(dir)
+    .map((file) => {
+      const bytes = readFileSync(file);
+      return (file.endsWith(".gz") ? gunzipSync(bytes) : bytes).toString("utf8");
+    })
+    .join("");
 }
 
 /** As the command does it, from text. */

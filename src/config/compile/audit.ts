@@ -1,8 +1,9 @@
 import { createPrivateKey } from "node:crypto";
 import { resolve } from "node:path";
 import { Secret } from "../../base/secret.ts";
-import type { AuditConfig, LimitsConfig } from "../config.ts";
+import type { AuditConfig, LimitsConfig, RotationConfig } from "../config.ts";
 import { child, itemsOf, label, nameOf, textOf, type YamlNode } from "../node.ts";
+import type { Problems } from "../problems.ts";
 import { durationOf, type Scope, sizeOf } from "./scope.ts";
 
 export function compileLimits({ root, problems }: Scope): LimitsConfig {
@@ -29,7 +30,9 @@ export function compileAudit({ root, directory, problems }: Scope): AuditConfig 
       problems.error({ at: nameOf(node), code: "duplicate_item", message });
     }
     seen.add(key);
-    return dir === undefined ? { kind: "stdout" } : { kind: "file", dir };
+    return dir === undefined
+      ? { kind: "stdout" }
+      : { kind: "file", dir, rotation: compileRotation(child(file, "rotate"), problems) };
   });
   return {
     sinks,
@@ -37,6 +40,19 @@ export function compileAudit({ root, directory, problems }: Scope): AuditConfig 
     durability: textOf(child(audit, "durability")) as AuditConfig["durability"],
     onFailure: textOf(child(audit, "onFailure")) as AuditConfig["onFailure"],
     signingKey: signingKey({ problems }, child(audit, "signingKey")),
+  };
+}
+
+function compileRotation(
+  node: YamlNode | undefined,
+  problems: Problems,
+): RotationConfig | undefined {
+  if (node === undefined) return undefined;
+  return {
+    maxBytes: sizeOf(child(node, "size"), problems),
+    everyMs: durationOf(child(node, "every"), { min: "1m", max: "8784h" }, problems),
+    keep: Number(child(node, "keep")?.value ?? 0),
+    compress: child(node, "compress")?.value === true,
   };
 }
 

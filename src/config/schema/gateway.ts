@@ -1,8 +1,9 @@
 import type { JsonSchema } from "../../base/json.ts";
 import { apisSchema } from "./apis.ts";
+import { auditSchema } from "./audit.ts";
 import { authSchema } from "./auth.ts";
 import { endpointsSchema } from "./endpoints.ts";
-import { auditSchema, limitsSchema } from "./limits.ts";
+import { limitsSchema } from "./limits.ts";
 import { adminSchema, brokerSchema, serverSchema } from "./server.ts";
 import { section } from "./shape.ts";
 

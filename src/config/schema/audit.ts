@@ -1,0 +1,130 @@
+import type { JsonSchema } from "../../base/json.ts";
+import { choice, exactlyOne, flag, list, section, text } from "./shape.ts";
+import { duration, size } from "./units.ts";
+
+const sinkSchema: JsonSchema = {
+  description: "Where records go: exactly one kind.",
+  anyOf: [
+    { type: "string", enum: ["stdout"] },
+    section(
+      { description: "One kind with its settings." },
+      [],
+      {
+        file: section(
+          {
+            description: "Append to files in a directory.",
+            "x-default": "—",
+            examples: [{ dir: "var/audit" }],
+          },
+          [],
+          {
+            dir: text({
+              description: "The directory, relative to gateway.yaml; made when it does not exist.",
+              default: "var/audit",
+              examples: ["/var/log/tollgate"],
+            }),
+            rotate: section(
+              {
+                description:
+                  "Starts a new file when one is full or old; without it the file grows until somebody else moves it.",
+                "x-default": "—",
+                examples: [{ size: "256MiB", keep: 90 }],
+              },
+              [],
+              {
+                size: size({
+                  description: "Largest size of a file, at most 1GiB.",
+                  default: "256MiB",
+                  examples: ["1GiB"],
+                }),
+                every: duration({
+                  description: "Longest time that one file is written to, from 1m to 8784h.",
+                  default: "24h",
+                  examples: ["1h"],
+                }),
+                keep: {
+                  type: "integer",
+                  description:
+                    "Full files that stay; older ones are removed, and the log says so. What a network sink has not taken yet is never removed.",
+                  default: 365,
+                  minimum: 1,
+                  maximum: 100_000,
+                  examples: [30],
+                },
+                compress: flag({
+                  description: "Compresses full files with gzip, all but the newest.",
+                  default: true,
+                  examples: [false],
+                }),
+              },
+            ),
+          },
+        ),
+        stdout: section(
+          {
+            description: "Write to standard output. The bare word `stdout` says the same.",
+            "x-default": "—",
+            examples: [{}],
+          },
+          [],
+          {},
+        ),
+      },
+      exactlyOne(["file", "stdout"]),
+    ),
+  ],
+};
+
+export const auditSchema: JsonSchema = section(
+  {
+    description: "The record of every call and every refusal.",
+    default: {},
+    examples: [{ sinks: ["stdout"] }],
+  },
+  [],
+  {
+    sinks: list(
+      {
+        description: "Where records go; each sink gets all.",
+        default: [{ file: { dir: "var/audit" } }],
+        examples: [[{ file: { dir: "/var/log/tollgate" } }, "stdout"]],
+      },
+      sinkSchema,
+      { minItems: 1 },
+    ),
+    args: choice(
+      {
+        description:
+          "`digest`: size and keyed digest of the arguments; `none`: nothing about them.",
+        default: "digest",
+        examples: ["none"],
+      },
+      ["digest", "none"],
+    ),
+    durability: choice(
+      {
+        description:
+          "What a record must have reached before its call is answered. `flushed`: the operating system, so that it outlives the process; `fsync`: the disk, so that it outlives the machine; `buffered`: memory.",
+        default: "flushed",
+        examples: ["fsync"],
+      },
+      ["buffered", "flushed", "fsync"],
+    ),
+    onFailure: choice(
+      {
+        description:
+          "What happens while records cannot be written. `deny`: calls are refused; `deny-unsafe`: those that may change something (POST, PUT, PATCH, DELETE) are; `allow`: none is, up to 10,000 records wait, and what is lost beyond them is counted in the log itself.",
+        default: "deny-unsafe",
+        examples: ["deny"],
+      },
+      ["deny", "deny-unsafe", "allow"],
+    ),
+    signingKey: text({
+      description:
+        "Ed25519 private key as PKCS #8 PEM: signs a checkpoint every 1000 records, every minute and at the end, so that nobody without it can write the log anew.",
+      "x-default": "checkpoints are not signed",
+      "x-secret": true,
+      examples: ["${file:/run/secrets/audit.pem}"],
+    }),
+  },
+);
