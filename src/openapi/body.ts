@@ -7,7 +7,7 @@ import type { Body } from "./operation.ts";
 import { isListOfParts, readPositions } from "./positions.ts";
 import { flattenRoot, needsFlattening } from "./schema/merge.ts";
 import { examplesOf } from "./schema/value.ts";
-import { cleanText } from "./text.ts";
+import { cleanDescription } from "./text.ts";
 
 export interface Bodies {
   readonly bodies: readonly Body[];
@@ -23,7 +23,7 @@ export const noBody: Bodies = { bodies: [], bodyRequired: false };
  * @throws Unconvertible The body is required and none of its media types can be sent.
  */
 export function readBodies(requestBody: Node, reading: Reading): Bodies {
-  const description = cleanText(textOf(requestBody, "description") ?? "");
+  const description = cleanDescription(textOf(requestBody, "description") ?? "");
   const choices = children(child(requestBody, "content")).map(([contentType, node]) =>
     choiceOf(contentType, node, reading),
   );

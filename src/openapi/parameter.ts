@@ -8,7 +8,7 @@ import { child, children, isTrue, member, type Node, textOf } from "./node.ts";
 import type { Parameter, ParameterEncoding, ParameterIn, Style } from "./operation.ts";
 import type { PathKey } from "./path.ts";
 import { examplesOf } from "./schema/value.ts";
-import { cleanText } from "./text.ts";
+import { cleanDescription } from "./text.ts";
 
 /** The path item's parameters overridden by the operation's own, references followed. */
 export function effectiveParameters(
@@ -91,7 +91,7 @@ function readParameter(
     name,
     in: where,
     required: where === "path" || isTrue(node, "required"),
-    description: cleanText(typeof described === "string" ? described : ""),
+    description: cleanDescription(typeof described === "string" ? described : ""),
     deprecated: isTrue(node, "deprecated"),
     schema,
     encoding:

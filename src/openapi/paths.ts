@@ -12,7 +12,7 @@ import { effectiveSecurity } from "./security.ts";
 import { ownServers } from "./server.ts";
 import type { Source } from "./source.ts";
 import { modernParameter, splitBody } from "./swagger.ts";
-import { cleanText } from "./text.ts";
+import { cleanDescription } from "./text.ts";
 import { isKnownDialect } from "./schema/refer.ts";
 
 export interface Operations {
@@ -133,8 +133,8 @@ function readOperation(spot: Spot, model: Model, source: Source): Operation {
     method,
     path: path.path,
     fixedQuery: path.fixedQuery,
-    summary: cleanText(textOf(node, "summary") ?? itemText(item, "summary")),
-    description: cleanText(textOf(node, "description") ?? itemText(item, "description")),
+    summary: cleanDescription(textOf(node, "summary") ?? itemText(item, "summary")),
+    description: cleanDescription(textOf(node, "description") ?? itemText(item, "description")),
     tags: textsOf(child(node, "tags")),
     deprecated: isTrue(node, "deprecated"),
     schemas: reading.schemas.pool,

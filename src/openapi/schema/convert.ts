@@ -1,7 +1,7 @@
 import { isJsonObject, type JsonObject, type JsonSchema, type JsonValue } from "../../base/json.ts";
 import { escapeText } from "../../base/text.ts";
 import { child, children, isTrue, type Node } from "../node.ts";
-import { cleanText } from "../text.ts";
+import { cleanDescription } from "../text.ts";
 import type { Around, Conversion, Draft, Scope } from "./conversion.ts";
 import { discriminate } from "./discriminator.ts";
 import { type Applicator, applicators, plainKeywords, uniqueNames } from "./keyword.ts";
@@ -110,7 +110,7 @@ function describe(node: Node): Draft {
   const out: Draft = {};
   for (const keyword of ["title", "description"]) {
     const text = child(node, keyword)?.value;
-    if (typeof text === "string" && text !== "") out[keyword] = cleanText(text);
+    if (typeof text === "string" && text !== "") out[keyword] = cleanDescription(text);
   }
   return out;
 }
