@@ -115,6 +115,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const http = createHttpServer(
     {
       listen: config.server.listen,
+      tls: config.server.tls,
       maxRequestBytes: config.limits.maxRequestBytes,
       service: () => serving.snapshot.http,
       endpoints: new Map([...mcp].map(([path, { post }]) => [path, post])),
@@ -151,6 +152,12 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       audit: audit.stats(),
     }));
   const watcher = { close: (): void => {} };
+  const reload = async (asksHosts: boolean): Promise<ReloadReport> => {
+    const report = await serving.reload(asksHosts);
+    const { tls } = serving.snapshot.config.server;
+    if (report.outcome === "applied" && tls !== undefined) http.renew(tls);
+    return report;
+  };
 
   const stop = async (): Promise<void> => {
     watcher.close();
@@ -182,7 +189,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     reload() {
       // Who rotates logs sends the same signal.
       audit.reopen();
-      return serving.reload(true);
+      return reload(true);
     },
     watch(onReload) {
       const follow = (): void => {
@@ -192,7 +199,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       };
       const files = watchFiles(async () => {
         try {
-          const report = await serving.reload(ports.now() - serving.askedAt >= askHostsMs);
+          const report = await reload(ports.now() - serving.askedAt >= askHostsMs);
           if (report.outcome !== "unchanged") onReload(report);
         } catch (cause) {
           ports.log.error("reload_failed", {}, cause);

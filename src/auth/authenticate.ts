@@ -9,7 +9,7 @@ import type { AuthConfig, EndpointConfig, IssuerConfig } from "../config/config.
 import { checkTokenText, readCredential, readProofs, type Credential } from "./bearer.ts";
 import { compilePatterns, compileRequirements } from "./claim.ts";
 import { compileDeny } from "./deny.ts";
-import { checkClaims, thumbprintIn, type ClaimRules, type Subject } from "./claims.ts";
+import { bindingIn, checkClaims, type Binding, type ClaimRules, type Subject } from "./claims.ts";
 import { createIntrospection, type Introspect, type Introspection } from "./introspection.ts";
 import { decodeJws, type Jws } from "./jws.ts";
 import type { VerificationKey } from "./key.ts";
@@ -33,7 +33,12 @@ import type { Revocations } from "./revocation.ts";
  * @see RFC 9068 §4 (checks), RFC 8707 §2 (audience)
  */
 export interface Authenticate {
-  (rawHeaders: readonly string[], query?: string, method?: string): Promise<Principal>;
+  (
+    rawHeaders: readonly string[],
+    query?: string,
+    method?: string,
+    certificate?: PeerCertificate,
+  ): Promise<Principal>;
   /**
    * The same at once, for a token verified before: what the hot lane asks first.
    *
@@ -44,6 +49,9 @@ export interface Authenticate {
   /** The same for a token that did not come by HTTP. */
   readonly authenticateToken: (token: string) => Promise<Principal>;
 }
+
+/** SHA-256 of the certificate that the client showed, base64url; undefined: it showed none. */
+type PeerCertificate = () => string | undefined;
 
 type OAuthConfig = Extract<AuthConfig, { readonly mode: "oauth" }>;
 
@@ -68,6 +76,7 @@ interface Issuer extends ClaimRules {
 interface Verified {
   readonly principal: Principal;
   readonly issuer: Issuer;
+  readonly binding: Binding;
   /** undefined: the issuer said so. */
   readonly key: VerificationKey | undefined;
 }
@@ -79,6 +88,8 @@ export interface AuthenticateDeps {
   readonly introspect: ReadonlyMap<string, Introspect>;
   readonly replays: Replays;
   readonly revocations: Revocations;
+  /** Whether clients are asked for a certificate. */
+  readonly certificates: boolean;
 }
 
 export function createAuthenticate(
@@ -90,7 +101,7 @@ export function createAuthenticate(
   const issuers = new Map(
     config.issuers.map((issuer) => [
       issuer.issuer,
-      compileIssuer(issuer, endpoint, { ...deps, bound: config.dpop !== "off" }, ports),
+      compileIssuer(issuer, endpoint, { ...deps, dpop: config.dpop !== "off" }, ports),
     ]),
   );
   const introspecting = [...issuers.values()].filter(({ knowsOpaque }) => knowsOpaque);
@@ -129,7 +140,8 @@ export function createAuthenticate(
     await key.verify(token, alg);
     if (issuer.askAgainMs !== undefined) await issuer.introspection?.claims(token, tokenHash);
     const subject = checkClaims(jws, issuer, ports.now());
-    return { principal: describe(token, tokenHash, { issuer, claims, ...subject }), issuer, key };
+    const principal = describe(token, tokenHash, { issuer, claims, ...subject });
+    return { principal, issuer, binding: bindingIn(claims), key };
   };
   const ask = async (issuer: Issuer, token: string, tokenHash: string): Promise<Verified> => {
     const { introspection, clients } = issuer;
@@ -141,7 +153,7 @@ export function createAuthenticate(
     const rules = unbound ? { ...issuer, audience: undefined } : issuer;
     const subject = checkClaims(jws, rules, ports.now());
     const principal = describe(token, tokenHash, { issuer, claims, ...subject });
-    return { principal, issuer, key: undefined };
+    return { principal, issuer, binding: bindingIn(claims), key: undefined };
   };
   const verify = async (token: string, tokenHash: string): Promise<Verified> => {
     if (introspecting.length === 0) return verifyJws(decodeJws(token), token, tokenHash);
@@ -182,17 +194,17 @@ export function createAuthenticate(
     pending.set(tokenHash, flight);
     return flight;
   };
-  /** What the token itself asks of the way it is shown. Whether it needs a proof comes back. */
+  /** What the token itself asks of the way it is shown. What is still to be proven comes back. */
   const checkScheme = (
-    { principal }: Verified,
+    { binding }: Verified,
     scheme: Credential["scheme"],
-  ): string | undefined => {
-    const jkt = thumbprintIn(principal.claims);
+  ): Binding | undefined => {
+    const { jkt, certificate } = binding;
     if (jkt === undefined && scheme === "dpop") throw invalidToken("not_bound");
     if (jkt === undefined && config.dpop === "required") throw invalidToken("dpop_required");
     // RFC 9449 §7.2: a bound token is no bearer token.
     if (jkt !== undefined && scheme === "bearer") throw invalidToken("sender_constrained");
-    return jkt;
+    return jkt === undefined && certificate === undefined ? undefined : binding;
   };
   const find = async (token: string, tokenHash: string): Promise<Verified> =>
     recall(tokenHash) ?? (await verifyOnce(token, tokenHash));
@@ -204,11 +216,18 @@ export function createAuthenticate(
   };
 
   return Object.assign(
-    async (rawHeaders: readonly string[], query?: string, method = "POST") => {
+    async (
+      rawHeaders: readonly string[],
+      query?: string,
+      method = "POST",
+      peer: PeerCertificate = noCertificate,
+    ) => {
       const { scheme, token } = readHeaders(rawHeaders, query);
       const tokenHash = hashToken(token);
       const verified = await find(token, tokenHash);
-      const jkt = checkScheme(verified, scheme);
+      const { jkt, certificate } = checkScheme(verified, scheme) ?? unbound;
+      if (certificate !== undefined && peer() !== certificate)
+        throw invalidToken("wrong_certificate");
       if (jkt !== undefined) await checkProof(readProofs(rawHeaders), { method, tokenHash, jkt });
       return admit(verified);
     },
@@ -216,18 +235,21 @@ export function createAuthenticate(
       known(rawHeaders: readonly string[], query?: string) {
         const { scheme, token } = readHeaders(rawHeaders, query);
         const verified = recall(hashToken(token));
-        // A proof takes its time to check.
+        // A proof takes its time to check, and a certificate is of the connection.
         if (verified === undefined || checkScheme(verified, scheme) !== undefined) return undefined;
         return admit(verified);
       },
       async authenticateToken(token: string) {
         const verified = await find(checkTokenText(token), hashToken(token));
-        checkScheme(verified, "bearer");
+        if (checkScheme(verified, "bearer")) throw invalidToken("sender_constrained");
         return admit(verified);
       },
     },
   );
 }
+
+const noCertificate: PeerCertificate = () => undefined;
+const unbound: Binding = { jkt: undefined, certificate: undefined };
 
 function hashToken(token: string): string {
   return hash("sha256", token, "base64url");
@@ -249,7 +271,7 @@ function tryDecode(token: string): Jws | undefined {
 function compileIssuer(
   config: IssuerConfig,
   { resource, audience: own }: Pick<EndpointConfig, "resource" | "audience">,
-  deps: AuthenticateDeps & { readonly bound: boolean },
+  deps: AuthenticateDeps & { readonly dpop: boolean },
   ports: Ports,
 ): Issuer {
   const { issuer: iss, typ, tenant, exclusive, clockSkewMs, maxLifetimeMs, allowMachine } = config;
@@ -270,7 +292,7 @@ function compileIssuer(
     clockSkewMs,
     maxLifetimeMs,
     mapping: compileMapping(config, resource),
-    bound: deps.bound,
+    bindings: { key: deps.dpop, certificate: deps.certificates },
     isMachine: compilePatterns(config.machine),
     allowMachine,
     isEntitled: compileRequirements(config.require),

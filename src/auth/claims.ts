@@ -19,8 +19,8 @@ export interface ClaimRules {
   readonly clockSkewMs: number;
   readonly maxLifetimeMs: number;
   readonly mapping: Mapping;
-  /** Whether tokens may be bound to a key, whose possession is then proven on each request. */
-  readonly bound: boolean;
+  /** What tokens may be bound to, because its possession is then proven on each request. */
+  readonly bindings: Bindings;
   readonly isMachine: ClaimRule;
   readonly allowMachine: boolean;
   /** Further claims, whose absence is no fault of the token but of its holder. */
@@ -57,9 +57,7 @@ export function checkClaims(jws: Jws, rules: ClaimRules, nowMs: number): Subject
   if (!rules.allowMachine && (sub === clientId || rules.isMachine(claims)))
     throw invalidToken("machine_token");
   const scopes = rules.mapping.scopes(claims);
-  // Bound to a key or certificate (RFC 7800) that nobody asks for here: stolen, it would be as good.
-  if (claims["cnf"] !== undefined && !(rules.bound && thumbprintIn(claims)))
-    throw invalidToken("sender_constrained");
+  checkBinding(claims, rules.bindings);
   if (!rules.isEntitled(claims)) throw new AuthError("access_denied", "claim_rule");
   const { name, roles } = rules.mapping;
   return {
@@ -72,11 +70,37 @@ export function checkClaims(jws: Jws, rules: ClaimRules, nowMs: number): Subject
   };
 }
 
-/** The key that a token is bound to (RFC 9449 §6.1), if it is bound to a key and nothing else. */
-export function thumbprintIn({ cnf }: JsonObject): string | undefined {
-  if (!isJsonObject(cnf) || Object.keys(cnf).length !== 1) return undefined;
-  const { jkt } = cnf;
-  return typeof jkt === "string" && jkt !== "" ? jkt : undefined;
+interface Bindings {
+  /** A key, by DPoP (RFC 9449 §6.1). */
+  readonly key: boolean;
+  /** A certificate, by mutual TLS (RFC 8705 §3.1). */
+  readonly certificate: boolean;
+}
+
+/** What a token is bound to, by their SHA-256 thumbprints. */
+export interface Binding {
+  readonly jkt: string | undefined;
+  readonly certificate: string | undefined;
+}
+
+/** Of a token that passed `checkClaims`. */
+export function bindingIn({ cnf }: JsonObject): Binding {
+  const { jkt, "x5t#S256": certificate }: JsonObject = isJsonObject(cnf) ? cnf : {};
+  return {
+    jkt: typeof jkt === "string" ? jkt : undefined,
+    certificate: typeof certificate === "string" ? certificate : undefined,
+  };
+}
+
+/** Bound (RFC 7800) to something that nobody asks for here: stolen, it would be as good. */
+function checkBinding({ cnf }: JsonObject, allowed: Bindings): void {
+  if (cnf === undefined) return;
+  const members = isJsonObject(cnf) ? Object.entries(cnf) : [];
+  const isProven = ([name, value]: readonly [string, JsonValue]): boolean => {
+    if (typeof value !== "string" || value === "") return false;
+    return name === "jkt" ? allowed.key : name === "x5t#S256" && allowed.certificate;
+  };
+  if (members.length === 0 || !members.every(isProven)) throw invalidToken("sender_constrained");
 }
 
 /** Header types of tokens that are signed by the same keys and are not access tokens. */

@@ -14,13 +14,14 @@ export interface ResourceMetadata {
 const wellKnown = "/.well-known/oauth-protected-resource";
 
 /**
- * @param only Whether this is the gateway's only endpoint: then the metadata is at the root too, for
- *   clients that know no other place (RFC 9728 §3.1 inserts the path).
+ * `only` says whether this is the gateway's only endpoint: then the metadata is at the root too, for
+ * clients that know no other place (RFC 9728 §3.1 inserts the path). `certificates`: whether clients
+ * are asked for one.
  */
 export function compileMetadata(
   config: Extract<AuthConfig, { readonly mode: "oauth" }>,
   { resource }: Pick<EndpointConfig, "resource">,
-  only: boolean,
+  { only, certificates }: { readonly only: boolean; readonly certificates: boolean },
 ): ResourceMetadata {
   const { origin, pathname } = new URL(resource);
   const path = `${wellKnown}${pathname === "/" ? "" : pathname}`;
@@ -31,6 +32,7 @@ export function compileMetadata(
     scopes_supported: compileAdvertised(config.issuers, resource)(config.scopes),
     bearer_methods_supported: ["header"],
     ...(config.dpop === "off" ? {} : { dpop_signing_alg_values_supported: proofAlgorithms }),
+    ...(certificates ? { tls_client_certificate_bound_access_tokens: true } : {}),
     ...(config.dpop === "required" ? { dpop_bound_access_tokens_required: true } : {}),
     resource_name: "Tollgate",
   });

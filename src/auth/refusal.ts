@@ -32,6 +32,7 @@ export type TokenReason =
   | "unknown_key"
   | "unsupported_algorithm"
   | "wrong_audience"
+  | "wrong_certificate"
   | "wrong_tenant";
 
 /** 401 `invalid_token`. */

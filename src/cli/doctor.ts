@@ -18,8 +18,9 @@ export async function doctorAuth(options: DoctorOptions, io: Io): Promise<ExitCo
   const { auth } = snapshot.config;
   if (auth.mode === "none") throw new UsageError("auth.mode is none: there is no login to look at");
   const findings: Finding[] = [...(await examineIssuers(auth, globalThis.fetch, quietPorts))];
+  const place = { only: false, certificates: false };
   for (const endpoint of snapshot.endpoints) {
-    const metadataUrl = compileMetadata(auth, endpoint, false).url;
+    const metadataUrl = compileMetadata(auth, endpoint, place).url;
     const { resource } = endpoint;
     findings.push(...(await examineEndpoint({ resource, metadataUrl }, globalThis.fetch)));
   }

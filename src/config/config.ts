@@ -39,10 +39,23 @@ export interface Listen {
   readonly port: number;
 }
 
+/** PEM. */
+export interface TlsConfig {
+  /** With those between it and the root, if any. */
+  readonly certificate: string;
+  readonly key: Secret;
+  /** `optional` asks for one and lets callers in without; `required` does not. */
+  readonly clientCertificate: "off" | "optional" | "required";
+  /** Whose certificates count; undefined: any, because a bound token names its own. */
+  readonly clientCa: string | undefined;
+}
+
 export interface ServerConfig {
   /** Public origin, e.g. `https://mcp.acme.com`: no path, no trailing slash. Every advertised URL starts with it. */
   readonly url: string;
   readonly listen: Listen;
+  /** undefined: plain http, with TLS in front of it or on loopback. */
+  readonly tls: TlsConfig | undefined;
   /** Host names (no port) accepted in `Host`: that of `url`, the loopback names on a loopback listener, and the configured ones. */
   readonly allowedHosts: readonly string[];
   /** Host names (no scheme, no port) accepted in `Origin`, same defaults. */

@@ -5,6 +5,8 @@ import type { Config } from "../config/config.ts";
 export function refuseRestart(before: Config, after: Config): void {
   const fixed = {
     "server.listen": (config: Config) => config.server.listen,
+    "server.tls": ({ server: { tls } }: Config) =>
+      tls && [tls.clientCertificate, tls.clientCa === undefined],
     admin: (config: Config) => config.admin,
     broker: (config: Config) => config.broker,
     audit: (config: Config) => config.audit,

@@ -12,7 +12,7 @@ import type { Issue } from "../base/issue.ts";
 import type { JsonObject } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 import { compileRoad, type Road } from "../call/road.ts";
-import type { Config, EndpointConfig, IssuerConfig } from "../config/config.ts";
+import type { Config, EndpointConfig, IssuerConfig, ServerConfig } from "../config/config.ts";
 import { compileEdge } from "../http/edge.ts";
 import type { HttpService } from "../http/server.ts";
 import type { McpService } from "../mcp/service.ts";
@@ -101,6 +101,7 @@ export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports):
   dropDenied(config.auth, lasting);
   const introspect = compileIntrospect(config, lasting, ports);
   const metadata = compileAllMetadata(config);
+  const certificates = asksForCertificates(config.server);
   const endpoints = config.endpoints.map((endpoint): Endpoint => {
     const own = catalogOf(catalog, endpoint);
     const road = compileRoad({ catalog: own, permit, routes, recorder: lasting.recorder }, ports);
@@ -108,7 +109,7 @@ export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports):
       path: endpoint.path,
       resource: endpoint.resource,
       catalog: own,
-      ...compileAuth(config, endpoint, { ...lasting, introspect, metadata }, ports),
+      ...compileAuth(config, endpoint, { ...lasting, introspect, metadata, certificates }, ports),
       road,
       mcp: compileMcp(own, permit, road, lasting.recorder),
     };
@@ -170,10 +171,15 @@ function catalogOf(catalog: Catalog, { apis }: EndpointConfig): Catalog {
 function compileAllMetadata({
   auth,
   endpoints,
+  server,
 }: Config): ReadonlyMap<EndpointConfig, ResourceMetadata> {
   if (auth.mode === "none") return new Map();
-  const only = endpoints.length === 1;
-  return new Map(endpoints.map((endpoint) => [endpoint, compileMetadata(auth, endpoint, only)]));
+  const place = { only: endpoints.length === 1, certificates: asksForCertificates(server) };
+  return new Map(endpoints.map((endpoint) => [endpoint, compileMetadata(auth, endpoint, place)]));
+}
+
+function asksForCertificates({ tls }: ServerConfig): boolean {
+  return tls !== undefined && tls.clientCertificate !== "off";
 }
 
 /** How to ask the issuers about their tokens, by issuer. */

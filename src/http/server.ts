@@ -1,11 +1,12 @@
 import { createServer, METHODS, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createTlsServer, Server as TlsServer } from "node:https";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Authenticate } from "../auth/authenticate.ts";
 import type { Refusal } from "../auth/challenge.ts";
 import { AuthError } from "../base/errors.ts";
 import type { Ports } from "../base/ports.ts";
 import type { Principal } from "../base/principal.ts";
-import type { Listen } from "../config/config.ts";
+import type { Listen, TlsConfig } from "../config/config.ts";
 import { clientOf } from "../mcp/client.ts";
 import type { McpExchange } from "../mcp/service.ts";
 import type { Client } from "../observe/client.ts";
@@ -13,6 +14,7 @@ import type { Edge } from "./edge.ts";
 import { parseJsonBody } from "./json-body.ts";
 import { serveLogout, type AcceptLogout } from "./logout.ts";
 import { takeShortcuts, type Message, type Shortcut } from "./shortcut.ts";
+import { certificateOf, contextOf, tlsOptionsOf } from "./tls.ts";
 
 /** What a request needs of the snapshot it meets. */
 export interface HttpService {
@@ -34,6 +36,8 @@ interface EndpointService {
 
 export interface HttpParts {
   readonly listen: Listen;
+  /** undefined: plain http. */
+  readonly tls: TlsConfig | undefined;
   readonly maxRequestBytes: number;
   readonly service: () => HttpService;
   /** What takes the POSTs of each MCP endpoint, by its path. */
@@ -66,6 +70,8 @@ export const httpTimes: HttpTimes = { headersMs: 10_000, requestMs: 10_000, drai
 
 export interface HttpServer {
   readonly listen: () => Promise<{ readonly port: number }>;
+  /** The certificate of connections from now on. */
+  readonly renew: (tls: TlsConfig) => void;
   /** Stops accepting, waits for requests in flight, at most `drainMs`. */
   readonly close: () => Promise<void>;
 }
@@ -87,18 +93,22 @@ const idleSweepMs = 50;
  */
 export function createHttpServer(parts: HttpParts, ports: Ports): HttpServer {
   const shortcuts = new Map<string, Shortcut>();
+  const slow = {
+    headersTimeout: parts.times.headersMs,
+    connectionsCheckingInterval: Math.min(slowCheckMs, parts.times.requestMs),
+  };
   const app = Fastify({
-    serverFactory(handler, { http, keepAliveTimeout, requestTimeout }) {
-      const server = createServer(http ?? {}, takeShortcuts(shortcuts, handler));
+    serverFactory(handler, { keepAliveTimeout, requestTimeout }) {
+      const handle = takeShortcuts(shortcuts, handler);
+      const server =
+        parts.tls === undefined
+          ? createServer(slow, handle)
+          : createTlsServer({ ...slow, ...tlsOptionsOf(parts.tls) }, handle);
       return Object.assign(server, { keepAliveTimeout, requestTimeout });
     },
     bodyLimit: parts.maxRequestBytes,
     requestTimeout: parts.times.requestMs,
     forceCloseConnections: "idle",
-    http: {
-      headersTimeout: parts.times.headersMs,
-      connectionsCheckingInterval: Math.min(slowCheckMs, parts.times.requestMs),
-    },
     exposeHeadRoutes: false,
   });
   app.decorateRequest("principal");
@@ -168,6 +178,10 @@ export function createHttpServer(parts: HttpParts, ports: Ports): HttpServer {
       await app.listen(parts.listen);
       const address = app.server.address();
       return { port: typeof address === "object" && address ? address.port : parts.listen.port };
+    },
+    renew(tls) {
+      const { server } = app;
+      if (server instanceof TlsServer) server.setSecureContext(contextOf(tls));
     },
     async close() {
       shortcuts.clear();
@@ -312,12 +326,12 @@ function serveMcp(app: FastifyInstance, parts: LongWay, ports: Ports): void {
       const known = authenticate.known(request.raw.rawHeaders, query);
       if (known) proceed(known);
       else {
-        authenticate(request.raw.rawHeaders, query, request.method).then(
-          proceed,
-          (error: unknown) => {
-            refuse(error, request, reply);
-          },
-        );
+        const { method, raw } = request;
+        const certificate = (): string | undefined =>
+          parts.tls && certificateOf(raw.socket, parts.tls);
+        authenticate(raw.rawHeaders, query, method, certificate).then(proceed, (error: unknown) => {
+          refuse(error, request, reply);
+        });
       }
     } catch (error) {
       refuse(error, request, reply);

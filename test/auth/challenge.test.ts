@@ -98,7 +98,7 @@ test("nothing configured can break out of the header", () => {
 
 test("the metadata of the only endpoint is at its own path and at the root", () => {
   const config = { ...oauth(issuerConfig("https://tenant.auth0.test/")), scopes: ["mcp:tools"] };
-  expect(compileMetadata(config, { resource }, true)).toEqual({
+  expect(compileMetadata(config, { resource }, { only: true, certificates: false })).toEqual({
     url: metadataUrl,
     paths: ["/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-protected-resource"],
     body: `{"resource":"${resource}","authorization_servers":["https://tenant.auth0.test/"],"scopes_supported":["mcp:tools"],"bearer_methods_supported":["header"],"resource_name":"Tollgate"}`,
@@ -107,13 +107,21 @@ test("the metadata of the only endpoint is at its own path and at the root", () 
 
 test("one of several endpoints has no metadata at the root", () => {
   expect(
-    compileMetadata(oauth(issuerConfig("https://idp.test")), { resource }, false).paths,
+    compileMetadata(
+      oauth(issuerConfig("https://idp.test")),
+      { resource },
+      { only: false, certificates: false },
+    ).paths,
   ).toEqual(["/.well-known/oauth-protected-resource/mcp"]);
 });
 
 test("a resource without a path has its metadata at the root only, and keeps its spelling", () => {
   const config = { ...oauth(issuerConfig("https://idp.test")), scopes: ["a", "offline_access"] };
-  const { url, paths, body } = compileMetadata(config, { resource: "https://mcp.acme.test" }, true);
+  const { url, paths, body } = compileMetadata(
+    config,
+    { resource: "https://mcp.acme.test" },
+    { only: true, certificates: false },
+  );
   expect(url).toBe("https://mcp.acme.test/.well-known/oauth-protected-resource");
   expect(paths).toEqual(["/.well-known/oauth-protected-resource"]);
   expect(JSON.parse(body)).toMatchObject({
@@ -127,7 +135,9 @@ test("scopes are advertised in full where the issuer wants them so", () => {
     scopes: { from: ["scp"], prefix: "", advertise: "{resource}/", implies: new Map() },
   });
   const config = { ...oauth(entra), scopes: ["mcp.read", "offline_access"] };
-  expect(JSON.parse(compileMetadata(config, { resource }, true).body)).toMatchObject({
+  expect(
+    JSON.parse(compileMetadata(config, { resource }, { only: true, certificates: false }).body),
+  ).toMatchObject({
     scopes_supported: [`${resource}/mcp.read`],
   });
   const { headers } = compileChallenge({

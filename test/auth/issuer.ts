@@ -192,6 +192,7 @@ export function depsOf(
     introspect: new Map(),
     replays: createCache<true>(1_000, world.now),
     revocations: createRevocations(world),
+    certificates: false,
     ...change,
   };
 }

@@ -8,7 +8,11 @@ import {
   type JWK,
 } from "jose";
 import { expect, test } from "vitest";
-import { createAuthenticate, type Authenticate } from "../../src/auth/authenticate.ts";
+import {
+  createAuthenticate,
+  type Authenticate,
+  type AuthenticateDeps,
+} from "../../src/auth/authenticate.ts";
 import { compileChallenge } from "../../src/auth/challenge.ts";
 import { noKeyStore } from "../../src/auth/key-store.ts";
 import { createKeySets } from "../../src/auth/keysets.ts";
@@ -42,12 +46,13 @@ interface ProofGate {
 
 async function createProofGate(
   dpop: "off" | "optional" | "required" = "optional",
+  parts: Partial<AuthenticateDeps> = {},
 ): Promise<ProofGate> {
   const world = createWorld();
   const issuer = await createIssuer(world);
   const config = { ...oauth(issuerConfig(issuer.url)), dpop };
   const keys = createKeySets(config.issuers, { fetch: globalThis.fetch, store: noKeyStore }, world);
-  const deps = depsOf(keys, world);
+  const deps = depsOf(keys, world, parts);
   const authenticate = createAuthenticate(config, endpoint, deps, world);
   const { publicKey, privateKey } = await generateKeyPair("ES256", { extractable: true });
   const jwk = await exportJWK(publicKey);
@@ -170,6 +175,30 @@ test("H14: a bound token is no bearer token, and a bearer token is not bound", a
   expect(await outcome(authenticate(bearer(plain)))).toBe("ok");
 });
 
+test("a token that is bound to a key and a certificate needs both", async () => {
+  const gate = await createProofGate("optional", { certificates: true });
+  const { issuer, authenticate, prove, jwk } = gate;
+  const cnf = { jkt: await calculateJwkThumbprint(jwk), "x5t#S256": "own" };
+  const token = await issuer.sign({ cnf });
+  const ath = createHash("sha256").update(token).digest("base64url");
+  const present = async (proof: string[], certificate: string | undefined): Promise<string> => {
+    const shown = ["Authorization", `DPoP ${token}`, ...proof];
+    return outcome(authenticate(shown, undefined, "POST", () => certificate));
+  };
+  const proof = async (): Promise<string[]> => ["DPoP", await prove({ ath })];
+  expect(await present(await proof(), "own")).toBe("ok");
+  expect(await present(await proof(), "other")).toBe("401 wrong_certificate");
+  expect(await present(await proof(), undefined)).toBe("401 wrong_certificate");
+  expect(await present([], "own")).toBe("401 one_proof");
+  const other = await issuer.sign({ cnf: { ...cnf, kid: "x" } });
+  expect(await outcome(authenticate(bearer(other)))).toBe("401 sender_constrained");
+  // What came by no connection shows no certificate.
+  const bound = await issuer.sign({ cnf: { "x5t#S256": "own" } });
+  expect(await outcome(authenticate.authenticateToken(bound))).toBe("401 sender_constrained");
+  expect(await outcome(authenticate(bearer(bound), undefined, "POST", () => "own"))).toBe("ok");
+  expect(authenticate.known(bearer(bound))).toBeUndefined();
+});
+
 test("where proofs are required, a bearer token is refused, known or not", async () => {
   const { issuer, authenticate, prove, present } = await createProofGate("required");
   const headers = bearer(await issuer.sign());
@@ -208,7 +237,9 @@ test("challenges name both schemes, Bearer first, and metadata says what is requ
     'Bearer resource_metadata="https://m.test"',
     `DPoP ${algs}`,
   ]);
-  expect(JSON.parse(compileMetadata(config, { resource }, true).body)).toMatchObject({
+  expect(
+    JSON.parse(compileMetadata(config, { resource }, { only: true, certificates: false }).body),
+  ).toMatchObject({
     dpop_bound_access_tokens_required: true,
     dpop_signing_alg_values_supported: ["ES256", "EdDSA", "Ed25519", "PS256", "RS256"],
   });

@@ -20,6 +20,7 @@ test("the shortest file gets every default", async () => {
     server: {
       url: "https://mcp.acme.com",
       listen: { host: "127.0.0.1", port: 443 },
+      tls: undefined,
       allowedHosts: ["mcp.acme.com", "localhost", "127.0.0.1", "::1"],
       allowedOrigins: ["mcp.acme.com", "localhost", "127.0.0.1", "::1"],
     },

@@ -19,6 +19,8 @@ export interface WorldOptions {
   /** YAML of more members of `auth.clients`. */
   readonly clients?: string;
   readonly auth?: "oauth" | "none";
+  /** Whether `extra.server` has `tls`: the name is then localhost. */
+  readonly secure?: boolean;
   /** More YAML at the top level, and under `auth`, `apis`, `apis.api` and `server`. */
   readonly extra?: {
     readonly top?: string;
@@ -72,7 +74,7 @@ interface CallResult {
  */
 export async function world(options: WorldOptions): Promise<World> {
   const port = await freePort();
-  const origin = `http://127.0.0.1:${port}`;
+  const origin = options.secure ? `https://localhost:${port}` : `http://127.0.0.1:${port}`;
   const url = `${origin}/mcp`;
   const [api, idp] = await Promise.all([startApi(), startIdp(url)]);
   const dir = await mkdtemp(join(tmpdir(), "tollgate-"));

@@ -3,10 +3,12 @@ import { child, label, quote, textOf, textsOf, type YamlNode } from "../node.ts"
 import { isLoopback, parseListen } from "../units.ts";
 import { hostOf, originRules, portOf } from "../url.ts";
 import { checkUrl, type Scope } from "./scope.ts";
+import { compileTls } from "./tls.ts";
 
 const loopbackNames = ["localhost", "127.0.0.1", "::1"];
 
-export function compileServer({ root, problems }: Scope): ServerConfig {
+export function compileServer(scope: Scope): ServerConfig {
+  const { root, problems } = scope;
   const server = child(root, "server");
   const url = checkUrl(child(server, "url"), originRules, problems);
   const listen = listenOf(server, url, problems);
@@ -20,6 +22,7 @@ export function compileServer({ root, problems }: Scope): ServerConfig {
   return {
     url: url ?? "",
     listen,
+    tls: compileTls(scope, child(server, "tls"), url),
     allowedHosts: allowed("allowedHosts"),
     allowedOrigins: allowed("allowedOrigins"),
   };

@@ -20,6 +20,42 @@ export const serverSchema: JsonSchema = section(
       "x-default": "127.0.0.1 and the port of `url`",
       examples: ["0.0.0.0:3000", ":3000", "[::1]:3000", 3000],
     }),
+    tls: section(
+      {
+        description:
+          "Serve https without a proxy in front. Certificate and key are taken anew when their files change.",
+        "x-default": "plain http",
+        examples: [
+          { certificate: "${file:/etc/tls/tls.crt}", key: "${file:/etc/tls/tls.key}" },
+        ],
+      },
+      ["certificate", "key"],
+      {
+        certificate: text({
+          description: "PEM certificate, followed by those between it and the root.",
+          examples: ["${file:/etc/tls/tls.crt}"],
+        }),
+        key: text({
+          description: "Its private key as PEM.",
+          "x-secret": true,
+          examples: ["${file:/etc/tls/tls.key}"],
+        }),
+        clientCertificate: choice(
+          {
+            description:
+              "Ask clients for a certificate. Tokens that are bound to one (RFC 8705) are accepted with it and with no other; without this they are refused. `required`: no connection without a certificate of `clientCa`.",
+            default: "off",
+            examples: ["optional"],
+          },
+          ["off", "optional", "required"],
+        ),
+        clientCa: text({
+          description: "PEM certificates of the authorities whose client certificates count.",
+          "x-default": "with `optional` any certificate counts, as a bound token names its own",
+          examples: ["${file:/etc/tls/clients.pem}"],
+        }),
+      },
+    ),
     allowedHosts: list(
       {
         description:
