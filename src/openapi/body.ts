@@ -104,8 +104,11 @@ function contentOf({ kind, node }: Choice, reading: Reading): Content {
   }
 }
 
+/** Of nearly every body. */
+const noFields: Content["fields"] = new Map();
+
 function plain(schema: JsonSchema): Content {
-  return { schema, fields: new Map(), positions: undefined };
+  return { schema, fields: noFields, positions: undefined };
 }
 
 /** Its properties are looked at one by one, so a root that is a reference is followed. */
@@ -195,7 +198,7 @@ function positionalContent(media: Node, reading: Reading): Content {
     ...(shaped.length > 0 ? { prefixItems: shaped } : {}),
     items: positions.rest.isFile && items !== false ? fileSchema : items,
   };
-  return { schema, fields: new Map(), positions };
+  return { schema, fields: noFields, positions };
 }
 
 /** A property that holds bytes, alone or in a list, as a file; undefined when it holds none. */

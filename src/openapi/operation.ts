@@ -189,7 +189,6 @@ export interface ResponseInfo {
   readonly status: string;
   /** Declared media types, lower case without parameters. */
   readonly mediaTypes: readonly string[];
-  readonly description: string;
 }
 
 export type SecurityScheme =

@@ -5,7 +5,13 @@ import { refusedHeader } from "./header.ts";
 import { mediaTypeOf } from "./media.ts";
 import { fail, followOrFail, type Reading } from "./model.ts";
 import { child, children, isTrue, member, type Node, textOf } from "./node.ts";
-import type { Parameter, ParameterEncoding, ParameterIn, Style } from "./operation.ts";
+import type {
+  Parameter,
+  ParameterEncoding,
+  ParameterIn,
+  Style,
+  StyleEncoding,
+} from "./operation.ts";
 import type { PathKey } from "./path.ts";
 import { examplesOf } from "./schema/value.ts";
 import { cleanDescription } from "./text.ts";
@@ -154,13 +160,25 @@ function styleOf(node: Node, where: ParameterIn, reading: Reading): ParameterEnc
     }
   }
   const explode = member(node, "explode");
-  return {
+  return sharedStyle({
     kind: "style",
     style,
     explode: typeof explode === "boolean" ? explode : style === "form" || style === "cookie",
     allowReserved: isTrue(node, "allowReserved"),
     itemStyles: itemStylesOf(node, reading),
-  };
+  });
+}
+
+const knownStyles = new Map<string, StyleEncoding>();
+
+/** There are few combinations, and a parameter of each in nearly every operation. */
+function sharedStyle(encoding: StyleEncoding): StyleEncoding {
+  if (encoding.itemStyles.length > 0) return encoding;
+  const key = `${encoding.style} ${encoding.explode} ${encoding.allowReserved}`;
+  const known = knownStyles.get(key);
+  if (known !== undefined) return known;
+  knownStyles.set(key, encoding);
+  return encoding;
 }
 
 function synthesised(name: string, reading: Reading): Parameter {
@@ -173,13 +191,13 @@ function synthesised(name: string, reading: Reading): Parameter {
     description: "",
     deprecated: false,
     schema: { type: "string" },
-    encoding: {
+    encoding: sharedStyle({
       kind: "style",
       style: "simple",
       explode: false,
       allowReserved: false,
       itemStyles: [],
-    },
+    }),
   };
 }
 

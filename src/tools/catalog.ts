@@ -16,7 +16,7 @@ import { checkSecurity } from "./security.ts";
 import { keepServable } from "./servable.ts";
 import { warnOfCost } from "./tokens.ts";
 import type { ArgIssue } from "./arg-issue.ts";
-import type { Tool } from "./tool.ts";
+import type { ServedOperation, Tool } from "./tool.ts";
 
 /** Every tool of a gateway. Immutable; the order is that of the names. */
 export interface Catalog {
@@ -73,15 +73,15 @@ export function compileCatalog(
     const described = describe(name, { operation, rule }, inputSchema(layout, operation.schemas));
     if (described.issue !== undefined) issues.push(described.issue);
     if (described.entry === undefined) continue;
-    const { schema } = described;
+    const { entry } = described;
     const output = outputOf(operation, rule, check);
-    // The way to its answer holds the whole document, which nobody needs once tools are made.
-    const { answer: _answer, ...served } = operation;
     tools.push({
       name,
       api,
-      operation: served,
-      inputSchema: schema,
+      operation: served(operation),
+      get inputSchema() {
+        return schemaIn(entry);
+      },
       places: layout.places,
       position: rule.position,
       scopes: rule.scopes,
@@ -89,15 +89,34 @@ export function compileCatalog(
       response: rule.response,
       timeouts: rule.timeouts,
       output,
-      entry: withOutput(described.entry, output?.schema),
-      legacyEntry: withOutput(described.entry, output?.legacySchema),
+      entry: withOutput(entry, output?.schema),
+      legacyEntry: withOutput(entry, output?.legacySchema),
       headers: layout.headers,
-      validate: compileValidate(schema, layout, check),
+      validate: compileValidate(entry, layout, check),
     });
   }
   const [first] = apis;
   if (first !== undefined) issues.push(...warnOfCost(tools, first.config.position));
   return { catalog: createCatalog(tools), issues, unwanted };
+}
+
+function served({
+  id,
+  method,
+  path,
+  fixedQuery,
+  tags,
+  responses,
+  security,
+  servers,
+  position,
+}: Operation): ServedOperation {
+  const successes = responses.filter(({ status }) => /^2|^default$/.test(status));
+  return { id, method, path, fixedQuery, tags, successes, security, servers, position };
+}
+
+function schemaIn(entry: string): JsonSchema {
+  return (JSON.parse(entry) as { readonly inputSchema: JsonSchema }).inputSchema;
 }
 
 /** A rule that names an operation means it, deprecated or not. */
@@ -106,7 +125,6 @@ function isWanted(operation: Operation, rule: RuleConfig, { skipDeprecated }: Ap
 }
 
 interface Described {
-  readonly schema: JsonSchema;
   /** undefined: no client would take the tool. */
   readonly entry: string | undefined;
   readonly issue: Issue | undefined;
@@ -114,9 +132,9 @@ interface Described {
 
 function describe(name: string, { operation, rule }: Selected, schema: JsonSchema): Described {
   const entry = JSON.stringify(describeTool(name, operation, rule, schema));
-  if (entry.length < suspectLength) return { schema, entry, issue: undefined };
+  if (entry.length < suspectLength) return { entry, issue: undefined };
   const fitted = fitSchema(schema);
-  if (fitted !== undefined && fitted.lost === undefined) return { schema, entry, issue: undefined };
+  if (fitted !== undefined && fitted.lost === undefined) return { entry, issue: undefined };
   const what = `the arguments of ${operation.method} ${operation.path} take more than ${maxSchemaBytes} bytes or ${maxSubschemas} schemas to describe`;
   const issue: Issue = {
     severity: fitted === undefined && rule.select.kind === "operation" ? "error" : "warning",
@@ -129,9 +147,8 @@ function describe(name: string, { operation, rule }: Selected, schema: JsonSchem
     help: "hide arguments with args",
   };
   return fitted === undefined
-    ? { schema, entry: undefined, issue }
+    ? { entry: undefined, issue }
     : {
-        schema: fitted.schema,
         entry: JSON.stringify(describeTool(name, operation, rule, fitted.schema)),
         issue,
       };
@@ -225,7 +242,7 @@ function withoutCredential(operation: Operation, credential: CredentialConfig): 
 }
 
 function compileValidate(
-  published: JsonSchema,
+  entry: string,
   { places, hiddenProperties }: Pick<Layout, "places" | "hiddenProperties">,
   check: ReturnType<typeof createChecker>,
 ): (args: Parameters<Tool["validate"]>[0]) => readonly ArgIssue[] {
@@ -237,7 +254,7 @@ function compileValidate(
     );
     const argument = given.find(({ target }) => target.kind === "body")?.key ?? "";
     const hidden = { argument, properties: hiddenProperties };
-    return check(checkedSchema(published, hidden), new Set(textual.map(({ key }) => key)));
+    return check(checkedSchema(schemaIn(entry), hidden), new Set(textual.map(({ key }) => key)));
   };
   return (args) => (run ??= compile())(args);
 }

@@ -6,7 +6,7 @@ import type { Body, Operation, Parameter, SchemaPool } from "../openapi/operatio
 import { unescapePointer } from "./definitions.ts";
 import { flattenBody, type Field } from "./flatten.ts";
 import { argumentName } from "./name.ts";
-import type { ParamHeader, Place } from "./tool.ts";
+import type { ParamHeader, Place, WireBody, WireParameter } from "./tool.ts";
 
 /** Where every value of a request comes from and goes to, and what the model sees of it. */
 export interface Layout {
@@ -52,7 +52,7 @@ export function layOut(operation: Operation, rule: RuleConfig, schemas: SchemaPo
   const claims = claimArguments(rule, slots, { name: bodyName, schema: bodySchema, fields });
   draft.issues.push(...claims.issues);
   for (const slot of slots) addParameter(draft, slot, claims.parameters.get(slot.name));
-  const hiddenProperties: string[] = [];
+  let hiddenProperties: readonly string[] = none;
   if (body && fields) addFields(draft, { body, fields, required: operation.bodyRequired }, claims);
   else if (body) {
     for (const [name, arg] of claims.properties) {
@@ -60,9 +60,9 @@ export function layOut(operation: Operation, rule: RuleConfig, schemas: SchemaPo
         key: `${bodyName}.${name}`,
         source: arg.source,
         default: arg.default,
-        target: { kind: "property", body, name, own: false },
+        target: { kind: "property", body: onWire(body), name, own: false },
       });
-      if (arg.source.kind !== "model") hiddenProperties.push(name);
+      if (arg.source.kind !== "model") hiddenProperties = [...hiddenProperties, name];
     }
     addBody(draft, {
       name: bodyName,
@@ -73,7 +73,15 @@ export function layOut(operation: Operation, rule: RuleConfig, schemas: SchemaPo
     });
   }
   const { places, properties, required, issues, headers } = draft;
-  return { places, properties, required, issues, headers, hiddenProperties };
+  return {
+    // A list that grew keeps room for more, for as long as the tool lives.
+    places: [...places],
+    properties,
+    required,
+    issues,
+    headers: headers.length === 0 ? none : headers,
+    hiddenProperties,
+  };
 }
 
 function takeApart(
@@ -99,7 +107,8 @@ function addFields(
   body: { readonly body: Body; readonly fields: readonly Field[]; readonly required: boolean },
   claims: Claims,
 ): void {
-  const target = { kind: "body" as const, body: body.body };
+  const wire = onWire(body.body);
+  const target = { kind: "body" as const, body: wire };
   // A body that must be there is, even when no property is given.
   if (body.required)
     draft.places.push({
@@ -110,18 +119,30 @@ function addFields(
     });
   for (const { name, property, schema, required } of body.fields) {
     const arg = claims.properties.get(property);
-    const source = arg?.source ?? { kind: "model" as const };
+    const source = arg?.source ?? fromModel;
     const key = arg?.name ?? name;
     draft.places.push({
       key: source.kind === "model" ? key : `body:${property}`,
       source,
       default: arg?.default,
-      target: { kind: "property", body: body.body, name: property, own: true },
+      target: { kind: "property", body: wire, name: property, own: true },
     });
     if (source.kind !== "model" || !claimName(draft, key, arg)) continue;
     draft.properties[key] = mirror(draft, key, describeProperty(schema, arg), arg);
     if (body.required && required && arg?.default === undefined) draft.required.push(key);
   }
+}
+
+const none: readonly never[] = [];
+/** One for all. */
+const fromModel: Place["source"] = { kind: "model" };
+
+function onWire({ mediaType, contentType, fields, positions }: Body): WireBody {
+  return { mediaType, contentType, fields, positions };
+}
+
+function parameterOnWire({ name, in: where, encoding, schema }: Parameter): WireParameter {
+  return { name, in: where, encoding, type: schema["type"], default: schema["default"] };
 }
 
 function nameBody(slots: readonly Slot[]): string {
@@ -144,13 +165,13 @@ interface Draft {
 }
 
 function addParameter(draft: Draft, { name, parameter }: Slot, arg: ArgConfig | undefined): void {
-  const source = arg?.source ?? { kind: "model" as const };
+  const source = arg?.source ?? fromModel;
   const key = arg?.name ?? name;
   draft.places.push({
     key: source.kind === "model" ? key : `${parameter.in}:${parameter.name}`,
     source,
     default: arg?.default,
-    target: { kind: "parameter", parameter },
+    target: { kind: "parameter", parameter: parameterOnWire(parameter) },
   });
   if (source.kind !== "model") return;
   if (!claimName(draft, key, arg)) return;
@@ -171,7 +192,7 @@ interface BodySlot {
 }
 
 function addBody(draft: Draft, { name, body, required, arg, schema }: BodySlot): void {
-  const target = { kind: "body" as const, body };
+  const target = { kind: "body" as const, body: onWire(body) };
   if (arg !== undefined && arg.source.kind !== "model") {
     draft.places.unshift({ key: "body:", source: arg.source, default: undefined, target });
     return;
@@ -179,7 +200,7 @@ function addBody(draft: Draft, { name, body, required, arg, schema }: BodySlot):
   if (schema === undefined) return;
   const key = arg?.name ?? name;
   // First, so that what the gateway fills in comes on top of what the model gave.
-  draft.places.unshift({ key, source: { kind: "model" }, default: arg?.default, target });
+  draft.places.unshift({ key, source: fromModel, default: arg?.default, target });
   if (!claimName(draft, key, arg)) return;
   const description = arg?.description ?? (schema["description"] ? "" : body.description);
   draft.properties[key] = description ? { ...schema, description } : schema;

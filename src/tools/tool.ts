@@ -3,14 +3,17 @@ import type { JsonObject, JsonSchema, JsonValue } from "../base/json.ts";
 import type { ResponseConfig, RuleConfig } from "../config/config.ts";
 import type { ArgIssue } from "./arg-issue.ts";
 import type { Output } from "./output.ts";
-import type { Body, Operation, Parameter } from "../openapi/operation.ts";
+import type { Body, Operation, Parameter, ResponseInfo } from "../openapi/operation.ts";
 
 /** One MCP tool: an operation as a rule of gateway.yaml shapes it. Immutable. */
 export interface Tool {
   readonly name: string;
   readonly api: string;
-  readonly operation: Omit<Operation, "answer">;
-  /** Root is a plain object with `additionalProperties: false`; property names are argument names. */
+  readonly operation: ServedOperation;
+  /**
+   * Root is a plain object with `additionalProperties: false`; property names are argument names. Read
+   * from `entry` when it is asked for: of a thousand tools most are never called.
+   */
   readonly inputSchema: JsonSchema;
   /** Where every value goes on the wire; nothing is derived from names at call time. */
   readonly places: readonly Place[];
@@ -33,6 +36,26 @@ export interface Tool {
   readonly validate: (args: JsonObject) => readonly ArgIssue[];
 }
 
+/** What a call needs of its operation. The rest goes, and the document it was read from with it. */
+export interface ServedOperation extends Pick<
+  Operation,
+  "id" | "method" | "path" | "fixedQuery" | "tags" | "security" | "servers" | "position"
+> {
+  /** Declared for 2xx and `default`. */
+  readonly successes: readonly ResponseInfo[];
+}
+
+/** A parameter on the wire; what its schema tells the model stands in the input schema. */
+export interface WireParameter extends Pick<Parameter, "name" | "in" | "encoding"> {
+  /** Of its schema. */
+  readonly type: JsonValue | undefined;
+  /** What the API takes when nothing is sent. */
+  readonly default: JsonValue | undefined;
+}
+
+/** A body on the wire. */
+export type WireBody = Pick<Body, "mediaType" | "contentType" | "fields" | "positions">;
+
 /** An argument that a client repeats as a header (MCP 2026-07-28, `x-mcp-header`). */
 export interface ParamHeader {
   readonly argument: string;
@@ -53,15 +76,15 @@ export interface Place {
   /** Used when the model supplies nothing; undefined: nothing is sent. */
   readonly default: JsonValue | undefined;
   readonly target:
-    | { readonly kind: "parameter"; readonly parameter: Parameter }
-    | { readonly kind: "body"; readonly body: Body }
+    | { readonly kind: "parameter"; readonly parameter: WireParameter }
+    | { readonly kind: "body"; readonly body: WireBody }
     /**
      * One property of a JSON, form or multipart object body; `own` when the model gives it as an
      * argument of its own instead of inside the body's.
      */
     | {
         readonly kind: "property";
-        readonly body: Body;
+        readonly body: WireBody;
         readonly name: string;
         readonly own: boolean;
       };

@@ -1,7 +1,7 @@
 import { printExactly } from "../base/exact-number.ts";
 import type { JsonValue } from "../base/json.ts";
 import { kindOf } from "../openapi/media.ts";
-import type { Body } from "../openapi/operation.ts";
+import type { WireBody } from "../tools/tool.ts";
 import { asObject, compileForm, joinPairs } from "./form.ts";
 import { chooseType, readFile, refuse } from "./file.ts";
 import { compileMultipart, compileParts, type Encoded } from "./multipart-form.ts";
@@ -12,7 +12,7 @@ import { refusing } from "./text-encoding.ts";
 export type EncodeBody = (value: JsonValue) => Encoded;
 
 /** @param argument What the model calls the body, for messages. */
-export function compileBody(argument: string, body: Body, lists: DeepLists): EncodeBody {
+export function compileBody(argument: string, body: WireBody, lists: DeepLists): EncodeBody {
   const { mediaType, contentType, fields } = body;
   if (body.positions !== undefined) return compileParts(argument, contentType, body.positions);
   const notObject = (): Error => refuse(`${argument} must be an object`);

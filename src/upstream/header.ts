@@ -1,6 +1,6 @@
 import { CallError } from "../base/errors.ts";
 import type { JsonValue } from "../base/json.ts";
-import type { Parameter } from "../openapi/operation.ts";
+import type { WireParameter } from "../tools/tool.ts";
 import { contentText } from "./content.ts";
 import { compileExpansion, rawDelimiters } from "./style.ts";
 
@@ -12,7 +12,7 @@ import { compileExpansion, rawDelimiters } from "./style.ts";
  */
 export function compileHeader(
   argument: string,
-  parameter: Parameter,
+  parameter: WireParameter,
 ): (value: JsonValue) => string | undefined {
   const { encoding, name } = parameter;
   const expand =

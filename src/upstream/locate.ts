@@ -2,11 +2,14 @@ import type { Issue } from "../base/issue.ts";
 import { escapeText } from "../base/text.ts";
 import type { ApiConfig, ServerChoice } from "../config/config.ts";
 import { hostOf } from "../config/url.ts";
-import type { Operation, Server, Servers } from "../openapi/operation.ts";
+import type { Server, Servers } from "../openapi/operation.ts";
+import type { ServedOperation } from "../tools/tool.ts";
 import { type BaseUrl, readBaseUrl } from "./base-url.ts";
 
 /** @returns One finding when the operation cannot, or must not, be called. */
-export type Locate = (operation: Omit<Operation, "answer">) => BaseUrl | Issue;
+export type Locate = (
+  operation: Pick<ServedOperation, "servers" | "method" | "path" | "position">,
+) => BaseUrl | Issue;
 
 /**
  * Where the operations of an API are, decided at load: `url` of the api, else the document's server

@@ -60,15 +60,15 @@ export function compilePaging(places: readonly Place[]): FindNext | undefined {
 
 function slotOf({ source, target, default: given }: Place, index: number): Slot | [] {
   if (source.kind !== "model" || target.kind !== "parameter") return [];
-  const { in: where, name, encoding, schema } = target.parameter;
+  const { in: where, name, encoding, type, default: own } = target.parameter;
   if (where !== "query" || encoding.kind !== "style") return [];
   return {
     index,
     name,
     plain: plain(name),
-    type: schema["type"],
+    type,
     isDeep: encoding.style === "deepObject",
-    default: given ?? schema["default"],
+    default: given ?? own,
   };
 }
 

@@ -1,6 +1,6 @@
 import { CallError } from "../base/errors.ts";
 import { isJsonObject, type JsonValue } from "../base/json.ts";
-import type { Parameter } from "../openapi/operation.ts";
+import type { WireParameter } from "../tools/tool.ts";
 import { contentText } from "./content.ts";
 import { compileForm, joinPairs } from "./form.ts";
 import { compilePairs, encodedDelimiters, rawDelimiters, type DeepLists } from "./style.ts";
@@ -10,7 +10,7 @@ import { encodeName, encodeReserved, encodeText, reservedInQuery } from "./text-
 type Expand = (value: JsonValue) => string;
 
 /** Of a parameter in `query`, or the whole query (`in: querystring`, OAS 3.2). */
-export function compileQuery(parameter: Parameter, lists: DeepLists): Expand {
+export function compileQuery(parameter: WireParameter, lists: DeepLists): Expand {
   const { encoding, name } = parameter;
   if (encoding.kind === "content") {
     if (parameter.in === "querystring") return compileWhole(encoding, lists);
@@ -25,7 +25,7 @@ export function compileQuery(parameter: Parameter, lists: DeepLists): Expand {
 }
 
 function compileWhole(
-  { mediaType, fields }: Extract<Parameter["encoding"], { kind: "content" }>,
+  { mediaType, fields }: Extract<WireParameter["encoding"], { kind: "content" }>,
   lists: DeepLists,
 ): Expand {
   if (mediaType !== "application/x-www-form-urlencoded") {
@@ -50,13 +50,13 @@ function refuseControls(value: JsonValue): void {
   }
 }
 
-function compileContent({ name }: Parameter, mediaType: string): Expand {
+function compileContent({ name }: WireParameter, mediaType: string): Expand {
   const label = `${encodeName(name)}=`;
   return (value) => label + encodeText(contentText(value, mediaType));
 }
 
 /** Exploded pairs are cookies of their own, so `; ` stands between them and not `&`. */
-export function compileCookie(argument: string, parameter: Parameter): Expand {
+export function compileCookie(argument: string, parameter: WireParameter): Expand {
   const { encoding } = parameter;
   if (encoding.kind === "content") return compileContent(parameter, encoding.mediaType);
   const verbatim = encoding.style === "cookie";

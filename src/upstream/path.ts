@@ -1,6 +1,6 @@
 import { CallError } from "../base/errors.ts";
 import type { JsonValue } from "../base/json.ts";
-import type { Parameter } from "../openapi/operation.ts";
+import type { WireParameter } from "../tools/tool.ts";
 import { climbs } from "../tools/dot-segment.ts";
 import { contentText } from "./content.ts";
 import { compileExpansion, encodedDelimiters, spell } from "./style.ts";
@@ -18,7 +18,7 @@ import {
 export interface PathSlot {
   /** Name of the argument, for messages. */
   readonly argument: string;
-  readonly parameter: Parameter;
+  readonly parameter: WireParameter;
 }
 
 /**
@@ -87,7 +87,7 @@ function compileSlot(variable: string, slots: readonly PathSlot[]): { fill: Fill
 type Fill = (values: readonly (JsonValue | undefined)[]) => string;
 
 function compileValue(
-  parameter: Parameter,
+  parameter: WireParameter,
   kept: RegExp,
 ): (value: JsonValue) => string | undefined {
   const { encoding, name } = parameter;

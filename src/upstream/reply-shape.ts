@@ -53,11 +53,11 @@ export function replyShapeOf(
     else if (target.kind === "property") properties.set(target.name, key);
     else body = key;
   }
-  const { method, path, responses } = tool.operation;
+  const { method, path, successes } = tool.operation;
   return {
     method,
     path,
-    expectsJson: declaresJson(responses),
+    expectsJson: declaresJson(successes),
     names: { parameters, properties, body },
     reshape: compileReshape(tool.response),
     headers: tool.response.headers,

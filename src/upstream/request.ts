@@ -1,7 +1,6 @@
 import { CallError } from "../base/errors.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
-import type { Parameter } from "../openapi/operation.ts";
-import type { Place, Tool } from "../tools/tool.ts";
+import type { Place, Tool, WireParameter } from "../tools/tool.ts";
 import type { Values } from "../tools/values.ts";
 import { compileBody } from "./body.ts";
 import { compileCookie, compileQuery, namesOf } from "./pairs.ts";
@@ -87,7 +86,7 @@ export function compileRequest(tool: Tool, api: ApiShape): BuildRequest {
   };
 }
 
-function parameterOf(place: Place): Parameter | undefined {
+function parameterOf(place: Place): WireParameter | undefined {
   return place.target.kind === "parameter" ? place.target.parameter : undefined;
 }
 
@@ -117,10 +116,11 @@ function compileDefaults(
     ["user-agent", userAgent],
   ] as const;
   const flat = defaults.flat();
-  const declared = tool.operation.parameters.some(
-    ({ in: where, name }) =>
-      where === "header" && defaults.some(([known]) => known === name.toLowerCase()),
-  );
+  const declared = tool.places.some((place) => {
+    const parameter = parameterOf(place);
+    const name = parameter?.in === "header" ? parameter.name.toLowerCase() : undefined;
+    return defaults.some(([known]) => known === name);
+  });
   if (!declared) return (headers) => [...flat, ...headers];
   return (headers) => [
     ...defaults.filter(([name]) => !headers.some((h, i) => i % 2 === 0 && h === name)).flat(),
@@ -148,7 +148,11 @@ function compileWriter(place: Place, around: Around): Write | undefined {
   return compileParameter(place, target.parameter, around);
 }
 
-function compileParameter(place: Place, parameter: Parameter, around: Around): Write | undefined {
+function compileParameter(
+  place: Place,
+  parameter: WireParameter,
+  around: Around,
+): Write | undefined {
   const argument = place.key;
   switch (parameter.in) {
     case "path":
@@ -256,11 +260,7 @@ function addCookie(draft: Draft, text: string): void {
 
 /** Declared JSON types first, the rest after them, anything last. */
 function acceptOf(tool: Tool): string {
-  const types = new Set(
-    tool.operation.responses
-      .filter(({ status }) => status.startsWith("2") || status === "default")
-      .flatMap(({ mediaTypes }) => mediaTypes),
-  );
+  const types = new Set(tool.operation.successes.flatMap(({ mediaTypes }) => mediaTypes));
   const json = [...types].filter((type) => /json/.test(type) && !type.includes("*"));
   const others = [...types].filter((type) => !json.includes(type) && !type.includes("*"));
   const first = json.length > 0 ? json : types.size === 0 ? ["application/json"] : [];

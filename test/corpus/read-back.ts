@@ -1,7 +1,6 @@
 import { isJsonObject, type JsonObject, type JsonValue } from "../../src/base/json.ts";
 import { kindOf } from "../../src/openapi/media.ts";
-import type { Body, Parameter } from "../../src/openapi/operation.ts";
-import type { Tool } from "../../src/tools/tool.ts";
+import type { Tool, WireBody, WireParameter } from "../../src/tools/tool.ts";
 import type { WireRequest } from "../../src/upstream/message.ts";
 import { readStyled, type Shape, type Text, type Wire } from "./read-style.ts";
 import { pairOf, readMember, splitParts } from "./read-parts.ts";
@@ -65,11 +64,11 @@ function split(tool: Tool, request: WireRequest, basePath: string): Pieces {
 function readParameter(
   argument: string,
   given: JsonValue,
-  parameter: Parameter,
+  parameter: WireParameter,
   { path, query, headers }: Pieces,
 ): Reading {
   const { name, encoding } = parameter;
-  const wires: Readonly<Record<Parameter["in"], Wire>> = {
+  const wires: Readonly<Record<WireParameter["in"], Wire>> = {
     path: { whole: path.get(name), pairs: [], decode: decodeURIComponent },
     query: { whole: undefined, pairs: query.split("&"), decode: decodeURIComponent },
     querystring: { whole: query, pairs: query.split("&"), decode: decodeForm },
@@ -143,7 +142,7 @@ function spellDeep(value: JsonValue): Text | undefined {
 
 function readBody(
   given: JsonValue,
-  body: Body,
+  body: WireBody,
   { body: sent, headers }: WireRequest,
 ): Omit<Reading, "argument"> {
   const bytes = Buffer.from(sent ?? "");
@@ -177,7 +176,7 @@ function readBody(
 }
 
 /** Member by member: a list repeats its name, an object is JSON, unless `encoding` names a style. */
-function readForm(given: JsonObject, body: Body, text: string): Omit<Reading, "argument"> {
+function readForm(given: JsonObject, body: WireBody, text: string): Omit<Reading, "argument"> {
   const pairs = text.split("&");
   const wire: Wire = { whole: undefined, pairs, decode: decodeForm };
   const members = Object.entries(given).map(([name, member]) => {
@@ -194,7 +193,7 @@ function readForm(given: JsonObject, body: Body, text: string): Omit<Reading, "a
 
 function readMultipart(
   given: JsonObject,
-  body: Body,
+  body: WireBody,
   parts: ReturnType<typeof splitParts>,
 ): Omit<Reading, "argument"> {
   const decode = (text: string): string => text.replaceAll("%20", " ").replaceAll("%7C", "|");

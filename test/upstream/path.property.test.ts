@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { expect, onTestFinished, test } from "vitest";
 import { CallError } from "../../src/base/errors.ts";
 import type { JsonValue } from "../../src/base/json.ts";
-import type { Parameter, ParameterEncoding, Style } from "../../src/openapi/operation.ts";
+import type { ParameterEncoding, Style } from "../../src/openapi/operation.ts";
+import type { WireParameter } from "../../src/tools/tool.ts";
 import { compilePath } from "../../src/upstream/path.ts";
 import { createUpstreams } from "../../src/upstream/send.ts";
 import { startApi } from "../world/api.ts";
@@ -53,9 +54,8 @@ const ways: readonly Way[] = basePaths.flatMap((basePath) =>
   ),
 );
 
-function inPath(name: string, encoding: ParameterEncoding): Parameter {
-  const common = { required: true, description: "", deprecated: false, schema: {} };
-  return { name, in: "path", ...common, encoding };
+function inPath(name: string, encoding: ParameterEncoding): WireParameter {
+  return { name, in: "path", encoding, type: undefined, default: undefined };
 }
 
 /** What path traversal is made of, in every disguise we know of. */

@@ -89,7 +89,10 @@ describe("which media type", () => {
       const content = Object.fromEntries(types.map((type) => [type, object]));
       const it = await worldFor(content);
       const tool = it.gateway.snapshot.catalog.tools.get("op");
-      expect(tool?.operation.bodies.map(({ mediaType }) => mediaType)).toEqual([types.at(-1)]);
+      const bodies = tool?.places.flatMap(({ target }) =>
+        target.kind === "body" ? target.body : [],
+      );
+      expect(bodies?.map(({ mediaType }) => mediaType)).toEqual([types.at(-1)]);
     },
   );
 
