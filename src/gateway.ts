@@ -87,7 +87,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const registry = createRegistry();
   const recorder = createRecorder(audit, registry);
   const store = auth.mode === "none" ? noKeyStore : createKeyStore(auth.keysDir, ports);
-  const lasting = createLasting(options, clientKeys, { recorder, store });
+  const lasting = createLasting(options, clientKeys, { recorder, store, registry });
   const listeners = new Set<() => void>();
   const onToolsChanged = (): void => {
     for (const listener of listeners) listener();

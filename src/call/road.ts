@@ -1,7 +1,9 @@
-import { AuthError, CallError, UnknownToolError } from "../base/errors.ts";
+import { AuthError, CallError, UnknownToolError, type CallCode } from "../base/errors.ts";
 import type { JsonObject } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
-import type { Enter } from "../limits/concurrency.ts";
+import type { Circuit, Ending } from "../limits/circuit.ts";
+import type { Enter } from "../limits/limits.ts";
+import { RateError } from "../limits/rate-error.ts";
 import type { Recorder } from "../observe/recorder.ts";
 import type { CallEnd, CallTrace, Origin } from "../observe/event.ts";
 import type { ToolText } from "../observe/text.ts";
@@ -16,8 +18,11 @@ import type { MapReply } from "../upstream/map-reply.ts";
 import type { Reply } from "../upstream/reply.ts";
 import type { Again, JoinPages } from "../upstream/pages.ts";
 import type { BuildRequest, CredentialParts } from "../upstream/request.ts";
+import type { Retry } from "../upstream/retry.ts";
+import { SendError } from "../upstream/send-error.ts";
 import type { Send, SendLimits, Watch } from "../upstream/send.ts";
 import type { Call, CallTool } from "./call.ts";
+import { pause } from "./pause.ts";
 import { createProgress } from "./progress.ts";
 
 /** What one tool needs on its way; compiled at load. */
@@ -28,6 +33,12 @@ export interface Route {
   readonly origin: string;
   readonly build: BuildRequest;
   readonly send: Send;
+  /** undefined: the API is asked however it fails. */
+  readonly circuit: Circuit | undefined;
+  /** undefined: no request is sent again. */
+  readonly retry: Retry | undefined;
+  /** Makes the header that lets the API know a request it has seen; undefined: there is none. */
+  readonly idempotencyKey: (() => readonly [name: string, value: string]) | undefined;
   readonly limits: SendLimits;
   /** For the whole call. */
   readonly callTimeoutMs: number;
@@ -97,7 +108,8 @@ export function compileRoad(parts: RoadParts, ports: Ports): Road {
     if (route === undefined) throw new TypeError(`no route for ${tool.name}`);
     if (route.needsAudit && recorder.problem() !== undefined) throw auditUnavailable();
     const values = collectValues(tool.places, call.args, call.principal);
-    const leave = route.enter();
+    const entered = route.enter(call);
+    const leave = entered instanceof Promise ? await entered : entered;
     try {
       const sending: Sending = {
         call,
@@ -169,7 +181,8 @@ export function compileRoad(parts: RoadParts, ports: Ports): Road {
       const route = routes.get(tool);
       if (route === undefined) throw new TypeError(`no route for ${tool.name}`);
       const values = collectValues(tool.places, call.args, call.principal);
-      return { origin: route.origin, request: route.build(values, credential) };
+      const request = withKey(route.build(values, credential), route.idempotencyKey?.());
+      return { origin: route.origin, request };
     },
   };
 }
@@ -220,6 +233,9 @@ function judge(error: unknown): CallEnd {
   if (error.code === "not_permitted") {
     return { event: "policy.deny", outcome: "denied", reason: error.code };
   }
+  if (error instanceof RateError) {
+    return { event: "rate.deny", outcome: "denied", reason: error.code, limit: error.limit };
+  }
   if (error.code === "busy") return { event: "tool.call", outcome: "shed", reason: error.code };
   if (error.code === "cancelled") {
     return { event: "tool.call", outcome: "cancelled", reason: error.code };
@@ -247,27 +263,112 @@ async function exchange(sending: Sending, now: () => number): Promise<WireRespon
   const watch: Watch = onProgress ? { cancel, onHead: createProgress(onProgress) } : { cancel };
   const cached = credential.get(principal, cancel);
   const first = cached instanceof Promise ? await cached : cached;
-  const request = build(first);
+  const key = route.idempotencyKey?.();
+  const request = withKey(build(first), key);
   if (route.unsafe) await sending.announce();
   const sentAt = now();
   if (trace.attempts === 0) trace.sentAt = sentAt;
-  trace.attempts++;
   const limits = limitsAt(sentAt, sending);
-  const response = await route.send(request, limits, watch);
-  trace.status = response.status;
-  trace.answeredAt = now();
+  const deadline = sentAt + limits.timeoutMs;
+  const response = await sendAll(sending, request, { limits, deadline, watch }, now);
   if (response.status !== 401 || !credential.invalidate(principal, first)) return response;
   const second = await credential.get(principal, cancel);
-  trace.attempts++;
-  const again = await route.send(build(second), limitsAt(now(), sending), watch);
-  trace.status = again.status;
-  trace.answeredAt = now();
+  const fresh = withKey(build(second), key);
+  const left = { ...limits, timeoutMs: Math.max(1, deadline - now()) };
+  const again = await sendAll(sending, fresh, { limits: left, deadline, watch }, now);
   if (again.status !== 401) return again;
   credential.invalidate(principal, second);
   throw new CallError(
     "upstream_unauthorized",
     "The API refused the gateway's credential, and a fresh one as well. Trying again does not help now.",
   );
+}
+
+interface Attempts {
+  readonly limits: SendLimits;
+  /** For all of them. */
+  readonly deadline: number;
+  readonly watch: Watch;
+}
+
+/** A request, and again while that is safe and may help. */
+async function sendAll(
+  sending: Sending,
+  request: WireRequest,
+  { limits, deadline, watch }: Attempts,
+  now: () => number,
+): Promise<WireResponse> {
+  const { route, call } = sending;
+  let bounds = limits;
+  route.retry?.earn();
+  for (let failures = 1; ; failures++) {
+    const happened = await sendOnce(sending, request, { limits: bounds, deadline, watch }, now);
+    const failed = happened instanceof SendError;
+    if (!failed && happened.status < 400) return happened;
+    const waitMs = againAfter(route, happened, failures, deadline - now());
+    if (waitMs !== undefined) {
+      await pause(waitMs, call.cancel);
+      bounds = { ...limits, timeoutMs: Math.max(1, deadline - now()) };
+    } else if (failed) throw happened;
+    else return happened;
+  }
+}
+
+async function sendOnce(
+  { route: { circuit, send }, trace }: Sending,
+  request: WireRequest,
+  { limits, watch }: Attempts,
+  now: () => number,
+): Promise<WireResponse | SendError> {
+  const admitted = circuit?.admit() ?? 0;
+  trace.attempts++;
+  try {
+    const response = await send(request, limits, watch);
+    trace.status = response.status;
+    trace.answeredAt = now();
+    circuit?.record(response.status >= 500 ? "failed" : "ok", admitted, trace.answeredAt);
+    return response;
+  } catch (error) {
+    circuit?.record(endingOf(error), admitted, now());
+    if (error instanceof SendError) return error;
+    throw error;
+  }
+}
+
+/** What opened the circuit says more than that it is open. */
+function againAfter(
+  { circuit, retry }: Route,
+  happened: WireResponse | SendError,
+  failures: number,
+  leftMs: number,
+): number | undefined {
+  if (retry === undefined || (circuit !== undefined && circuit.state() !== "closed"))
+    return undefined;
+  const waitMs = retry.waitMs(happened, failures, leftMs);
+  if (waitMs !== undefined) {
+    retry.onRetry(happened instanceof SendError ? happened.code : String(happened.status));
+  }
+  return waitMs;
+}
+
+/** What tells nothing about the API is of no account to the circuit. */
+const endings: Partial<Record<CallCode, Ending>> = {
+  upstream_unreachable: "unreachable",
+  upstream_tls: "unreachable",
+  upstream_timeout: "failed",
+  upstream_protocol: "failed",
+  upstream_too_large: "ok",
+};
+
+function endingOf(error: unknown): Ending {
+  return (error instanceof CallError ? endings[error.code] : undefined) ?? "unknown";
+}
+
+function withKey(
+  request: WireRequest,
+  key: readonly [name: string, value: string] | undefined,
+): WireRequest {
+  return key === undefined ? request : { ...request, headers: [...request.headers, ...key] };
 }
 
 /** Those of the route, or what is left of the call's time where that is less. */

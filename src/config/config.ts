@@ -225,6 +225,11 @@ export interface ApiConfig {
   /** Lower-case header names, with the way from the principal to their value. */
   readonly identityHeaders: ReadonlyMap<string, readonly string[]>;
   readonly timeouts: TimeoutsConfig;
+  readonly retry: RetryConfig;
+  /** Whether an API that does not work is left alone for a while. */
+  readonly breaker: boolean;
+  /** Calls under way. */
+  readonly maxConcurrentCalls: number;
   /** How the API reads a list inside a `deepObject` parameter: `a=1&a=2`, `a[]=1`, `a[0]=1`. */
   readonly deepObjectArrays: "repeat" | "brackets" | "indices";
   /** undefined: none is followed. Hosts have their port unless it is the default one. */
@@ -320,6 +325,22 @@ export type CredentialConfig =
       readonly value: Secret;
     };
 
+/** So many within any such time. */
+export interface RateConfig {
+  readonly count: number;
+  readonly periodMs: number;
+}
+
+/** When a request to an API is sent once more. */
+export interface RetryConfig {
+  /** Beyond the first; 0: it never is. */
+  readonly attempts: number;
+  /** PUT and DELETE too. */
+  readonly unsafe: boolean;
+  /** Header whose value is new for every call and the same for all its attempts; undefined: none. */
+  readonly idempotencyKey: string | undefined;
+}
+
 /** How long an API may take. */
 export interface TimeoutsConfig {
   /** For a connection to be there, without TLS. */
@@ -359,6 +380,10 @@ export interface RuleConfig {
   readonly annotations: AnnotationsConfig;
   readonly response: ResponseConfig;
   readonly timeouts: Omit<TimeoutsConfig, "connectMs">;
+  /** Calls of one tool by one person; undefined: that of all tools. */
+  readonly rate: RateConfig | undefined;
+  /** Calls of one tool under way; undefined: as many as its API takes. */
+  readonly maxConcurrentCalls: number | undefined;
   readonly position: Position;
 }
 
@@ -417,8 +442,21 @@ export interface LimitsConfig {
   readonly maxRequestBytes: number;
   /** Of an API's response body, counted after decompression. */
   readonly maxResponseBytes: number;
-  /** Calls in flight to one API; one more is refused as busy. */
-  readonly maxConcurrentCalls: number;
+  /** Calls that wait for a place, of one API or one person, and for how long. */
+  readonly queue: number;
+  readonly queueMs: number;
+  /** Calls under way of one person. */
+  readonly maxPrincipalCalls: number;
+  /** Calls under way. */
+  readonly maxCalls: number;
+  readonly rates: {
+    readonly principal: RateConfig | undefined;
+    readonly client: RateConfig | undefined;
+    /** Of one tool by one person. */
+    readonly tool: RateConfig | undefined;
+    /** Requests, whoever sends them. */
+    readonly address: RateConfig | undefined;
+  };
   /** For a whole call: waiting for a place, the credential and the API. */
   readonly callTimeoutMs: number;
   /** At one endpoint. */

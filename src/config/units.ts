@@ -1,4 +1,4 @@
-import type { Listen } from "./config.ts";
+import type { Listen, RateConfig } from "./config.ts";
 
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
@@ -6,6 +6,13 @@ const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h:
 export function parseDuration(text: string): number | undefined {
   const [, amount, unit] = /^(\d{1,9})(ms|s|m|h)$/.exec(text) ?? [];
   return unit === undefined ? undefined : Number(amount) * (unitMs[unit] ?? 1);
+}
+
+/** undefined if the text is no rate such as `60/m` or `5/10s`. */
+export function parseRate(text: string): RateConfig | undefined {
+  const [, count, amount = "1", unit] = /^([1-9]\d{0,6})\/([1-9]\d{0,4})?([smh])$/.exec(text) ?? [];
+  const periodMs = unit === undefined ? undefined : parseDuration(`${amount}${unit}`);
+  return periodMs === undefined ? undefined : { count: Number(count), periodMs };
 }
 
 const unitBytes: Readonly<Record<string, number>> = {

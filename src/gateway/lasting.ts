@@ -4,8 +4,12 @@ import type { Replays } from "../auth/proof.ts";
 import { createRevocations, type Revocations } from "../auth/revocation.ts";
 import { createCache } from "../base/cache.ts";
 import type { Ports } from "../base/ports.ts";
+import { createLimits, type Limits } from "../limits/limits.ts";
+import { createLocalRates } from "../limits/rate.ts";
 import type { ServerInfo } from "../mcp/service.ts";
 import type { Recorder } from "../observe/recorder.ts";
+import { createRegistry, type Registry } from "../observe/registry.ts";
+import { createUpstreamMeasures, type UpstreamMeasures } from "../observe/upstream-measures.ts";
 import type { CredentialDeps } from "../upstream/credential.ts";
 import { createIssuerMetadata } from "../upstream/issuer-metadata.ts";
 import { createUpstreams, type Upstreams } from "../upstream/send.ts";
@@ -21,6 +25,8 @@ export interface Lasting extends Omit<CredentialDeps, "clients" | "offeredScopes
   readonly revocations: Revocations;
   readonly upstreams: Upstreams;
   readonly recorder: Recorder;
+  readonly limits: Limits;
+  readonly measures: UpstreamMeasures;
   readonly userAgent: string;
 }
 
@@ -32,16 +38,30 @@ export interface Surroundings {
   readonly fetch: typeof fetch;
 }
 
+interface LastingDeps {
+  readonly recorder: Recorder;
+  readonly store: KeyStore;
+  readonly registry: Registry;
+}
+
 /** Proofs of two minutes, at 800 requests a second. */
 const maxReplays = 100_000;
 
 export function createLasting(
   { info, ports, fetch }: Surroundings,
   keys: ReadonlyMap<string, MadeKey>,
-  { recorder, store }: { readonly recorder: Recorder; readonly store: KeyStore },
+  { recorder, store, registry }: LastingDeps,
 ): Lasting {
+  const limits = createLimits({
+    now: ports.now,
+    random: Math.random,
+    take: createLocalRates(ports.now),
+    onCircuit: (api, state) => ports.log.warn("breaker_changed", { api, state }),
+  });
   return {
     recorder,
+    limits,
+    measures: createUpstreamMeasures(registry, limits.circuits),
     fetch,
     keys: createKeySets([], { fetch, store }, ports),
     replays: createCache(maxReplays, ports.now),
@@ -61,7 +81,11 @@ export function createUnrecorded(
   surroundings: Surroundings,
   keys: ReadonlyMap<string, MadeKey>,
 ): Lasting {
-  return createLasting(surroundings, keys, { recorder: recordNothing, store: noKeyStore });
+  return createLasting(surroundings, keys, {
+    recorder: recordNothing,
+    store: noKeyStore,
+    registry: createRegistry(),
+  });
 }
 
 const recordNothing: Recorder = {

@@ -1,8 +1,10 @@
+import { randomUUID } from "node:crypto";
 import type { Issue } from "../base/issue.ts";
 import type { Ports } from "../base/ports.ts";
 import type { RoadParts, Route } from "../call/road.ts";
 import type { ApiConfig, Config } from "../config/config.ts";
-import { createConcurrencyLimit, type Enter } from "../limits/concurrency.ts";
+import type { BulkheadSize } from "../limits/bulkhead.ts";
+import type { EnterRules } from "../limits/limits.ts";
 import { describeTool, isUnsafe } from "../observe/text.ts";
 import type { Servers } from "../openapi/operation.ts";
 import type { Catalog } from "../tools/catalog.ts";
@@ -16,6 +18,7 @@ import { followRedirects } from "../upstream/redirect.ts";
 import { replyShapeOf } from "../upstream/reply-shape.ts";
 import { compileRequest } from "../upstream/request.ts";
 import { compileReshape } from "../upstream/reshape.ts";
+import { compileRetry } from "../upstream/retry.ts";
 import type { Send, SendLimits, Upstreams } from "../upstream/send.ts";
 import type { SigningKeys } from "../upstream/signing-keys.ts";
 import { collect } from "./collect.ts";
@@ -55,7 +58,6 @@ export function compileRoutes(
     const servers = documents.get(api.id)?.servers ?? noServers;
     issues.push(...checkServers(api, servers));
     const locate = compileLocate(api, servers);
-    const enter: Enter = createConcurrencyLimit(config.limits.maxConcurrentCalls);
     for (const tool of tools) {
       const base = locate(tool.operation);
       collect(issues, () => compileReshape(tool.response));
@@ -67,7 +69,7 @@ export function compileRoutes(
       const maxBytes = config.limits.maxResponseBytes;
       const limits = { timeoutMs, headersMs, idleMs, maxBytes };
       plans.set(tool, () => ({
-        enter,
+        enter: lasting.limits.compileEnter(enterRulesOf(tool, api, config)),
         credential: credential(tool),
         limits,
         callTimeoutMs: config.limits.callTimeoutMs,
@@ -78,6 +80,15 @@ export function compileRoutes(
           deepLists: api.deepObjectArrays,
         }),
         send: compileSend(api, base.origin, lasting.upstreams, ports),
+        circuit: api.breaker ? lasting.limits.circuitOf(api.id) : undefined,
+        retry: compileRetry(tool.operation.method, api.retry, {
+          now: ports.now,
+          random: Math.random,
+          budget: lasting.limits.budgetOf(api.id),
+          onRetry: (reason) => lasting.measures.retried(api.id, reason),
+          onExhausted: lasting.measures.retryBudgetExhausted,
+        }),
+        idempotencyKey: compileKey(api),
         ...compileReading(tool, limits, ports),
         text: describeTool(tool, api.credential, {
           generation,
@@ -122,6 +133,24 @@ function compileSend(
   return redirects === undefined
     ? send
     : followRedirects(send, { origin, allowedHosts: redirects.allowedHosts, to }, now);
+}
+
+function enterRulesOf(tool: Tool, api: ApiConfig, { limits }: Config): EnterRules {
+  const { queue, queueMs, rates } = limits;
+  const size = (places: number): BulkheadSize => ({ places, queue, queueMs });
+  return {
+    api: api.id,
+    tool: tool.name,
+    apiSize: size(api.maxConcurrentCalls),
+    toolSize: tool.maxConcurrentCalls === undefined ? undefined : size(tool.maxConcurrentCalls),
+    principalSize: size(limits.maxPrincipalCalls),
+    total: limits.maxCalls,
+    rates: { ...rates, tool: tool.rate ?? rates.tool },
+  };
+}
+
+function compileKey({ retry: { idempotencyKey: name } }: ApiConfig): Route["idempotencyKey"] {
+  return name === undefined ? undefined : () => [name.toLowerCase(), randomUUID()];
 }
 
 /** How the answers of a tool are read. */

@@ -28,6 +28,8 @@ export interface CallEnd {
   readonly outcome: Outcome;
   /** Stable and snake_case: the code of the error. */
   readonly reason: string | undefined;
+  /** Which limit refused, with `rate.deny`. */
+  readonly limit?: string;
 }
 
 /** What became known on the road; filled while the call goes on. */

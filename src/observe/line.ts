@@ -52,9 +52,9 @@ export function createLineWriter(mode: AuditConfig["args"], digest: Digest): Lin
     intent: (call, trace) =>
       `,"event":"tool.call","phase":"intent"${describeCall(call, whatOf(call, trace, true))}${trace.tool === undefined ? "" : `${trace.tool.upstream}}`}`,
     call(call, end, trace) {
-      const { event, outcome, reason } = end;
+      const { event, outcome, reason, limit } = end;
       const phase = event === "tool.call" ? `,"phase":"result"` : "";
-      const why = reason === undefined ? "" : `,"reason":"${reason}"`;
+      const why = reason === undefined ? "" : `,"reason":"${reason}"${member("limit", limit)}`;
       const intent = trace.intent === undefined ? "" : `,"intent":"${trace.intent}"`;
       const what = whatOf(call, trace, event !== "policy.deny");
       const took = `,"duration_ms":${trace.endedAt - trace.startedAt}`;

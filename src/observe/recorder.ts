@@ -1,3 +1,4 @@
+import type { JsonObject } from "../base/json.ts";
 import type { Audit } from "./audit.ts";
 import type { CallEnd, CallTrace, Note, RecordedCall } from "./event.ts";
 import type { Registry, Series } from "./registry.ts";
@@ -137,7 +138,7 @@ export function createRecorder(audit: Audit, registry: Registry): Recorder {
   const countNote = ({ event, outcome, reason = "", detail }: Note): void => {
     const count = Number(detail?.["count"] ?? 1);
     if (outcome === "shed") shed.add([reason], count);
-    if (event === "rate.deny") rateLimited.add([reason], count);
+    if (event === "rate.deny") rateLimited.add([limitOf(detail)], count);
     if (event === "auth.deny") authn.add(["refused", reason], count);
     if (event === "request.reject") rejected.add([reason], count);
     if (event === "config.reload") reloads.add([outcome]);
@@ -161,7 +162,7 @@ export function createRecorder(audit: Audit, registry: Registry): Recorder {
       if (end.event === "policy.deny") authz.add(["deny", end.reason ?? ""]);
       else allowed.value++;
       if (end.outcome === "shed") shed.add([end.reason ?? ""]);
-      if (end.event === "rate.deny") rateLimited.add([end.reason ?? ""]);
+      if (end.event === "rate.deny") rateLimited.add([end.limit ?? ""]);
       return audit.call(call, end, trace);
     },
     note(note) {
@@ -169,6 +170,11 @@ export function createRecorder(audit: Audit, registry: Registry): Recorder {
       audit.note(note);
     },
   };
+}
+
+function limitOf(detail: JsonObject | undefined): string {
+  const limit = detail?.["limit"];
+  return typeof limit === "string" ? limit : "";
 }
 
 /** `error.type` of the conventions, and the code of a JSON-RPC error where the answer is one. */

@@ -88,6 +88,8 @@ export function compileCatalog(
       when: rule.when,
       response: rule.response,
       timeouts: rule.timeouts,
+      rate: rule.rate,
+      maxConcurrentCalls: rule.maxConcurrentCalls,
       output,
       entry: withOutput(entry, output?.schema),
       legacyEntry: withOutput(entry, output?.legacySchema),

@@ -24,6 +24,8 @@ export interface Tool {
   readonly when: { readonly expression: string; readonly position: Position } | undefined;
   readonly response: ResponseConfig;
   readonly timeouts: RuleConfig["timeouts"];
+  readonly rate: RuleConfig["rate"];
+  readonly maxConcurrentCalls: RuleConfig["maxConcurrentCalls"];
   /** Arguments that clients of 2026-07-28 repeat as headers. */
   readonly headers: readonly ParamHeader[];
   /** undefined: nothing is promised about the answer. */

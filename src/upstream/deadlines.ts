@@ -6,7 +6,7 @@ export interface Due {
 }
 
 export interface Deadlines {
-  /** Milliseconds of a clock that never jumps, at most one tick old. */
+  /** Milliseconds of a clock that never jumps. */
   readonly now: () => number;
   readonly add: (due: Due) => void;
   readonly remove: (due: Due) => void;
@@ -19,34 +19,31 @@ const tickMs = 25;
  * Deadlines that pass at most a tick late. One timer serves all: a timer per request, and another
  * for each phase of it, would cost more than the rest of sending.
  *
- * @param monotonic Milliseconds; only differences count.
+ * @param now Milliseconds of a monotonic clock; only differences count.
  */
-export function createDeadlines(monotonic: () => number): Deadlines {
+export function createDeadlines(now: () => number): Deadlines {
   const waiting = new Set<Due>();
   let timer: NodeJS.Timeout | undefined;
-  let clock = monotonic();
 
   const stop = (): void => {
     clearInterval(timer);
     timer = undefined;
   };
-  const tick = (): void => {
-    if (waiting.size === 0) {
-      stop();
-      return;
-    }
-    clock = monotonic();
+  const expire = (): void => {
+    const moment = now();
     for (const due of waiting) {
-      if (due.at > clock) continue;
+      if (due.at > moment) continue;
       waiting.delete(due);
       due.expire();
     }
   };
+  const tick = (): void => {
+    // After a pause of the process timers come first, before what has arrived meanwhile is read.
+    if (waiting.size > 0) setImmediate(expire);
+    else stop();
+  };
   return {
-    now() {
-      if (timer === undefined) clock = monotonic();
-      return clock;
-    },
+    now,
     add(due) {
       waiting.add(due);
       timer ??= setInterval(tick, tickMs).unref();

@@ -77,6 +77,9 @@ test("the shortest file gets every default", async () => {
         credential: { kind: "none" },
         identityHeaders: new Map(),
         timeouts: { connectMs: 2_000, headersMs: 10_000, idleMs: 10_000, totalMs: 30_000 },
+        retry: { attempts: 1, unsafe: false, idempotencyKey: undefined },
+        breaker: true,
+        maxConcurrentCalls: 128,
         deepObjectArrays: "repeat",
         redirects: undefined,
         prefix: false,
@@ -111,6 +114,8 @@ test("the shortest file gets every default", async () => {
               maxTokens: 25_000,
             },
             timeouts: { headersMs: 10_000, idleMs: 10_000, totalMs: 30_000 },
+            rate: undefined,
+            maxConcurrentCalls: undefined,
             position: at(5, 57),
           },
         ],
@@ -123,8 +128,12 @@ test("the shortest file gets every default", async () => {
     limits: {
       maxRequestBytes: 2 ** 20,
       maxResponseBytes: 2 ** 20,
-      maxConcurrentCalls: 128,
       callTimeoutMs: 60_000,
+      queue: 64,
+      queueMs: 1_000,
+      maxPrincipalCalls: 16,
+      maxCalls: 1_024,
+      rates: { principal: undefined, client: undefined, tool: undefined, address: undefined },
       maxListenStreams: 1000,
     },
     audit: {
@@ -670,8 +679,12 @@ test.each([
   expect(limits).toEqual({
     maxRequestBytes: bytes,
     maxResponseBytes: 1_048_576,
-    maxConcurrentCalls: 128,
     callTimeoutMs: 60_000,
+    queue: 64,
+    queueMs: 1_000,
+    maxPrincipalCalls: 16,
+    maxCalls: 1_024,
+    rates: { principal: undefined, client: undefined, tool: undefined, address: undefined },
     maxListenStreams: 1_000,
   });
 });
@@ -722,8 +735,8 @@ test("keys that begin with x- are free, and anchors work", async () => {
 });
 
 test("a number with a leading zero is a warning", async () => {
-  const { warnings, limits } = await load(goodWith("concurrency: 64", "concurrency: 012"));
-  expect(limits.maxConcurrentCalls).toBe(12);
+  const { warnings, apis } = await load(goodWith("concurrency: 64", "concurrency: 012"));
+  expect(apis[0]?.maxConcurrentCalls).toBe(12);
   expect(warnings).toMatchObject([{ code: "leading_zero", severity: "warning" }]);
 });
 

@@ -31,11 +31,11 @@ test.each([
   { written: "${VALUE:-33}", value: undefined, gives: 33 },
   { written: "${VALUE}", value: "0x10", gives: 16 },
 ])("an unquoted $written is a number where one is wanted", async ({ written, value, gives }) => {
-  const { limits } = await load(goodWith("concurrency: 64", `concurrency: ${written}`), {
+  const { apis } = await load(goodWith("concurrency: 64", `concurrency: ${written}`), {
     ...goodEnv,
     VALUE: value,
   });
-  expect(limits.maxConcurrentCalls).toBe(gives);
+  expect(apis[0]?.maxConcurrentCalls).toBe(gives);
 });
 
 test("an unquoted reference is a boolean where one is wanted, and text elsewhere", async () => {

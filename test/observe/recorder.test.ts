@@ -23,12 +23,13 @@ test("limits and sheds are counted, whether a call had started or not", () => {
   } as unknown as Audit;
   const recorder = createRecorder(audit, registry);
   const denied = { event: "rate.deny", outcome: "denied", reason: "rate_limited" } as const;
-  void recorder.call(callOf(), denied, traceOf({ tool: undefined }));
-  recorder.note({ ...nobody, ...denied, detail: { count: 4 } });
+  void recorder.call(callOf(), { ...denied, limit: "tool" }, traceOf({ tool: undefined }));
+  recorder.note({ ...nobody, ...denied, detail: { count: 4, limit: "address" } });
   void recorder.call(callOf(), { event: "tool.call", outcome: "shed", reason: "busy" }, traceOf());
   recorder.note({ ...nobody, event: "request.reject", outcome: "shed", reason: "overloaded" });
   const lines = registry.expose().split("\n");
-  expect(lines).toContain('tollgate_rate_limited_total{limit="rate_limited"} 5');
+  expect(lines).toContain('tollgate_rate_limited_total{limit="tool"} 1');
+  expect(lines).toContain('tollgate_rate_limited_total{limit="address"} 4');
   expect(lines).toContain('tollgate_shed_total{reason="busy"} 1');
   expect(lines).toContain('tollgate_shed_total{reason="overloaded"} 1');
   expect(noted).toHaveLength(2);

@@ -203,6 +203,7 @@ describe("what fails on the way is told by its class only", () => {
     const made = await thing({ extra: { api: `redirects: {allowedHosts: ["${host}"]}` } });
     made.api.answer = sends({ status: 302, headers: { location: `https://${host}/` } });
     const { modern } = await inBothEras(made);
-    expect(modern).toEqual({ content: [text(unreachable)], isError: true });
+    const refused = "The API's certificate is not accepted, or it speaks no TLS that is.";
+    expect(modern).toEqual({ content: [text(refused)], isError: true });
   });
 });

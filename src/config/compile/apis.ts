@@ -14,7 +14,7 @@ import { apiRules, documentRules } from "../url.ts";
 import { compileCredential } from "./credential.ts";
 import { compileIdentityHeaders } from "./static.ts";
 import { compileRule, compileWhen } from "./rule.ts";
-import { checkUrl, type Scope } from "./scope.ts";
+import { checkUrl, numberOf, type Scope } from "./scope.ts";
 import { compileTimeouts } from "./timeouts.ts";
 
 export function compileApis(
@@ -39,6 +39,11 @@ export function compileApis(
       credential: compileCredential(scope, child(node, "credential"), clients),
       identityHeaders: compileIdentityHeaders(scope, child(node, "identityHeaders")),
       timeouts,
+      retry: compileRetry(child(node, "retry")),
+      breaker: child(node, "breaker")?.value !== false,
+      maxConcurrentCalls: numberOf(
+        child(node, "concurrency") ?? child(child(scope.root, "limits"), "concurrency"),
+      ),
       deepObjectArrays: (textOf(child(node, "deepObjectArrays")) ??
         "repeat") as ApiConfig["deepObjectArrays"],
       redirects: compileRedirects(child(node, "redirects")),
@@ -64,6 +69,14 @@ function locateSpec({ directory, problems }: Scope, node: YamlNode | undefined):
     return resolve(directory, text);
   }
   return checkUrl(node, documentRules, problems) ?? text;
+}
+
+function compileRetry(node: YamlNode | undefined): ApiConfig["retry"] {
+  return {
+    attempts: numberOf(child(node, "attempts")),
+    unsafe: child(node, "unsafe")?.value === true,
+    idempotencyKey: textOf(child(node, "idempotencyKey")),
+  };
 }
 
 function compileRedirects(node: YamlNode | undefined): ApiConfig["redirects"] {

@@ -4,16 +4,26 @@ import { Secret } from "../../base/secret.ts";
 import type { AuditConfig, LimitsConfig, RotationConfig } from "../config.ts";
 import { child, itemsOf, label, nameOf, textOf, type YamlNode } from "../node.ts";
 import type { Problems } from "../problems.ts";
-import { durationOf, type Scope, sizeOf } from "./scope.ts";
+import { durationOf, numberOf, rateOf, type Scope, sizeOf } from "./scope.ts";
 
 export function compileLimits({ root, problems }: Scope): LimitsConfig {
   const limits = child(root, "limits");
+  const rates = child(limits, "rate");
   return {
     maxRequestBytes: sizeOf(child(limits, "requestSize"), problems),
     maxResponseBytes: sizeOf(child(limits, "responseSize"), problems),
-    maxConcurrentCalls: Number(child(limits, "concurrency")?.value ?? 0),
+    queue: numberOf(child(limits, "queue")),
+    queueMs: durationOf(child(limits, "queueTimeout"), { min: "1ms", max: "60s" }, problems),
+    maxPrincipalCalls: numberOf(child(limits, "principalConcurrency")),
+    maxCalls: numberOf(child(limits, "totalConcurrency")),
+    rates: {
+      principal: rateOf(child(rates, "principal")),
+      client: rateOf(child(rates, "client")),
+      tool: rateOf(child(rates, "tool")),
+      address: rateOf(child(rates, "address")),
+    },
     callTimeoutMs: durationOf(child(limits, "callTimeout"), { min: "1ms", max: "600s" }, problems),
-    maxListenStreams: Number(child(limits, "listenStreams")?.value ?? 0),
+    maxListenStreams: numberOf(child(limits, "listenStreams")),
   };
 }
 

@@ -16,7 +16,7 @@ import { didYouMean } from "../problems.ts";
 import { httpMethods } from "../schema/apis.ts";
 import { compileArgument } from "./argument.ts";
 import { compileResponse } from "./response.ts";
-import type { Scope } from "./scope.ts";
+import { numberOf, rateOf, type Scope } from "./scope.ts";
 import { compileToolTimeouts } from "./timeouts.ts";
 
 /** @param api What the rule does not say itself. */
@@ -44,6 +44,8 @@ export function compileRule(
     annotations: compileAnnotations(child(node, "annotations")),
     response: compileResponse(scope, child(node, "response")),
     timeouts: compileToolTimeouts(scope, node, api.timeouts),
+    rate: rateOf(child(node, "rate")),
+    maxConcurrentCalls: child(node, "concurrency") && numberOf(child(node, "concurrency")),
     position: node.position,
   };
 }
@@ -67,7 +69,16 @@ function compileAnnotations(node: YamlNode | undefined): RuleConfig["annotations
 
 function refuseShaping({ problems }: Scope, node: YamlNode): void {
   const shaping = ["name", "title", "description", "scopes", "when", "mediaType", "allowGetBody"];
-  const rest = ["flattenBody", "annotations", "args", "response", "timeout", "timeouts"];
+  const rest = [
+    "flattenBody",
+    "annotations",
+    "args",
+    "response",
+    "timeout",
+    "timeouts",
+    "rate",
+    "concurrency",
+  ];
   for (const key of [...shaping, ...rest]) {
     const written = writtenChild(node, key);
     if (written === undefined) continue;

@@ -1,6 +1,7 @@
 import { label, quote, textOf, type YamlNode } from "../node.ts";
+import type { RateConfig } from "../config.ts";
 import type { Problems } from "../problems.ts";
-import { parseDuration, parseSize } from "../units.ts";
+import { parseDuration, parseRate, parseSize } from "../units.ts";
 import { urlFault, type UrlRules } from "../url.ts";
 
 /** What every part of the configuration is made from. Values the schema refused come as defaults. */
@@ -57,4 +58,14 @@ export function sizeOf(node: YamlNode | undefined, problems: Problems): number {
     problems.error({ at: node, code: "out_of_range", message });
   }
   return bytes;
+}
+
+/** A count; 0 for what the schema refused. */
+export function numberOf(node: YamlNode | undefined): number {
+  return Number(node?.value ?? 0);
+}
+
+export function rateOf(node: YamlNode | undefined): RateConfig | undefined {
+  const text = textOf(node);
+  return text === undefined ? undefined : parseRate(text);
 }

@@ -4,12 +4,14 @@ import { responseSchema } from "./response.ts";
 import { choice, exactlyOne, flag, list, named, section, text } from "./shape.ts";
 import {
   argumentName,
+  concurrency,
   duration,
   globPath,
   hostAndPort,
   hostName,
   idNames,
   principalPath,
+  rate,
   scopeToken,
   token,
   toolName,
@@ -231,6 +233,16 @@ const ruleSchema: JsonSchema = section(
       [],
       phases,
     ),
+    rate: rate({
+      description: "How often one person may call each of these tools, such as `5/m`.",
+      "x-default": "`limits.rate.tool`",
+      examples: ["5/m"],
+    }),
+    concurrency: concurrency({
+      description: "Calls under way of each of these tools.",
+      "x-default": "as many as the API takes",
+      examples: [2],
+    }),
     args: named(
       {
         description: "Shapes arguments, by their name before renaming.",
@@ -392,6 +404,50 @@ const apiSchema: JsonSchema = section(
         ...phases,
       },
     ),
+    concurrency: concurrency({
+      description: "Calls under way to this API.",
+      "x-default": "`limits.concurrency`",
+      examples: [32],
+    }),
+    retry: section(
+      {
+        description:
+          "When a request is sent once more: one that provably did not arrive; and of a method that may be repeated (GET, HEAD, OPTIONS, QUERY) one that broke before its answer, or was answered with 408, 429, 502, 503 or 504. At most one of five requests is, and `Retry-After` is obeyed up to 5s.",
+        default: {},
+        examples: [{ attempts: 0 }, { unsafe: true }],
+      },
+      [],
+      {
+        attempts: {
+          type: "integer",
+          description: "How often beyond the first time; 0: never.",
+          default: 1,
+          minimum: 0,
+          maximum: 3,
+          examples: [2],
+        },
+        unsafe: flag({
+          description: "PUT and DELETE may be repeated too.",
+          default: false,
+          examples: [true],
+        }),
+        idempotencyKey: text(
+          {
+            description:
+              "Header in which the API takes a key that is new for every call and the same for all attempts; then every method may be repeated.",
+            "x-default": "none is sent",
+            examples: ["Idempotency-Key"],
+          },
+          token,
+        ),
+      },
+    ),
+    breaker: flag({
+      description:
+        "Leaves the API alone for a while when half of its answers within 10s are 5xx or none at all, or five connections in a row fail.",
+      default: true,
+      examples: [false],
+    }),
     deepObjectArrays: choice(
       {
         description:

@@ -1,6 +1,6 @@
 import type { JsonSchema } from "../../base/json.ts";
 import { section } from "./shape.ts";
-import { duration, size } from "./units.ts";
+import { concurrency, duration, rate, size } from "./units.ts";
 
 export const limitsSchema: JsonSchema = section(
   { description: "Bounds on every call.", default: {}, examples: [{ responseSize: "4MiB" }] },
@@ -16,14 +16,67 @@ export const limitsSchema: JsonSchema = section(
       default: "1MiB",
       examples: ["4MiB"],
     }),
-    concurrency: {
-      type: "integer",
-      description: "Calls in flight to one API; one more is refused as busy.",
+    concurrency: concurrency({
+      description: "Calls under way to one API; an API may have its own number.",
       default: 128,
-      minimum: 1,
-      maximum: 65_536,
       examples: [32],
+    }),
+    principalConcurrency: concurrency({
+      description: "Calls under way of one person or machine, whatever tokens they use.",
+      default: 16,
+      examples: [4],
+    }),
+    totalConcurrency: concurrency({
+      description: "Calls under way in all; one more is refused at once.",
+      default: 1_024,
+      examples: [256],
+    }),
+    queue: {
+      type: "integer",
+      description:
+        "Calls that wait while as many are under way to an API, or of a person, as may be; one more is refused as busy.",
+      default: 64,
+      minimum: 0,
+      maximum: 65_536,
+      examples: [0],
     },
+    queueTimeout: duration({
+      description: "How long such a call waits before it is refused as busy, at most 60s.",
+      default: "1s",
+      examples: ["5s"],
+    }),
+    rate: section(
+      {
+        description:
+          "How often, as a count and a time: `60/m` is 60 within any minute, all of which may come at once.",
+        default: {},
+        examples: [{ principal: "120/m", address: "50/s" }],
+      },
+      [],
+      {
+        principal: rate({
+          description: "Calls of one person or machine, whatever tokens they use.",
+          "x-default": "no limit",
+          examples: ["120/m"],
+        }),
+        client: rate({
+          description: "Calls through one OAuth client, whoever uses it.",
+          "x-default": "no limit",
+          examples: ["1000/m"],
+        }),
+        tool: rate({
+          description: "Calls of any one tool by one person; a rule may give its tools their own.",
+          "x-default": "no limit",
+          examples: ["30/m"],
+        }),
+        address: rate({
+          description:
+            "Requests from one address (IPv6: one /64), before anything else is looked at; one more is answered with 429.",
+          "x-default": "no limit",
+          examples: ["50/s"],
+        }),
+      },
+    ),
     callTimeout: duration({
       description:
         "For a whole call: waiting for a place, getting a credential, and the API with every attempt. No `timeout` may be longer.",

@@ -16,6 +16,22 @@ export function duration(note: Note): JsonSchema {
   return text(note, pattern("^\\d{1,9}(ms|s|m|h)$", "must be a duration such as 10s, 500ms or 2m"));
 }
 
+/** How many within which time: `60/m` is 60 within a minute, `5/10s` five within ten seconds. */
+export function rate(note: Note): JsonSchema {
+  return text(
+    note,
+    pattern(
+      "^[1-9]\\d{0,6}/([1-9]\\d{0,4})?(s|m|h)$",
+      "must be a rate such as 60/m, 5/s or 100/10m",
+    ),
+  );
+}
+
+/** How many may be under way at once. */
+export function concurrency(note: Note): JsonSchema {
+  return { type: "integer", ...note, minimum: 1, maximum: 65_536 };
+}
+
 export function size(note: Note): JsonSchema {
   return {
     type: ["integer", "string"],

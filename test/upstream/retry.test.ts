@@ -1,0 +1,172 @@
+import { expect, test } from "vitest";
+import { createCancellation } from "../../src/base/cancel.ts";
+import { pause } from "../../src/call/pause.ts";
+import { compileRetry } from "../../src/upstream/retry.ts";
+import { answerJson, type TestApi } from "../world/api.ts";
+import { freePort, world, type World } from "../world/world.ts";
+
+const order = { operationId: "get_order" };
+const spec = {
+  paths: {
+    "/orders": {
+      get: order,
+      post: { operationId: "add_order" },
+      put: { operationId: "put_order" },
+      delete: { operationId: "remove_order" },
+    },
+  },
+};
+
+function shop(api = ""): Promise<World> {
+  return world({ spec, credential: "none", extra: { api } });
+}
+
+/** Fails as many times as told, then answers. */
+function failing(api: TestApi, times: number, how: number | "reset"): void {
+  let left = times;
+  api.answer = (_, response) => {
+    if (left-- <= 0) answerJson(response, { ok: true });
+    else if (how === "reset") response.socket?.resetAndDestroy();
+    else answerJson(response, { detail: "later" }, how);
+  };
+}
+
+const ok = { structuredContent: { ok: true } };
+
+test.each([
+  { id: "F04", tool: "get_order", how: "reset", api: "", sent: 2 },
+  { id: "F04", tool: "add_order", how: "reset", api: "", sent: 1 },
+  { id: "F04", tool: "put_order", how: "reset", api: "", sent: 1 },
+  { id: "F04", tool: "put_order", how: "reset", api: "retry: {unsafe: true}", sent: 2 },
+  { id: "F04", tool: "remove_order", how: "reset", api: "retry: {unsafe: true}", sent: 2 },
+  { id: "F04", tool: "add_order", how: "reset", api: "retry: {unsafe: true}", sent: 1 },
+  { id: "F04", tool: "add_order", how: "reset", api: "retry: {idempotencyKey: X-Key}", sent: 2 },
+  { id: "F04", tool: "get_order", how: "reset", api: "retry: {attempts: 0}", sent: 1 },
+  { id: "F16", tool: "get_order", how: 503, api: "", sent: 2 },
+  { id: "F16", tool: "get_order", how: 429, api: "", sent: 2 },
+  { id: "F16", tool: "get_order", how: 500, api: "", sent: 1 },
+  { id: "F16", tool: "get_order", how: 404, api: "", sent: 1 },
+  { id: "F16", tool: "add_order", how: 503, api: "", sent: 1 },
+] as const)("$id: $tool after $how with {$api} is sent $sent times", async (row) => {
+  const at = await shop(row.api);
+  failing(at.api, 1, row.how);
+  const result = await at.call(row.tool);
+  expect(result).toMatchObject(row.sent === 2 ? ok : { isError: true });
+  expect(at.api.requests).toHaveLength(row.sent);
+  expect(await at.audit()).toMatchObject([{ upstream: { attempts: row.sent } }]);
+});
+
+test("an API that goes on failing is asked as often as told, and its last answer counts", async () => {
+  const at = await shop("retry: {attempts: 2}");
+  failing(at.api, 9, 503);
+  expect(await at.call("get_order")).toMatchObject({ isError: true });
+  expect(at.api.requests).toHaveLength(3);
+  expect(await at.audit()).toMatchObject([
+    { reason: "upstream_error", upstream: { status: 503, attempts: 3 } },
+  ]);
+});
+
+test("every attempt of a call has the same key, and every call its own", async () => {
+  const at = await shop("retry: {idempotencyKey: X-Key}");
+  failing(at.api, 1, 503);
+  await at.call("add_order");
+  await at.call("add_order");
+  const keys = at.api.requests.map(({ headers }) => headers["x-key"]);
+  expect(keys).toHaveLength(3);
+  expect(keys[0]).toMatch(/^[0-9a-f-]{36}$/);
+  expect(keys[1]).toBe(keys[0]);
+  expect(keys[2]).not.toBe(keys[0]);
+});
+
+/** One more API, at another URL. */
+function elsewhere(url: string): Promise<World> {
+  const apis = `far:
+  spec: spec.json
+  url: "${url}"
+  credential: none
+  prefix: true
+  tools: [{match: {paths: ["/**"]}}]`;
+  return world({ spec, credential: "none", extra: { apis } });
+}
+
+test("F04: what nobody was there to take is sent again, whatever its method", async () => {
+  const at = await elsewhere(`http://127.0.0.1:${await freePort()}`);
+  expect(await at.call("far_add_order")).toMatchObject({ isError: true });
+  expect(await at.audit()).toMatchObject([
+    { reason: "upstream_unreachable", upstream: { attempts: 2 } },
+  ]);
+});
+
+test("F17: a name that cannot be resolved is asked for once", async () => {
+  const at = await elsewhere("http://nobody.invalid");
+  expect(await at.call("far_get_order")).toMatchObject({ isError: true });
+  expect(await at.audit()).toMatchObject([
+    { reason: "upstream_unreachable", upstream: { attempts: 1 } },
+  ]);
+});
+
+test("F26: an API that fails half the time sees at most 1.2 times what it was asked", async () => {
+  const at = await shop("breaker: false\n    retry: {attempts: 3}");
+  let count = 0;
+  at.api.answer = (_, response) => answerJson(response, {}, count++ % 2 === 0 ? 503 : 200);
+  const calls = 200;
+  for (let i = 0; i < calls; i += 10) {
+    await Promise.all(Array.from({ length: 10 }, () => at.call("get_order")));
+  }
+  expect(at.api.requests.length).toBeGreaterThan(calls);
+  expect(at.api.requests.length).toBeLessThanOrEqual(3 + calls * 1.2);
+});
+
+test("F26: an API that always fails is soon left alone, and callers are told at once", async () => {
+  const at = await shop("");
+  at.api.answer = (_, response) => answerJson(response, {}, 503);
+  for (let i = 0; i < 60; i++) await at.call("get_order");
+  expect(at.api.requests.length).toBeLessThanOrEqual(25);
+  const refused = await at.call("get_order");
+  expect(refused.content[0]?.text).toMatch(/does not work at the moment.*after \d+ seconds/);
+  expect((await at.audit()).at(-1)).toMatchObject({ outcome: "failure", reason: "breaker_open" });
+  expect(at.logs.join("")).toContain('"state":"open"');
+});
+
+interface Clocked {
+  readonly now: number;
+  readonly header: string;
+  readonly leftMs?: number;
+  readonly waits: number | undefined;
+}
+
+// F16: with a clock that stands still, the wait is exact.
+test.each<Clocked>([
+  { now: 0, header: "2", waits: 2_000 },
+  { now: 0, header: "5", waits: 5_000 },
+  { now: 0, header: "6", waits: undefined },
+  { now: 0, header: "999999999", waits: undefined },
+  { now: 0, header: "soon", waits: 275 },
+  { now: 0, header: "-1", waits: 275 },
+  { now: 0, header: "0", waits: 275 },
+  { now: 0, header: "2", leftMs: 1_999, waits: undefined },
+  { now: 784_111_774_000, header: "Sun, 06 Nov 1994 08:49:37 GMT", waits: 3_000 },
+  { now: 784_111_777_000, header: "Sun, 06 Nov 1994 08:49:37 GMT", waits: 275 },
+  { now: 784_111_000_000, header: "Sun, 06 Nov 1994 08:49:37 GMT", waits: undefined },
+])("F16: Retry-After: $header waits $waits ms", ({ now, header, leftMs = 30_000, waits }) => {
+  const retry = compileRetry(
+    "GET",
+    { attempts: 1, unsafe: false, idempotencyKey: undefined },
+    {
+      now: () => now,
+      random: () => 0.5,
+      budget: { earn: () => {}, spend: () => true },
+      onRetry: () => {},
+      onExhausted: () => {},
+    },
+  );
+  const headers = new Map([["retry-after", header]]);
+  expect(retry?.waitMs({ status: 503, headers, body: Buffer.alloc(0) }, 1, leftMs)).toBe(waits);
+});
+
+test("nobody who has gone is waited for", async () => {
+  const cancel = createCancellation();
+  const waiting = pause(60_000, cancel);
+  cancel.cancel();
+  await expect(waiting).rejects.toThrow(expect.objectContaining({ code: "cancelled" }));
+});
