@@ -9,12 +9,12 @@ import type { Rate, TakeRate } from "./rate.ts";
 import { createRetryBudget, type RetryBudget } from "./retry-budget.ts";
 
 /** What a call is counted by. */
-export interface Entering {
+interface Entering {
   readonly principal: Principal;
   readonly cancel: CancelSignal | undefined;
 }
 
-export type Leave = () => void;
+type Leave = () => void;
 
 /** Lets one call in or waits for its place. @throws CallError `busy`, `rate_limited`, `cancelled` */
 export type Enter = (call: Entering) => Leave | Promise<Leave>;
