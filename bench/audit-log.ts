@@ -26,7 +26,7 @@ const audit = createAudit(
     signingKey: undefined,
   },
   { now: () => now, log: silent },
-  { version: "0.0.0", stdout: async () => {} },
+  { version: "0.0.0", stdout: async () => {}, fetch },
 );
 const people = Array.from({ length: users }, (_, i) => ({ ...principal, sub: `user-${i}` }));
 for (let i = 0; i < records; i++) {

@@ -83,6 +83,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const audit = createAudit(config.audit, ports, {
     version: info.version,
     stdout: options.writeAudit,
+    fetch: options.fetch,
   });
   const registry = createRegistry();
   const recorder = createRecorder(audit, registry);

@@ -34,7 +34,7 @@ export async function auditRows(): Promise<{
       signingKey: undefined,
     },
     { now: () => Date.now(), log: silent },
-    { version: "0.0.0", stdout: async () => {} },
+    { version: "0.0.0", stdout: async () => {}, fetch },
   );
   return {
     rows: [row(audit, { perTurn: 8, atMost: 1.5 }), row(audit, { perTurn: 1, atMost: 2.5 })],

@@ -464,14 +464,41 @@ export interface LimitsConfig {
 }
 
 /** Where audit records go. */
-type SinkConfig =
+export type SinkConfig =
   | {
       readonly kind: "file";
       readonly dir: string;
       /** undefined: the file grows until somebody else moves it. */
       readonly rotation: RotationConfig | undefined;
     }
-  | { readonly kind: "stdout" };
+  | { readonly kind: "stdout" }
+  | SyslogConfig
+  | WebhookConfig
+  | (OtlpConfig & { readonly kind: "otlp" });
+
+/** RFC 5424 over TCP or TLS. */
+export interface SyslogConfig {
+  readonly kind: "syslog";
+  readonly host: string;
+  readonly port: number;
+  readonly tls: boolean;
+  /** PEM; undefined: the certificates that Node trusts. */
+  readonly ca: string | undefined;
+}
+
+export interface WebhookConfig {
+  readonly kind: "webhook";
+  readonly url: string;
+  /** Signs every batch. */
+  readonly secret: Secret;
+}
+
+/** An OpenTelemetry collector. */
+export interface OtlpConfig {
+  /** Without trailing slash and without `/v1/…`. */
+  readonly endpoint: string;
+  readonly headers: ReadonlyMap<string, Secret>;
+}
 
 /** When an audit file ends and what becomes of it. */
 export interface RotationConfig {

@@ -1,20 +1,15 @@
 import { hash, randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { basename } from "node:path";
-import { ConfigError } from "../base/errors.ts";
-import type { Issue } from "../base/issue.ts";
 import type { JsonObject } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 import type { AuditConfig } from "../config/config.ts";
-import { openAuditFile, type AuditFile, type AuditFileOptions } from "./audit-file.ts";
 import { createSigner } from "./checkpoint.ts";
 import { createDigest } from "./digest.ts";
 import type { CallEnd, CallTrace, Note, RecordedCall } from "./event.ts";
-import { createHousekeeping } from "./housekeeping.ts";
 import { createLineWriter } from "./line.ts";
-import type { RotatedFile } from "./log-dir.ts";
 import { quote } from "./quote.ts";
-import { createStreamSink } from "./sink.ts";
+import { openSinks, type ShippingStats, type SinkDeps } from "./sinks.ts";
 import { createUlids } from "./ulid.ts";
 
 /**
@@ -59,13 +54,8 @@ export interface AuditStats {
   /** How long the oldest of them has been waiting. */
   readonly lagMs: number;
   readonly dropped: number;
-}
-
-export interface AuditDeps {
-  /** Version of the program. */
-  readonly version: string;
-  /** Where the `stdout` sink writes: in stdio mode that stream belongs to the protocol. */
-  readonly stdout: (bytes: Uint8Array) => Promise<void>;
+  /** Of sinks on other machines. */
+  readonly shipping: readonly ShippingStats[];
 }
 
 const chunkBytes = 131_072;
@@ -84,27 +74,18 @@ const genesis = "0".repeat(64);
  * @throws ConfigError `audit_unavailable` when a file cannot be opened: without its record nothing
  *   may be called.
  */
-export function createAudit(config: AuditConfig, ports: Ports, deps: AuditDeps): Audit {
-  const files: AuditFile[] = [];
-  const sinks = config.sinks.map((sink) => {
-    if (sink.kind === "stdout") return createStreamSink(deps.stdout);
-    const { dir, rotation } = sink;
-    const tidy =
-      rotation &&
-      createHousekeeping(dir, rotation, { isRead: () => true, onRemove: noteRemoval }, ports);
-    const file = open(
-      dir,
-      {
-        fsync: config.durability === "fsync",
-        rotation,
-        onRotated: () => void tidy?.(),
-        onLost: (reason) => note({ ...gap, reason, detail: undefined }),
-      },
-      ports,
-    );
-    files.push(file);
-    void tidy?.();
-    return file;
+export function createAudit(config: AuditConfig, ports: Ports, deps: SinkDeps): Audit {
+  const {
+    local: sinks,
+    files,
+    shippers,
+    shipping,
+  } = openSinks(config, ports, deps, {
+    onLost: (reason) => note({ ...gap, reason, detail: undefined }),
+    onRemove({ path }, head) {
+      const removed = { file: basename(path), head: `sha256:${head}` };
+      note({ ...lifetime, event: "audit.remove", detail: { removed } });
+    },
   });
   // Arguments have little entropy: a bare digest could be guessed, a keyed one only compared.
   const lines = createLineWriter(config.args, createDigest());
@@ -129,7 +110,7 @@ export function createAudit(config: AuditConfig, ports: Ports, deps: AuditDeps):
   let stopped = false;
   let dropped = 0;
   let waitingSince: number | undefined;
-  const counts = config.sinks.map(({ kind }) => ({ kind, written: 0, late: 0 }));
+  const counts = sinks.map(({ kind }) => ({ kind, written: 0, late: 0 }));
   const count = (results: readonly Written[], records: number): void => {
     for (const [i, result] of results.entries()) {
       const own = counts[i];
@@ -151,6 +132,7 @@ export function createAudit(config: AuditConfig, ports: Ports, deps: AuditDeps):
     if (used === 0) return ended?.settle(true);
     const bytes = chunk.subarray(0, used);
     const results = sinks.map((sink) => sink.write(bytes));
+    for (const shipper of shippers) shipper.wake();
     used = 0;
     count(results, pendingRecords);
     waitingRecords = isWaiting() ? waitingRecords + pendingRecords : 0;
@@ -206,10 +188,6 @@ export function createAudit(config: AuditConfig, ports: Ports, deps: AuditDeps):
     if (buffered) void written();
     else flush();
   }
-  function noteRemoval({ path }: RotatedFile, head: string): void {
-    const removed = { file: basename(path), head: `sha256:${head}` };
-    note({ ...lifetime, event: "audit.remove", detail: { removed } });
-  }
   /** Everything of one turn of the event loop is written at once. */
   const written = (): Written => {
     if (buffered) {
@@ -251,7 +229,7 @@ export function createAudit(config: AuditConfig, ports: Ports, deps: AuditDeps):
     stats() {
       const waiting = isWaiting() ? waitingRecords : 0;
       const lagMs = waitingSince === undefined ? 0 : ports.now() - waitingSince;
-      return { sinks: counts, waiting, lagMs, dropped };
+      return { sinks: counts, waiting, lagMs, dropped, shipping: shipping() };
     },
     async close() {
       if (stopped) return;
@@ -262,6 +240,7 @@ export function createAudit(config: AuditConfig, ports: Ports, deps: AuditDeps):
         checkpoint();
       }
       flush();
+      await Promise.all(shippers.map((shipper) => shipper.close()));
       await Promise.all(sinks.map((sink) => sink.close()));
     },
   };
@@ -322,19 +301,4 @@ function createClock(): (now: number) => string {
     }
     return text;
   };
-}
-
-function open(dir: string, options: AuditFileOptions, ports: Ports): AuditFile {
-  try {
-    return openAuditFile(dir, options, ports);
-  } catch (cause) {
-    const issue: Issue = {
-      severity: "error",
-      code: "audit_unavailable",
-      message: `the audit log cannot be written: ${cause instanceof Error ? cause.message : dir}`,
-      position: undefined,
-      help: "let audit.sinks name a directory that the gateway may write to",
-    };
-    throw new ConfigError([issue], { cause });
-  }
 }

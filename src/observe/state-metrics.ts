@@ -55,11 +55,26 @@ export function collectState(registry: Registry, state: () => GatewayState): () 
     "counter",
     "Audit records by sink; `late` ones wait until it works again.",
     "tollgate_audit_records_total",
-  ).as(["sink", "result"], ({ audit }) =>
-    audit.sinks.flatMap(({ kind, written, late }) => [
+  ).as(["sink", "result"], ({ audit }) => [
+    ...audit.sinks.flatMap(({ kind, written, late }) => [
       [[kind, "written"], written] as const,
       [[kind, "late"], late] as const,
     ]),
+    ...audit.shipping.map(({ sink, shipped }) => [[sink, "shipped"], shipped] as const),
+  ]);
+  collect(
+    "counter",
+    "Batches of audit records that another machine did not take.",
+    "tollgate_audit_ship_failures_total",
+  ).as(["sink"], ({ audit }) =>
+    audit.shipping.map(({ sink, failed }) => [[sink], failed] as const),
+  );
+  collect(
+    "gauge",
+    "Bytes of audit records that another machine has not got yet.",
+    "tollgate_audit_behind_bytes",
+  ).as(["sink"], ({ audit }) =>
+    audit.shipping.map(({ sink, behindBytes }) => [[sink], behindBytes] as const),
   );
   collect("gauge", "Audit records that wait.", "tollgate_audit_queue_depth").as([], ({ audit }) =>
     one(audit.waiting),
@@ -68,7 +83,10 @@ export function collectState(registry: Registry, state: () => GatewayState): () 
     "gauge",
     "For how long audit records have been waiting.",
     "tollgate_audit_lag_seconds",
-  ).as([], ({ audit }) => one(audit.lagMs / 1_000));
+  ).as(["sink"], ({ audit }) => [
+    ...one(audit.lagMs / 1_000),
+    ...audit.shipping.map(({ sink, lagMs }) => [[sink], lagMs / 1_000] as const),
+  ]);
   collect("counter", "Audit records that were lost.", "tollgate_audit_dropped_total").as(
     [],
     ({ audit }) => one(audit.dropped),

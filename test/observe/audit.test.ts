@@ -228,7 +228,7 @@ describe("a sink that fails", () => {
         signingKey: undefined,
       },
       { now: () => Date.now(), log },
-      { version: "1", stdout: () => new Promise(() => {}) },
+      { version: "1", stdout: () => new Promise(() => {}), fetch },
     );
     const written = audit.call(callOf(), success, traceOf());
     await new Promise(setImmediate);

@@ -76,10 +76,15 @@ export async function makeDir(): Promise<string> {
   return dir;
 }
 
+interface AuditPorts {
+  readonly now?: () => number;
+  readonly send?: typeof fetch;
+}
+
 export function openAudit(
   dir: string,
   more: Partial<AuditConfig> = {},
-  now: () => number = () => Date.now(),
+  { now = () => Date.now(), send = fetch }: AuditPorts = {},
 ): Audit {
   const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
   return createAudit(
@@ -92,7 +97,7 @@ export function openAudit(
       ...more,
     },
     { now, log: silent },
-    { version: "1.2.3", stdout: async () => {} },
+    { version: "1.2.3", stdout: async () => {}, fetch: send },
   );
 }
 

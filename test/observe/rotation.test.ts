@@ -97,12 +97,12 @@ test("a file ends when it is old, also when nobody calls, and after a restart", 
   const dir = await makeDir();
   let now = Date.parse("2026-11-26T00:00:00Z");
   const config = rotating(dir, { maxBytes: 2 ** 20, everyMs: 3_600_000, compress: false });
-  const first = openAudit(dir, config, () => now);
+  const first = openAudit(dir, config, { now: () => now });
   first.start({});
   await callTimes(first, 1);
   await first.close();
   now += 3_000_000;
-  const second = openAudit(dir, config, () => now);
+  const second = openAudit(dir, config, { now: () => now });
   second.start({});
   expect(listRotated(dir)).toEqual([]);
   now += 600_000;
@@ -117,12 +117,12 @@ test("a start that finds an empty file is linked to the last line of the full on
   const dir = await makeDir();
   let now = Date.parse("2026-11-26T00:00:00Z");
   const config = rotating(dir, { everyMs: 60_000 });
-  const first = openAudit(dir, config, () => now);
+  const first = openAudit(dir, config, { now: () => now });
   first.start({});
   now += 60_000;
   await vi.waitFor(() => expect(readLog(dir)).toBe(""));
   // As a kill leaves it: nothing more is written.
-  const second = openAudit(dir, config, () => now);
+  const second = openAudit(dir, config, { now: () => now });
   second.start({});
   await second.close();
   expect(verifyText(readWholeLog(dir)).findings).toEqual([]);

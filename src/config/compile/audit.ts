@@ -1,10 +1,12 @@
 import { createPrivateKey } from "node:crypto";
 import { resolve } from "node:path";
 import { Secret } from "../../base/secret.ts";
-import type { AuditConfig, LimitsConfig, RotationConfig } from "../config.ts";
+import type { AuditConfig, LimitsConfig, RotationConfig, SinkConfig } from "../config.ts";
 import { child, itemsOf, label, nameOf, textOf, type YamlNode } from "../node.ts";
 import type { Problems } from "../problems.ts";
-import { durationOf, numberOf, rateOf, type Scope, sizeOf } from "./scope.ts";
+import { endpointRules } from "../url.ts";
+import { checkUrl, durationOf, numberOf, rateOf, type Scope, sizeOf } from "./scope.ts";
+import { compileOtlp } from "./telemetry.ts";
 
 export function compileLimits({ root, problems }: Scope): LimitsConfig {
   const limits = child(root, "limits");
@@ -27,23 +29,33 @@ export function compileLimits({ root, problems }: Scope): LimitsConfig {
   };
 }
 
-export function compileAudit({ root, directory, problems }: Scope): AuditConfig {
+export function compileAudit(scope: Scope): AuditConfig {
+  const { root, problems } = scope;
   const audit = child(root, "audit");
   const seen = new Set<string>();
-  const sinks = itemsOf(child(audit, "sinks")).map((node): AuditConfig["sinks"][number] => {
-    const file = child(node, "file");
-    const dir = file && resolve(directory, textOf(child(file, "dir")) ?? "");
-    const key = dir ?? "stdout";
+  const nodes = itemsOf(child(audit, "sinks"));
+  const sinks = nodes.map((node): SinkConfig => {
+    const sink = compileSink(scope, node);
+    const key = targetOf(sink);
     if (seen.has(key)) {
       // Two writers of one file would break its chain of hashes.
       const message = "audit.sinks has the same sink twice";
       problems.error({ at: nameOf(node), code: "duplicate_item", message });
     }
     seen.add(key);
-    return dir === undefined
-      ? { kind: "stdout" }
-      : { kind: "file", dir, rotation: compileRotation(child(file, "rotate"), problems) };
+    return sink;
   });
+  for (const [i, { kind }] of sinks.entries()) {
+    const node = nodes[i];
+    if (node === undefined || kind === "file" || kind === "stdout") continue;
+    if (sinks.some((sink) => sink.kind === "file")) continue;
+    problems.error({
+      at: nameOf(node),
+      code: "sink_needs_file",
+      message: `audit.sinks: ${kind} sends what a file sink wrote, and there is none`,
+      help: "add a file sink: from its files records are sent again after a failure or a restart",
+    });
+  }
   return {
     sinks,
     args: textOf(child(audit, "args")) === "none" ? "none" : "digest",
@@ -51,6 +63,49 @@ export function compileAudit({ root, directory, problems }: Scope): AuditConfig 
     onFailure: textOf(child(audit, "onFailure")) as AuditConfig["onFailure"],
     signingKey: signingKey({ problems }, child(audit, "signingKey")),
   };
+}
+
+function compileSink({ directory, problems }: Scope, node: YamlNode): SinkConfig {
+  const [file, syslog] = [child(node, "file"), child(node, "syslog")];
+  const [webhook, otlp] = [child(node, "webhook"), child(node, "otlp")];
+  if (file !== undefined) {
+    const dir = resolve(directory, textOf(child(file, "dir")) ?? "");
+    return { kind: "file", dir, rotation: compileRotation(child(file, "rotate"), problems) };
+  }
+  if (syslog !== undefined) {
+    const [, scheme, host = "", port] =
+      /^(tcp|tls):\/\/(.*):(\d+)$/.exec(textOf(child(syslog, "url")) ?? "") ?? [];
+    return {
+      kind: "syslog",
+      host: host.replace(/^\[(.*)\]$/, "$1"),
+      port: Number(port ?? 0),
+      tls: scheme === "tls",
+      ca: textOf(child(syslog, "ca")),
+    };
+  }
+  if (webhook !== undefined) {
+    return {
+      kind: "webhook",
+      url: checkUrl(child(webhook, "url"), endpointRules, problems) ?? "",
+      secret: new Secret(textOf(child(webhook, "secret")) ?? ""),
+    };
+  }
+  return otlp === undefined ? { kind: "stdout" } : { kind: "otlp", ...compileOtlp(otlp, problems) };
+}
+
+function targetOf(sink: SinkConfig): string {
+  switch (sink.kind) {
+    case "file":
+      return sink.dir;
+    case "stdout":
+      return "stdout";
+    case "syslog":
+      return `${sink.host}:${sink.port}`;
+    case "webhook":
+      return sink.url;
+    case "otlp":
+      return sink.endpoint;
+  }
 }
 
 function compileRotation(

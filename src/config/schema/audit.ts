@@ -1,5 +1,6 @@
 import type { JsonSchema } from "../../base/json.ts";
 import { choice, exactlyOne, flag, list, section, text } from "./shape.ts";
+import { otlpSection } from "./telemetry.ts";
 import { duration, size } from "./units.ts";
 
 const sinkSchema: JsonSchema = {
@@ -60,6 +61,56 @@ const sinkSchema: JsonSchema = {
             ),
           },
         ),
+        syslog: section(
+          {
+            description:
+              "Send to a syslog server as RFC 5424, with octet counting. Sent from the files of the `file` sink.",
+            "x-default": "—",
+            examples: [{ url: "tls://logs.internal:6514" }],
+          },
+          ["url"],
+          {
+            url: text(
+              {
+                description: "`tls://host:port` or `tcp://host:port`.",
+                examples: ["tls://logs.internal:6514"],
+              },
+              {
+                pattern: "^(tcp|tls)://([0-9a-z]([0-9a-z.-]*[0-9a-z])?|\\[[0-9a-f:.]+\\]):[1-9]\\d{0,4}$",
+                patternErrorMessage: "must be tls://host:port or tcp://host:port",
+              },
+            ),
+            ca: text({
+              description: "Certificates to trust instead of the usual ones, as PEM.",
+              "x-default": "—",
+              examples: ["${file:/etc/ssl/logs-ca.pem}"],
+            }),
+          },
+        ),
+        webhook: section(
+          {
+            description:
+              "POST batches as a JSON array, signed as Standard Webhooks says. Sent from the files of the `file` sink.",
+            "x-default": "—",
+            examples: [{ url: "https://siem.acme.com/in", secret: "${file:/run/secrets/webhook}" }],
+          },
+          ["url", "secret"],
+          {
+            url: text({
+              description: "Answers 2xx for what it has taken; everything else is sent again.",
+              examples: ["https://siem.acme.com/in"],
+            }),
+            secret: text({
+              description:
+                "Key of the HMAC-SHA-256 in `webhook-signature`; behind `whsec_` it is Base64.",
+              "x-secret": true,
+              examples: ["${file:/run/secrets/webhook}"],
+            }),
+          },
+        ),
+        otlp: otlpSection(
+          "Send to an OpenTelemetry collector as log records (OTLP/HTTP in JSON). Sent from the files of the `file` sink.",
+        ),
         stdout: section(
           {
             description: "Write to standard output. The bare word `stdout` says the same.",
@@ -70,7 +121,7 @@ const sinkSchema: JsonSchema = {
           {},
         ),
       },
-      exactlyOne(["file", "stdout"]),
+      exactlyOne(["file", "stdout", "syslog", "webhook", "otlp"]),
     ),
   ],
 };
