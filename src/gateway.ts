@@ -17,7 +17,7 @@ import { watchFiles } from "./gateway/watch.ts";
 import { createHttpServer, httpTimes } from "./http/server.ts";
 import { createMcpEndpoint } from "./mcp/endpoint.ts";
 import type { McpService } from "./mcp/service.ts";
-import { createAudit } from "./observe/audit.ts";
+import { createAudit, type Audit } from "./observe/audit.ts";
 import { nobody } from "./observe/event.ts";
 import { createRecorder } from "./observe/recorder.ts";
 import { createRefusals } from "./observe/refusals.ts";
@@ -138,6 +138,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
         audit: audit.problem(),
         shutdown: closing && "stopping",
       }),
+      warnings: () => shippingProblems(audit),
       metrics: registry.expose,
       configStatus: () => statusOf(serving),
     });
@@ -258,6 +259,14 @@ function statusOf({ snapshot, applied, appliedAt, refused }: Serving): JsonObjec
         }
       : null,
   };
+}
+
+function shippingProblems(audit: Audit): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    audit
+      .stats()
+      .shipping.flatMap(({ sink, problem }) => (problem ? [[`audit_${sink}`, problem]] : [])),
+  );
 }
 
 function missingKeys({ keys }: Lasting): string | undefined {

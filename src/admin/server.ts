@@ -10,6 +10,8 @@ export interface AdminServer {
 export interface AdminParts {
   /** Undefined for a check that passes, else why it does not. */
   readonly checks: () => Readonly<Record<string, string | undefined>>;
+  /** What does not work and keeps nobody from being served. */
+  readonly warnings: () => Readonly<Record<string, string>>;
   /** In the text format of Prometheus. */
   readonly metrics: () => string;
   readonly configStatus: () => JsonObject;
@@ -26,9 +28,11 @@ export function createAdminServer(listen: Listen, parts: AdminParts): AdminServe
   app.get("/readyz", (_, reply) => {
     const results = Object.entries(parts.checks());
     const ready = results.every(([, problem]) => problem === undefined);
+    const warnings = parts.warnings();
     void reply.code(ready ? 200 : 503).send({
       status: ready ? "ok" : "unready",
       checks: Object.fromEntries(results.map(([name, problem]) => [name, problem ?? "ok"])),
+      ...(Object.keys(warnings).length === 0 ? {} : { warnings }),
     });
   });
   app.get("/metrics", (_, reply) => {

@@ -710,6 +710,22 @@ test("an audit file is rotated by size and time, and old ones are removed", asyn
   });
 });
 
+test("audit records go to other machines", async () => {
+  const { audit } = await load(
+    goodWith(
+      "    - stdout: {}",
+      `    - syslog: {url: "tls://[::1]:6514"}
+    - webhook: {url: "https://siem.acme.com/in", secret: "\${API_KEY}"}
+    - otlp: {endpoint: "http://collector:4318", headers: {X-Key: "\${API_KEY}"}}`,
+    ),
+  );
+  const [, syslog, webhook, otlp] = audit.sinks;
+  expect(syslog).toEqual({ kind: "syslog", host: "::1", port: 6514, tls: true, ca: undefined });
+  expect(webhook).toMatchObject({ kind: "webhook", url: "https://siem.acme.com/in" });
+  expect(otlp).toMatchObject({ kind: "otlp", endpoint: "http://collector:4318" });
+  expect(otlp?.kind === "otlp" && [...otlp.headers.keys()]).toEqual(["x-key"]);
+});
+
 test("audit takes bare words, directories and no digest", async () => {
   const { file, audit } = await load(
     goodWith("    - stdout: {}", "    - stdout\n    - file: {dir: /var/log/t}\n  args: none"),

@@ -579,4 +579,22 @@ export const meanings: readonly Refused[] = [
     to: "value: ¦canary-${",
     code: "literal_secret",
   },
+  {
+    because: "a network sink sends from a file",
+    from: "    - file: {dir: var/audit}\n    - stdout: {}",
+    to: '    - ¦otlp: {endpoint: "http://collector:4318"}',
+    code: "sink_needs_file",
+  },
+  {
+    because: "a webhook goes over https",
+    from: "    - stdout: {}",
+    to: '    - webhook: {url: ¦"http://siem.acme.com/in", secret: "${API_KEY}"}',
+    code: "invalid_url",
+  },
+  {
+    because: "an audit file is written to for a minute at least",
+    from: "    - stdout: {}",
+    to: "    - file: {dir: other, rotate: {every: ¦1s}}",
+    code: "out_of_range",
+  },
 ];
