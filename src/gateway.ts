@@ -4,6 +4,7 @@ import { AuthError } from "./base/errors.ts";
 import type { JsonObject } from "./base/json.ts";
 import type { Principal } from "./base/principal.ts";
 import { type Env, readFirst } from "./gateway/candidate.ts";
+import { openKept } from "./gateway/kept.ts";
 import { makeClientKeys, startableBroker } from "./gateway/embedded-broker.ts";
 import {
   createLasting,
@@ -14,11 +15,12 @@ import {
 import { createServing, type ReloadReport, type Serving } from "./gateway/serving.ts";
 import { compileSnapshot, type Endpoint, type Snapshot } from "./gateway/snapshot.ts";
 import { watchFiles } from "./gateway/watch.ts";
+import type { ConnectEvent } from "./http/connect.ts";
 import { createHttpServer, httpTimes } from "./http/server.ts";
 import { createMcpEndpoint } from "./mcp/endpoint.ts";
 import type { McpService } from "./mcp/service.ts";
 import { createAudit, type Audit } from "./observe/audit.ts";
-import { nobody } from "./observe/event.ts";
+import { nobody, type Note } from "./observe/event.ts";
 import { createRecorder } from "./observe/recorder.ts";
 import { createRefusals } from "./observe/refusals.ts";
 import { createRegistry } from "./observe/registry.ts";
@@ -80,6 +82,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { config } = first.loaded;
   const { auth } = config;
   const clientKeys = await makeClientKeys(config);
+  const kept = await openKept(config, ports);
   const audit = createAudit(config.audit, ports, {
     version: info.version,
     stdout: options.writeAudit,
@@ -88,7 +91,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const registry = createRegistry();
   const recorder = createRecorder(audit, registry);
   const store = auth.mode === "none" ? noKeyStore : createKeyStore(auth.keysDir, ports);
-  const lasting = createLasting(options, clientKeys, { recorder, store, registry });
+  const lasting = createLasting(options, clientKeys, { recorder, store, registry, kept });
   const listeners = new Set<() => void>();
   const onToolsChanged = (): void => {
     for (const listener of listeners) listener();
@@ -125,6 +128,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
         refusals.note({ ...nobody, transport: "http", event, outcome, reason, principal, client });
       },
       onBelieved: recorder.believed,
+      secure: config.server.url.startsWith("https:"),
+      onConnect: (event) => recorder.note(noteOfConnection(event)),
       times: httpTimes,
     },
     ports,
@@ -170,6 +175,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     stopMeasuring?.();
     await lasting.upstreams.close();
     await broker?.close();
+    await kept.store.close();
     refusals.close();
     await audit.close();
   };
@@ -184,6 +190,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       for (const { issuer, message } of await lasting.keys.load()) {
         ports.log.warn("issuer_keys_unavailable", { issuer, reason: message });
       }
+      void serving.snapshot.connections?.rekey();
       const listening = await http.listen();
       for (const endpoint of mcp.values()) void endpoint.warm();
       return listening;
@@ -243,6 +250,19 @@ function endpointAt({ endpoints }: Snapshot, path: string): Endpoint {
   const found = endpoints.find((endpoint) => endpoint.path === path);
   if (found === undefined) throw new TypeError(`no endpoint ${path}`);
   return found;
+}
+
+/** Who connected or disconnected what, or could not. */
+function noteOfConnection({ action, provider, reason, owner }: ConnectEvent): Note {
+  const subject = owner === undefined ? {} : { sub: owner.sub, iss: owner.iss };
+  return {
+    ...nobody,
+    transport: "http",
+    event: "connection.action",
+    outcome: reason === undefined ? "success" : "denied",
+    reason,
+    detail: { connection: { action, provider, ...subject } },
+  };
 }
 
 /** For `/config/status`. */

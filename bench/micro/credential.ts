@@ -85,6 +85,7 @@ function createBenchCredential(): Credential {
       clientKeys: new Map(),
       offeredScopes: new Set(),
       issuer: "http://127.0.0.1:3999",
+      connections: undefined,
       signingKeys: createSigningKeys(ports.now),
       tokens: createTokenCache(ports),
       metadata: createIssuerMetadata(answer, ports),

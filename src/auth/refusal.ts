@@ -33,6 +33,7 @@ export type TokenReason =
   | "unsupported_algorithm"
   | "wrong_audience"
   | "wrong_certificate"
+  | "wrong_nonce"
   | "wrong_tenant";
 
 /** 401 `invalid_token`. */

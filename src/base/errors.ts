@@ -74,6 +74,7 @@ export type CallCode =
   | "breaker_open"
   | "busy"
   | "cancelled"
+  | "connection_required"
   | "credential_unavailable"
   | "gateway_misconfigured"
   | "rate_limited"
@@ -86,6 +87,14 @@ export type CallCode =
   | "upstream_unauthorized"
   | "upstream_unreachable";
 
+/** A page that the person must visit before a call can succeed. */
+export interface Errand {
+  /** Of the gateway. Good for one person, once, for ten minutes. */
+  readonly url: string;
+  /** What for, in words for the person. */
+  readonly reason: string;
+}
+
 /**
  * One tool call failed in a way the model may read about. `message` is written in the tool's
  * argument names and holds no host, stack, token or credential; only the log reads `cause`.
@@ -95,14 +104,17 @@ export class CallError extends Error {
   readonly code: CallCode;
   /** Milliseconds after which trying again may help; undefined when nothing says so. */
   readonly retryAfterMs: number | undefined;
+  /** What the person has to do in a browser first; only with `connection_required`. */
+  readonly errand: Errand | undefined;
 
   constructor(
     code: CallCode,
     message: string,
-    options?: ErrorOptions & { readonly retryAfterMs?: number },
+    options?: ErrorOptions & { readonly retryAfterMs?: number; readonly errand?: Errand },
   ) {
     super(message, options);
     this.code = code;
+    this.errand = options?.errand;
     this.retryAfterMs = options?.retryAfterMs;
   }
 }

@@ -4,6 +4,8 @@ import type { Secret } from "../base/secret.ts";
 /** A client the gateway itself is: it may exchange tokens (RFC 8693) and get its own. */
 export interface BrokerClient {
   readonly id: string;
+  /** Where people go who log in to one of its own pages; absent: it has none. */
+  readonly redirectUris?: readonly string[];
   readonly auth:
     | { readonly kind: "client_secret_basic" | "client_secret_post"; readonly secret: Secret }
     | { readonly kind: "private_key_jwt"; readonly jwks: readonly JWK[] };
@@ -16,14 +18,17 @@ export interface BrokerClient {
 export const tokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange";
 export const clientCredentials = "client_credentials";
 
-/** The client as oidc-provider registers it (RFC 7591 §2). It never uses the front channel. */
+/** The client as oidc-provider registers it (RFC 7591 §2). */
 export function clientMetadata(client: BrokerClient): object {
+  const { redirectUris = [] } = client;
+  const hasPages = redirectUris.length > 0;
   return {
     client_id: client.id,
     token_endpoint_auth_method: client.auth.kind,
-    grant_types: [tokenExchange, clientCredentials],
-    response_types: [],
-    redirect_uris: [],
+    grant_types: [tokenExchange, clientCredentials, ...(hasPages ? ["authorization_code"] : [])],
+    response_types: hasPages ? ["code"] : [],
+    redirect_uris: redirectUris,
+    ...(hasPages ? { client_name: "Tollgate" } : {}),
     ...(client.auth.kind === "private_key_jwt"
       ? { jwks: { keys: client.auth.jwks } }
       : { client_secret: client.auth.secret.reveal() }),

@@ -409,11 +409,12 @@ function describeFailure(call: Call, { code, cause }: CallError): JsonObject {
   return { tool: call.tool.slice(0, 128), code, ...known };
 }
 
-function refuse({ message, retryAfterMs }: CallError): Reply {
+function refuse({ message, retryAfterMs, errand }: CallError): Reply {
   return {
     content: [{ type: "text", text: message }],
     structured: undefined,
     isError: true,
     ...(retryAfterMs === undefined ? {} : { retryAfter: Math.ceil(retryAfterMs / 1000) }),
+    ...(errand === undefined ? {} : { errand }),
   };
 }

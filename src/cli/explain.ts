@@ -35,7 +35,11 @@ export function explainCall(
   const { iss, sub, clientId, scopes, expiresAt } = principal;
   const tool = catalog.tools.get(name);
   const api = config.apis.find(({ id }) => id === tool?.api);
-  const gateway = { url: config.server.url, clients: config.clients };
+  const gateway = {
+    url: config.server.url,
+    clients: config.clients,
+    providers: config.connections?.providers ?? new Map(),
+  };
   return {
     caller: {
       iss,

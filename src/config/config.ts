@@ -21,6 +21,8 @@ export interface Config {
   /** PEM keys for `signedJwt`; the first signs. Empty: the gateway makes and changes its own. */
   readonly signingKeys: readonly { readonly key: Secret; readonly position: Position }[];
   readonly broker: BrokerConfig | undefined;
+  /** undefined: no API is called with an account that a person connected. */
+  readonly connections: ConnectionsConfig | undefined;
   readonly apis: readonly ApiConfig[];
   readonly endpoints: readonly EndpointConfig[];
   readonly limits: LimitsConfig;
@@ -208,6 +210,32 @@ export interface BrokerConfig {
   readonly upstream: { readonly kind: "dev" };
 }
 
+/** Accounts that people connect at third parties. */
+export interface ConnectionsConfig {
+  /** 32 bytes as base64 or hex; the first encrypts. Empty: one that lives as long as the process. */
+  readonly keys: readonly Secret[];
+  /** Absolute path; undefined: in memory. */
+  readonly dir: string | undefined;
+  /** How the page of a link finds out who is there. */
+  readonly login: { readonly client: string; readonly scope: readonly string[] };
+  readonly providers: ReadonlyMap<string, ProviderConfig>;
+}
+
+export interface ProviderConfig {
+  readonly name: string;
+  /** What people call it. */
+  readonly title: string;
+  readonly client: string;
+  /** undefined: from the metadata of the client's issuer. */
+  readonly authorizationUrl: string | undefined;
+  readonly revocationUrl: string | undefined;
+  /** More of the authorization request. */
+  readonly parameters: ReadonlyMap<string, string>;
+  /** Everything that the APIs with this connection need. */
+  readonly scope: readonly string[];
+  readonly position: Position;
+}
+
 export interface ApiConfig {
   readonly id: string;
   /** Absolute path of the OpenAPI document, or its URL. */
@@ -315,6 +343,13 @@ export type CredentialConfig =
       readonly client: string;
       readonly audience: readonly string[];
       readonly resource: readonly string[];
+      readonly scope: readonly string[];
+    }
+  | {
+      /** A token of the account that the person connected at a third party. */
+      readonly kind: "connection";
+      readonly provider: string;
+      /** What a connected account must have granted. */
       readonly scope: readonly string[];
     }
   | {

@@ -71,6 +71,21 @@ export const protocolFields: ReadonlySet<string> = new Set([
   "subject_token_type",
 ]);
 
+/** What an authorization request depends on (RFC 6749 §4.1.1, RFC 7636 §4.3). */
+export const flowParameters: ReadonlySet<string> = new Set([
+  "client_id",
+  "code_challenge",
+  "code_challenge_method",
+  "nonce",
+  "redirect_uri",
+  "request",
+  "request_uri",
+  "response_mode",
+  "response_type",
+  "scope",
+  "state",
+]);
+
 /** Claims of a token that the gateway signs, and those that would make it another kind of token. */
 export const ownClaims: ReadonlySet<string> = new Set([
   "act",

@@ -6,6 +6,7 @@ import { compileApis } from "./compile/apis.ts";
 import { compileAudit, compileLimits } from "./compile/audit.ts";
 import { compileAuth } from "./compile/auth.ts";
 import { compileClients, compileSigningKeys } from "./compile/clients.ts";
+import { checkConnections, compileConnections } from "./compile/connections.ts";
 import { compileEndpoints } from "./compile/endpoints.ts";
 import type { Scope } from "./compile/scope.ts";
 import { checkCallTimeout } from "./compile/timeouts.ts";
@@ -96,6 +97,7 @@ function compileTree(scope: Scope): Meaning {
   const auth = compileAuth(scope, { server, clients });
   const limits = compileLimits(scope);
   checkCallTimeout(scope, limits);
+  checkConnections(scope);
   return {
     server,
     admin,
@@ -104,6 +106,7 @@ function compileTree(scope: Scope): Meaning {
     clients,
     signingKeys: compileSigningKeys(scope),
     broker,
+    connections: compileConnections(scope, { clients, auth, apis }),
     apis,
     endpoints: compileEndpoints(scope, { server, auth, apis }),
     limits,

@@ -44,6 +44,9 @@ export async function startableBroker(
         {
           id,
           auth: own,
+          ...(config.connections?.login.client === name
+            ? { redirectUris: [`${config.server.url}/login/callback`] }
+            : {}),
           get audiences() {
             return targetsOf(current(), name).flatMap(({ audience, resource }) => [
               ...audience,

@@ -16,10 +16,15 @@ import { createUpstreams, type Upstreams } from "../upstream/send.ts";
 import { createSigningKeys } from "../upstream/signing-keys.ts";
 import { createFetchAs } from "../upstream/tls-fetch.ts";
 import { createTokenCache } from "../upstream/token-cache.ts";
+import { type Kept, keepInMemory } from "./kept.ts";
 import type { MadeKey } from "./embedded-broker.ts";
 
 /** What outlives a reload; owned by the gateway. */
-export interface Lasting extends Omit<CredentialDeps, "clients" | "offeredScopes" | "issuer"> {
+export interface Lasting extends Omit<
+  CredentialDeps,
+  "clients" | "connections" | "offeredScopes" | "issuer"
+> {
+  readonly kept: Kept;
   readonly keys: KeySets;
   readonly replays: Replays;
   readonly revocations: Revocations;
@@ -42,6 +47,7 @@ interface LastingDeps {
   readonly recorder: Recorder;
   readonly store: KeyStore;
   readonly registry: Registry;
+  readonly kept: Kept;
 }
 
 /** Proofs of two minutes, at 800 requests a second. */
@@ -50,7 +56,7 @@ const maxReplays = 100_000;
 export function createLasting(
   { info, ports, fetch }: Surroundings,
   keys: ReadonlyMap<string, MadeKey>,
-  { recorder, store, registry }: LastingDeps,
+  { recorder, store, registry, kept }: LastingDeps,
 ): Lasting {
   const limits = createLimits({
     now: ports.now,
@@ -62,6 +68,7 @@ export function createLasting(
     recorder,
     limits,
     measures: createUpstreamMeasures(registry, limits.circuits),
+    kept,
     fetch,
     keys: createKeySets([], { fetch, store }, ports),
     replays: createCache(maxReplays, ports.now),
@@ -85,6 +92,7 @@ export function createUnrecorded(
     recorder: recordNothing,
     store: noKeyStore,
     registry: createRegistry(),
+    kept: keepInMemory(surroundings.ports),
   });
 }
 

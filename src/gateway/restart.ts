@@ -9,6 +9,7 @@ export function refuseRestart(before: Config, after: Config): void {
       tls && [tls.clientCertificate, tls.clientCa === undefined],
     admin: (config: Config) => config.admin,
     broker: (config: Config) => config.broker,
+    "connections.dir": ({ connections }: Config) => connections?.dir,
     audit: (config: Config) => config.audit,
     "limits.requestSize": (config: Config) => config.limits.maxRequestBytes,
     "limits.listenStreams": (config: Config) => config.limits.maxListenStreams,

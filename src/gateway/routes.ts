@@ -22,6 +22,7 @@ import { compileRetry } from "../upstream/retry.ts";
 import type { Send, SendLimits, Upstreams } from "../upstream/send.ts";
 import type { SigningKeys } from "../upstream/signing-keys.ts";
 import { collect } from "./collect.ts";
+import type { Connections } from "./connections.ts";
 import type { Lasting } from "./lasting.ts";
 import type { Loaded } from "./candidate.ts";
 
@@ -30,6 +31,7 @@ export interface Draft extends Loaded {
   readonly issues: Issue[];
   readonly generation: string;
   readonly signingKeys: SigningKeys;
+  readonly connections: Connections | undefined;
 }
 
 /** With more tools than this, metrics name their API instead. */
@@ -38,7 +40,7 @@ const maxLabelled = 1_000;
 const noServers: Servers = { scope: "document", list: [] };
 
 export function compileRoutes(
-  { config, documents, catalog, issues, generation, signingKeys }: Draft,
+  { config, documents, catalog, issues, generation, signingKeys, connections }: Draft,
   lasting: Lasting,
   ports: Ports,
 ): RoadParts["routes"] {
@@ -47,6 +49,7 @@ export function compileRoutes(
   const deps = {
     ...lasting,
     signingKeys,
+    connections,
     clients: config.clients,
     issuer: config.server.url,
     offeredScopes: offeredScopesOf(config),

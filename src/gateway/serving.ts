@@ -107,6 +107,7 @@ export function createServing(
       appliedAt = ports.now();
       refused = undefined;
       void lasting.keys.load();
+      void made.connections?.rekey();
       if (toolsChanged) onToolsChanged();
       recordReload(lasting, undefined, snapshot.generation);
       return { outcome: "applied", issues: made.warnings, toolsChanged };

@@ -24,6 +24,7 @@ import { compileCatalog, createCatalog, type Catalog } from "../tools/catalog.ts
 import { createIntrospect } from "../upstream/introspect.ts";
 import { compileSigningKeys } from "../upstream/signing-keys.ts";
 import type { Loaded } from "./candidate.ts";
+import { compileConnections, type Connections } from "./connections.ts";
 import { collect } from "./collect.ts";
 import type { Lasting } from "./lasting.ts";
 import { compileBackChannel, dropDenied } from "./logout.ts";
@@ -38,6 +39,8 @@ export interface Snapshot {
   /** In the order of gateway.yaml; at least one. */
   readonly endpoints: readonly Endpoint[];
   readonly http: HttpService;
+  /** undefined: no API is called with an account of the caller's own. */
+  readonly connections: Connections | undefined;
   /** Every file it was made from. */
   readonly files: readonly string[];
   /** What became of each document. */
@@ -94,10 +97,12 @@ export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports):
   const generation = hash("sha256", `${loaded.fingerprint} ${catalog.digest}`, "hex").slice(0, 12);
   const signingKeys =
     collect(issues, () => compileSigningKeys(config.signingKeys)) ?? lasting.signingKeys;
-  const draft = { ...loaded, catalog, issues, generation, signingKeys };
+  const connections = compileConnections(config, lasting, ports);
+  const draft = { ...loaded, catalog, issues, generation, signingKeys, connections };
   const routes = compileRoutes(draft, lasting, ports);
   if (issues.some(({ severity }) => severity === "error")) throw new ConfigError(issues);
-  if (config.auth.mode === "oauth") lasting.keys.replace(config.auth.issuers.filter(hasKeys));
+  if (config.auth.mode === "oauth")
+    lasting.keys.replace(signingIssuers(config, config.auth.issuers));
   dropDenied(config.auth, lasting);
   const introspect = compileIntrospect(config, lasting, ports);
   const metadata = compileAllMetadata(config);
@@ -111,7 +116,10 @@ export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports):
       catalog: own,
       ...compileAuth(config, endpoint, { ...lasting, introspect, metadata, certificates }, ports),
       road,
-      mcp: compileMcp(own, permit, road, lasting.recorder),
+      mcp: {
+        ...compileMcp(own, permit, road, lasting.recorder),
+        requestState: connections?.requestState,
+      },
     };
   });
   return {
@@ -129,7 +137,9 @@ export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports):
         ? signingKeys.jwks
         : undefined,
       logout: compileBackChannel(config.auth, lasting, ports),
+      connect: connections?.connect,
     },
+    connections,
     files: [...config.files, ...[...documents.values()].flatMap(({ files }) => files)],
     documents: [...documents].map(([api, document]) => ({
       ...reportOn(api, document, catalog),
@@ -198,6 +208,15 @@ function compileIntrospect(
   );
 }
 
+/** Those whose signatures are checked, be it only on the ID tokens of a login. */
+function signingIssuers(
+  { clients, connections }: Config,
+  issuers: readonly IssuerConfig[],
+): readonly IssuerConfig[] {
+  const login = clients.get(connections?.login.client ?? "")?.issuer;
+  return issuers.filter((config) => hasKeys(config) || config.issuer === login);
+}
+
 function policyOf({ auth, when, apis }: Config): Parameters<typeof compilePermit>[1] {
   const whenOfApi = new Map(apis.flatMap((api) => (api.when ? [[api.id, api.when]] : [])));
   const conditions = { when, whenOfApi };
@@ -249,7 +268,12 @@ function noteOf(origin: Origin, event: Note["event"], detail?: JsonObject): Note
   };
 }
 
-function compileMcp(catalog: Catalog, permit: Permit, road: Road, recorder: Recorder): McpService {
+function compileMcp(
+  catalog: Catalog,
+  permit: Permit,
+  road: Road,
+  recorder: Recorder,
+): Omit<McpService, "requestState"> {
   return {
     callTool: road.callTool,
     listTools(origin, era) {

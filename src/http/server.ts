@@ -10,6 +10,8 @@ import type { Listen, TlsConfig } from "../config/config.ts";
 import { clientOf } from "../mcp/client.ts";
 import type { McpExchange } from "../mcp/service.ts";
 import type { Client } from "../observe/client.ts";
+import type { Connect } from "../upstream/connect.ts";
+import { type ConnectEvent, serveConnect } from "./connect.ts";
 import type { Edge } from "./edge.ts";
 import { parseJsonBody } from "./json-body.ts";
 import { serveLogout, type AcceptLogout } from "./logout.ts";
@@ -27,6 +29,8 @@ export interface HttpService {
   readonly gatewayKeys: (() => string) | undefined;
   /** undefined: no issuer has a back channel. */
   readonly logout: AcceptLogout | undefined;
+  /** Pages on which people connect accounts; undefined: there are none. */
+  readonly connect: Connect | undefined;
 }
 
 interface EndpointService {
@@ -44,6 +48,9 @@ export interface HttpParts {
   readonly endpoints: ReadonlyMap<string, (exchange: McpExchange) => Promise<void>>;
   /** Told of every request that got no further than this room. */
   readonly onRefused: (refused: RefusedRequest) => void;
+  /** Whether clients come over TLS, be it that of a proxy. */
+  readonly secure: boolean;
+  readonly onConnect: (event: ConnectEvent) => void;
   /** Told of every request with a good token. */
   readonly onBelieved: () => void;
   readonly times: HttpTimes;
@@ -151,6 +158,15 @@ export function createHttpServer(parts: HttpParts, ports: Ports): HttpServer {
     parts.onRefused({ event: "auth.deny", reason, principal: undefined, client });
   };
   serveLogout(app, { service: parts.service, onRefused }, ports);
+  serveConnect(
+    app,
+    {
+      ...parts,
+      connect: () => parts.service().connect,
+      acceptsOrigin: (origin) => parts.service().edge.acceptsOrigin(origin),
+    },
+    ports,
+  );
   // Methods that the router does not know by itself meet the same checks as those that it does.
   const known = new Set(app.supportedMethods);
   for (const method of METHODS) {

@@ -1,10 +1,14 @@
+import type { JsonObject } from "../base/json.ts";
 import type { Progress } from "../upstream/event-stream.ts";
 import type { Reply, StructuredValue } from "../upstream/reply.ts";
+import type { InputRequired } from "./errand.ts";
 import { listTtlMs, type Era, type ServerInfo } from "./service.ts";
 
 /** Writes messages by joining text around what is already JSON. */
 export interface Encoder {
   readonly call: (id: string | number, reply: Reply) => string;
+  /** Only of the 2026 era. */
+  readonly inputRequired: (id: string | number, result: InputRequired) => string;
   /** In pieces, because the list is kept as bytes and may be large. */
   readonly list: (id: string | number, tools: Uint8Array) => readonly [string, Uint8Array, string];
 }
@@ -28,6 +32,8 @@ export function createEncoder(era: Era, info: ServerInfo): Encoder {
       const error = reply.isError ? ',"isError":true' : "";
       return encodeResult(id, `{${before}${content}${structured}${error}${afterCall(reply)}}`);
     },
+    inputRequired: (id, result) =>
+      encodeResult(id, `${JSON.stringify(result).slice(0, -1)}${after}}`),
     list: (id, tools) => [
       `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":{${before}"tools":`,
       tools,
@@ -51,8 +57,14 @@ function encodeResult(id: string | number, result: string): string {
   return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${result}}`;
 }
 
-export function encodeError(id: string | number, code: number, message: string): string {
-  return JSON.stringify({ jsonrpc: "2.0", id, error: { code, message } });
+export function encodeError(
+  id: string | number,
+  code: number,
+  message: string,
+  data?: JsonObject,
+): string {
+  const error = data === undefined ? { code, message } : { code, message, data };
+  return JSON.stringify({ jsonrpc: "2.0", id, error });
 }
 
 export function encodeProgress(token: string | number, progress: Progress): string {

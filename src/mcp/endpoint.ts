@@ -1,6 +1,7 @@
 import type { Ports } from "../base/ports.ts";
 import { clientOf, protocolOf, type Caller } from "./client.ts";
 import { acceptRequest, type HotRequest } from "./envelope.ts";
+import { createIntroductions } from "./errand.ts";
 import { createHotLane } from "./hot-lane.ts";
 import { findDisagreement, refuseDisagreement, type Disagreement } from "./param-headers.ts";
 import type { SdkLane } from "./sdk-lane.ts";
@@ -28,12 +29,13 @@ export function createMcpEndpoint(
   ports: Ports,
   accept: typeof acceptRequest = acceptRequest,
 ): McpEndpoint {
-  const hotLane = createHotLane(settings.info, ports);
+  const introductions = createIntroductions(ports.now);
+  const hotLane = createHotLane(settings.info, introductions, ports);
   let loading: Promise<SdkLane> | undefined;
   // Slow to load, and most requests never need it.
   const sdkLane = (): Promise<SdkLane> => {
     loading ??= import("./sdk-lane.ts").then(({ createSdkLane }) =>
-      createSdkLane(service, settings, ports),
+      createSdkLane(service, { ...settings, introductions }, ports),
     );
     return loading;
   };

@@ -7,6 +7,8 @@ export type HotRequest = {
   readonly era: Era;
   readonly id: string | number;
   readonly progressToken: string | number | undefined;
+  /** Of the client; undefined: the 2025 era says them only once. */
+  readonly capabilities: JsonValue | undefined;
 } & (
   | { readonly method: "tools/list" }
   | { readonly method: "tools/call"; readonly name: string; readonly args: JsonObject }
@@ -34,14 +36,17 @@ export function acceptRequest(
   if (!fits) return undefined;
   const progressToken = meta?.["progressToken"];
   if (progressToken !== undefined && !isId(progressToken)) return undefined;
+  const { capabilities } = message;
   if (method === "tools/list") {
-    return hasOnly(params ?? {}, listKeys) ? { era, id, progressToken, method } : undefined;
+    return hasOnly(params ?? {}, listKeys)
+      ? { era, id, progressToken, capabilities, method }
+      : undefined;
   }
   const call = readCall(params);
   if (call === undefined) return undefined;
   const { name, args } = call;
   if (era === "modern" && headers["mcp-name"] !== name) return undefined;
-  return { era, id, progressToken, method, name, args };
+  return { era, id, progressToken, capabilities, method, name, args };
 }
 
 function readCall(
@@ -57,6 +62,7 @@ interface Message {
   readonly method: HotRequest["method"];
   readonly params: JsonObject | undefined;
   readonly meta: JsonObject | undefined;
+  readonly capabilities: JsonValue | undefined;
 }
 
 function readMessage(body: JsonValue): Message | undefined {
@@ -66,7 +72,8 @@ function readMessage(body: JsonValue): Message | undefined {
   if (!isId(id) || !isOptionalObject(params)) return undefined;
   if (method !== "tools/call" && method !== "tools/list") return undefined;
   const meta = params?.["_meta"];
-  return isOptionalObject(meta) ? { id, method, params, meta } : undefined;
+  if (!isOptionalObject(meta)) return undefined;
+  return { id, method, params, meta, capabilities: meta?.[capabilitiesKey] };
 }
 
 const bodyKeys = new Set(["jsonrpc", "id", "method", "params"]);

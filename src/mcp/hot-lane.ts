@@ -1,11 +1,19 @@
 import type { ServerResponse } from "node:http";
 import { createCancellation } from "../base/cancel.ts";
-import { AuthError, UnknownToolError } from "../base/errors.ts";
+import { AuthError, type Errand, UnknownToolError } from "../base/errors.ts";
 import type { Ports } from "../base/ports.ts";
 import type { Call } from "../call/call.ts";
+import type { Reply } from "../upstream/reply.ts";
 import type { Caller } from "./client.ts";
 import { createEncoder, encodeError, encodeProgress } from "./encode.ts";
 import type { HotRequest } from "./envelope.ts";
+import {
+  elicitationOf,
+  elicitationRequired,
+  inputRequired,
+  type Introductions,
+  opensPages,
+} from "./errand.ts";
 import { openEventStream, type EventStream } from "./event-stream.ts";
 import type { McpService, ServerInfo } from "./service.ts";
 
@@ -21,11 +29,36 @@ export type HotLane = (
   response: ServerResponse,
 ) => Promise<void>;
 
-export function createHotLane(info: ServerInfo, ports: Ports): HotLane {
+/** @param introductions Of clients of the 2025 era. */
+export function createHotLane(
+  info: ServerInfo,
+  introductions: Introductions,
+  ports: Ports,
+): HotLane {
   const encoders = {
     legacy: createEncoder("legacy", info),
     modern: createEncoder("modern", info),
   };
+
+  /** The person has to visit a page first: as the client can be told. */
+  const encodeErrand = (
+    reply: Reply & { readonly errand: Errand },
+    { request, call, service }: Paused,
+  ): string => {
+    const { era, id, capabilities } = request;
+    const { errand } = reply;
+    if (era === "modern" && opensPages(capabilities) && service.requestState !== undefined) {
+      const { principal, tool, args } = call;
+      const state = service.requestState.issue({ principal, tool, args });
+      return encoders.modern.inputRequired(id, inputRequired(errand, state));
+    }
+    if (era === "legacy" && introductions.opensPages(call)) {
+      const data = { elicitations: [{ ...elicitationOf(errand) }] };
+      return encodeError(id, elicitationRequired, errand.reason, data);
+    }
+    return encoders[era].call(id, reply);
+  };
+
   return async (request, caller, service, response) => {
     const encoder = encoders[request.era];
     const { id } = request;
@@ -65,7 +98,11 @@ export function createHotLane(info: ServerInfo, ports: Ports): HotLane {
         cancel,
         onProgress,
       };
-      message = encoder.call(id, await service.callTool(call));
+      const reply = await service.callTool(call);
+      message =
+        reply.errand === undefined
+          ? encoder.call(id, reply)
+          : encodeErrand({ ...reply, errand: reply.errand }, { request, call, service });
     } catch (error) {
       if (error instanceof AuthError && stream === undefined) throw error;
       message = encodeFault(id, error, ports);
@@ -102,4 +139,11 @@ function sendPieces(
   response.write(list);
   response.end(tail);
   response.uncork();
+}
+
+/** A call whose answer is an errand. */
+interface Paused {
+  readonly request: HotRequest;
+  readonly call: Call;
+  readonly service: McpService;
 }

@@ -6,9 +6,12 @@ import { isJsonObject, type JsonValue } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 import type { Caller } from "./client.ts";
 import { carryArguments, restoreChunk } from "./exact.ts";
+import { encodeError } from "./encode.ts";
+import { introductionIn, type Introductions } from "./errand.ts";
 import { readModernCall } from "./modern-call.ts";
 import { findDisagreement, type Disagreement } from "./param-headers.ts";
 import { watchErrors } from "./refusals.ts";
+import { InvalidStateError } from "./request-state.ts";
 import { createServer } from "./server.ts";
 import type { EndpointSettings, McpExchange, McpService } from "./service.ts";
 
@@ -27,7 +30,11 @@ export interface SdkLane {
 
 export function createSdkLane(
   service: () => McpService,
-  { info, maxListenStreams }: EndpointSettings,
+  {
+    info,
+    maxListenStreams,
+    introductions,
+  }: EndpointSettings & { readonly introductions: Introductions },
   ports: Ports,
 ): SdkLane {
   const onerror = (error: Error): void =>
@@ -37,6 +44,7 @@ export function createSdkLane(
     transport: "http" as const,
     service,
     caller: async (context: ServerContext) => stateOf(context).caller,
+    opensPages: (caller: Caller) => introductions.opensPages(caller),
     onRecorded: (id: string | number, context: ServerContext) =>
       void stateOf(context).recorded.add(id),
   };
@@ -51,7 +59,14 @@ export function createSdkLane(
       return call && findDisagreement(now.paramHeaders(call.name, principal), call, headers);
     },
     async post({ request, response, body, principal }, caller, now) {
+      const introduced = introductionIn(body);
+      if (introduced !== undefined) introductions.note(caller, introduced);
       challengeMissingScopes(body, caller, now);
+      const faultyId = await checkRequestState(body, caller, now);
+      if (faultyId !== undefined) {
+        refuseState(faultyId, response);
+        return;
+      }
       const state: State = { caller, recorded: new Set() };
       restoreNumbersOf(response);
       watchErrors(response, (reason, id) => {
@@ -112,4 +127,42 @@ function challengeMissingScopes(body: JsonValue, caller: Caller, service: McpSer
   if (scopes.size > 0) {
     throw new AuthError("insufficient_scope", "tool_scope_missing", { scopes: [...scopes] });
   }
+}
+
+/**
+ * The second round of a call brings what the first one gave it, or is refused before the SDK sees it.
+ *
+ * @returns The id of the request when it does not.
+ * @throws AuthError `access_denied`
+ */
+async function checkRequestState(
+  body: JsonValue,
+  caller: Caller,
+  { requestState, rejected }: McpService,
+): Promise<string | number | undefined> {
+  if (requestState === undefined || !isJsonObject(body)) return undefined;
+  const { method, params } = body;
+  const id = requestIdOf(body["id"]);
+  if (method !== "tools/call" || !isJsonObject(params) || id === undefined) return undefined;
+  const { requestState: state, name, arguments: args = {} } = params;
+  if (typeof state !== "string" || typeof name !== "string" || !isJsonObject(args))
+    return undefined;
+  try {
+    await requestState.accept(state, { principal: caller.principal, tool: name, args });
+    return undefined;
+  } catch (error) {
+    const foreign = error instanceof AuthError;
+    if (!foreign && !(error instanceof InvalidStateError)) throw error;
+    const reason = foreign ? error.reason : "invalid_request_state";
+    rejected({ ...caller, transport: "http", requestId: id }, reason);
+    if (foreign) throw error;
+    return id;
+  }
+}
+
+/** In the words of the SDK's own refusal. */
+function refuseState(id: string | number, response: ServerResponse): void {
+  const data = { reason: "invalid_request_state" };
+  response.writeHead(400, { "content-type": "application/json" });
+  response.end(encodeError(id, -32_602, "Invalid or expired requestState", data));
 }

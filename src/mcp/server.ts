@@ -1,10 +1,14 @@
 import {
+  CLIENT_CAPABILITIES_META_KEY,
+  type InputRequiredResult,
+  isInputRequiredResult,
   ProtocolError,
   ProtocolErrorCode,
   Server,
   type CallToolResult,
   type McpRequestContext,
   type ServerContext,
+  UrlElicitationRequiredError,
 } from "@modelcontextprotocol/server";
 import { createCancellation, type CancelSignal } from "../base/cancel.ts";
 import { AuthError, UnknownToolError } from "../base/errors.ts";
@@ -15,6 +19,8 @@ import type { Call } from "../call/call.ts";
 import type { Reply } from "../upstream/reply.ts";
 import type { Caller } from "./client.ts";
 import { projectStructured } from "./encode.ts";
+import { elicitationOf, inputRequired, isDeclined, opensPages } from "./errand.ts";
+import { InvalidStateError } from "./request-state.ts";
 import { listTtlMs, type Era, type McpService, type ServerInfo } from "./service.ts";
 
 export interface ServerParts {
@@ -23,6 +29,8 @@ export interface ServerParts {
   readonly service: () => McpService;
   /** Who a request of this instance speaks for. */
   readonly caller: (context: ServerContext) => Promise<Caller>;
+  /** Whether this client of the 2025 era can ask its person to open a page. */
+  readonly opensPages: (caller: Caller, server: Server) => boolean;
   /** This request has, or will have, its own record in the audit log. */
   readonly onRecorded: (id: string | number, context: ServerContext) => void;
 }
@@ -68,8 +76,11 @@ export function createServer(
         cancel: listChanged ? fromAbortSignal(context.mcpReq.signal) : undefined,
         onProgress: reportProgress(meta?.progressToken, context),
       };
-      const result = await callTool(parts, call, { era, context });
-      return server.projectCallToolResult(result, undefined);
+      if (transport === "stdio") await acceptState(parts, call, context);
+      const result = await callTool(parts, call, { era, context, server });
+      return isInputRequiredResult(result)
+        ? result
+        : server.projectCallToolResult(result, undefined);
     }),
   );
   return server;
@@ -78,16 +89,59 @@ export function createServer(
 async function callTool(
   parts: ServerParts,
   call: Omit<Call, keyof Caller>,
-  { era, context }: { readonly era: Era; readonly context: ServerContext },
-): Promise<CallToolResult> {
+  { era, context, server }: Answering,
+): Promise<CallToolResult | InputRequiredResult> {
   try {
     const caller = await parts.caller(context);
     parts.onRecorded(context.mcpReq.id, context);
-    return toResult(await parts.service().callTool({ ...call, ...caller }), era);
+    const service = parts.service();
+    const reply = await service.callTool({ ...call, ...caller });
+    const { errand } = reply;
+    const declined = isDeclined(context.mcpReq.inputResponses);
+    if (errand === undefined || declined) return toResult(reply, era);
+    if (era === "legacy" && parts.opensPages(caller, server))
+      throw new UrlElicitationRequiredError([{ ...elicitationOf(errand) }], errand.reason);
+    const { requestState } = service;
+    if (era === "legacy" || requestState === undefined || !opensPages(capabilitiesOf(context)))
+      return toResult(reply, era);
+    const { principal } = caller;
+    const state = requestState.issue({ principal, tool: call.tool, args: call.args });
+    // Its type wants the `elicitationId` of the 2025 era.
+    return inputRequired(errand, state) as unknown as InputRequiredResult;
   } catch (error) {
     if (!(error instanceof AuthError)) throw error;
     // No HTTP status can say it here: the model tells its user.
     return { content: [{ type: "text", text: describeRefusal(error) }], isError: true };
+  }
+}
+
+interface Answering {
+  readonly era: Era;
+  readonly context: ServerContext;
+  readonly server: Server;
+}
+
+/** In the 2026 era every request says them. */
+function capabilitiesOf({ mcpReq }: ServerContext): JsonValue | undefined {
+  return (mcpReq.envelope as JsonObject | undefined)?.[CLIENT_CAPABILITIES_META_KEY];
+}
+
+/** Over HTTP that was done before the SDK saw the request, where a status can say it. */
+async function acceptState(
+  parts: ServerParts,
+  { tool, args }: Pick<Call, "tool" | "args">,
+  context: ServerContext,
+): Promise<void> {
+  const { requestState } = parts.service();
+  const state = context.mcpReq.requestState();
+  if (requestState === undefined || typeof state !== "string") return;
+  const { principal } = await parts.caller(context);
+  try {
+    await requestState.accept(state, { principal, tool, args });
+  } catch (error) {
+    if (error instanceof InvalidStateError || error instanceof AuthError)
+      throw invalidParams("Invalid or expired requestState");
+    throw error;
   }
 }
 

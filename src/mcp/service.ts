@@ -4,6 +4,7 @@ import type { Principal } from "../base/principal.ts";
 import type { Origin } from "../observe/event.ts";
 import type { CallTool } from "../call/call.ts";
 import type { ParamHeader } from "../tools/tool.ts";
+import type { RequestState } from "./request-state.ts";
 
 /** What both lanes serve: one snapshot of the gateway. A request keeps the one it started with. */
 export interface McpService {
@@ -16,6 +17,8 @@ export interface McpService {
   readonly hasParamHeaders: boolean;
   /** Arguments that this caller must repeat as headers; none for a tool that is not shown to them. */
   readonly paramHeaders: (tool: string, principal: Principal) => readonly ParamHeader[];
+  /** undefined: no call ever asks for input. */
+  readonly requestState: RequestState | undefined;
   /** Every scope the tool needs when this caller lacks one; undefined otherwise. */
   readonly missingScopes: (tool: string, origin: Origin) => readonly string[] | undefined;
 }

@@ -1,10 +1,12 @@
 import type { Readable, Writable } from "node:stream";
 import type { Server } from "@modelcontextprotocol/server";
 import { serveStdio, StdioServerTransport } from "@modelcontextprotocol/server/stdio";
+import type { JsonObject } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 import type { Principal } from "../base/principal.ts";
 import type { Caller } from "./client.ts";
 import { carryInput, restoreOutput } from "./exact-stdio.ts";
+import { opensPages } from "./errand.ts";
 import { createServer } from "./server.ts";
 import type { McpService, ServerInfo } from "./service.ts";
 
@@ -50,7 +52,15 @@ export function createStdioEndpoint(
     client: undefined,
     protocol: undefined,
   });
-  const server = { ...parts, transport: "stdio" as const, caller, onRecorded: () => {} };
+  const announces = (_caller: Caller, instance: Server): boolean =>
+    opensPages(instance.getClientCapabilities() as JsonObject | undefined);
+  const server = {
+    ...parts,
+    transport: "stdio" as const,
+    caller,
+    opensPages: announces,
+    onRecorded: () => {},
+  };
   const handle = serveStdio(
     (context) => {
       const instance = createServer(server, context, ports);

@@ -66,6 +66,8 @@ export interface Note {
     | "admin.action"
     /** The embedded authorization server did something: `detail.broker.action` says what. */
     | "broker.action"
+    /** A person connected or disconnected an account: `detail.connection` says which. */
+    | "connection.action"
     | "server.start"
     | "server.stop"
     | "audit.gap"

@@ -65,6 +65,7 @@ function sends(credential: CredentialConfig, scheme: string): boolean {
     case "exchange":
     case "signedJwt":
     case "clientCredentials":
+    case "connection":
       return scheme === "bearer";
     case "static":
       return (

@@ -1,8 +1,9 @@
 import { ConfigError } from "../base/errors.ts";
 import type { Ports } from "../base/ports.ts";
-import type { ApiConfig, ClientConfig } from "../config/config.ts";
+import type { ApiConfig, ClientConfig, ProviderConfig } from "../config/config.ts";
 import type { ClientKeys } from "./client-auth.ts";
 import { type ClientCredentialsConfig, createClientCredentials } from "./client-credentials.ts";
+import { type ConnectionDeps, createConnection } from "./connection.ts";
 import type { Tool } from "../tools/tool.ts";
 import type { Credential } from "./credential-parts.ts";
 import { createExchange } from "./exchange.ts";
@@ -13,7 +14,11 @@ import { createSignedJwt } from "./signed-jwt.ts";
 import type { SigningKeys } from "./signing-keys.ts";
 import { createStatic, noCredential } from "./static.ts";
 import { tokenKey, type TokenCache, type TokenDeps } from "./token-cache.ts";
-import { createTokenEndpoint } from "./token-endpoint.ts";
+import {
+  createTokenEndpoint,
+  type RequestToken,
+  type TokenEndpointDeps,
+} from "./token-endpoint.ts";
 import type { FetchAs } from "./tls-fetch.ts";
 import type { Fetch } from "./token-http.ts";
 
@@ -30,9 +35,16 @@ export interface CredentialDeps {
   /** Public origin of the gateway. */
   readonly issuer: string;
   readonly signingKeys: SigningKeys;
+  /** undefined: nobody can connect an account. */
+  readonly connections: ConnectionParts | undefined;
   /** Both outlive a reload. */
   readonly tokens: TokenCache;
   readonly metadata: IssuerMetadata;
+}
+
+/** What the credentials of connected accounts share. */
+export interface ConnectionParts extends Pick<ConnectionDeps, "vault" | "linkFor" | "refused"> {
+  readonly providers: ReadonlyMap<string, ProviderConfig>;
 }
 
 /** The credential of one API, made once for each tool. */
@@ -86,6 +98,21 @@ function compileKind(api: ApiConfig, deps: CredentialDeps, ports: Ports): ApiCre
       const made = createSignedJwt(api.id, credential, { issuer, keys }, ports);
       return () => made;
     }
+    case "connection": {
+      const { connections } = deps;
+      const provider = connections?.providers.get(credential.provider);
+      // The configuration has been checked for it.
+      if (connections === undefined || provider === undefined)
+        throw new TypeError(`no provider ${credential.provider}`);
+      const shared = tokenDeps(api, provider.client, deps, ports);
+      const made = createConnection(
+        api.id,
+        credential,
+        { ...shared, ...connections, provider },
+        ports,
+      );
+      return () => made;
+    }
     case "clientCredentials": {
       const shared = tokenDeps(api, credential.client, deps, ports);
       const made = createClientCredentials(api.id, credential, shared, ports);
@@ -97,6 +124,16 @@ function compileKind(api: ApiConfig, deps: CredentialDeps, ports: Ports): ApiCre
 /** For nobody in particular: it only says who acts. */
 function ownToken(client: string): ClientCredentialsConfig {
   return { kind: "clientCredentials", client, audience: [], resource: [], scope: [] };
+}
+
+/** The token endpoint of one client, behind the circuit that all who ask there share. */
+export function requestTokenOf(
+  client: ClientConfig,
+  deps: Omit<TokenEndpointDeps, "circuit"> & Pick<CredentialDeps, "tokens">,
+  ports: Ports,
+): RequestToken {
+  const place = tokenKey([client.issuer, client.tokenUrl ?? null, client.id]);
+  return createTokenEndpoint(client, { ...deps, circuit: deps.tokens.circuit(place) }, ports);
 }
 
 function tokenDeps(api: ApiConfig, name: string, deps: CredentialDeps, ports: Ports): TokenDeps {
@@ -112,8 +149,5 @@ function tokenDeps(api: ApiConfig, name: string, deps: CredentialDeps, ports: Po
       },
     ]);
   }
-  const { tokens } = deps;
-  const circuit = tokens.circuit(tokenKey([client.issuer, client.tokenUrl ?? null, client.id]));
-  const requestToken = createTokenEndpoint(client, { ...deps, circuit }, ports);
-  return { client, requestToken, tokens };
+  return { client, requestToken: requestTokenOf(client, deps, ports), tokens: deps.tokens };
 }

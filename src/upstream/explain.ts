@@ -1,4 +1,9 @@
-import type { ApiConfig, ClientConfig, CredentialConfig } from "../config/config.ts";
+import type {
+  ApiConfig,
+  ClientConfig,
+  CredentialConfig,
+  ProviderConfig,
+} from "../config/config.ts";
 import type { Operation } from "../openapi/operation.ts";
 import { scopeFor } from "./operation-scope.ts";
 
@@ -18,8 +23,8 @@ export interface Hop {
   readonly requestedTokenType: string | null;
   /** Names only. */
   readonly parameters: readonly string[];
-  /** Per caller's token, for every caller, or not at all. */
-  readonly kept: "per token" | "for all" | "never";
+  /** Per caller's token, per person, for every caller, or not at all. */
+  readonly kept: "per token" | "per person" | "for all" | "never";
   /** A dry run is a process of its own, whose cache is empty: a call from here would ask. */
   readonly cache: "miss" | "none";
 }
@@ -28,7 +33,11 @@ export interface Hop {
 export function explainCredential(
   { credential }: Pick<ApiConfig, "credential">,
   operation: Pick<Operation, "security">,
-  gateway: { readonly url: string; readonly clients: ReadonlyMap<string, ClientConfig> },
+  gateway: {
+    readonly url: string;
+    readonly clients: ReadonlyMap<string, ClientConfig>;
+    readonly providers: ReadonlyMap<string, ProviderConfig>;
+  },
 ): readonly Hop[] {
   switch (credential.kind) {
     case "none":
@@ -43,6 +52,20 @@ export function explainCredential(
           audience: [credential.audience],
         },
       ];
+    case "connection": {
+      const { provider, scope } = credential;
+      const client = gateway.clients.get(gateway.providers.get(provider)?.client ?? "");
+      const targets = { audience: [], resource: [], scope };
+      return [
+        {
+          ...own(targets, client),
+          grant: `connected account at ${provider}`,
+          kept: "per person",
+          // What a person connected is known to the running gateway only.
+          cache: "none",
+        },
+      ];
+    }
     case "clientCredentials":
       return [own(credential, gateway.clients.get(credential.client))];
     case "exchange": {

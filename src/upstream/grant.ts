@@ -13,6 +13,8 @@ export interface Grant {
   readonly parts: CredentialParts;
   /** In the past for a token too short-lived to keep: it serves only those who waited for it. */
   readonly expiresAt: number;
+  /** What the person granted; undefined where nobody asks. */
+  readonly scope?: readonly string[];
   /** From here on a new one may be fetched while this one serves. */
   readonly refreshAt: number;
   /** Whose token it was made from; undefined: it is the gateway's own. */

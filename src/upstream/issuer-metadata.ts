@@ -22,6 +22,12 @@ interface IssuerEndpoints {
   readonly mtlsTokenUrl: string | undefined;
   /** RFC 7662. Only on the issuer's own origin. */
   readonly introspectionUrl: string | undefined;
+  /** RFC 6749 §3.1. The person's browser goes there, and no secret of the gateway. */
+  readonly authorizationUrl: string | undefined;
+  /** RFC 7009. Only on the issuer's own origin. */
+  readonly revocationUrl: string | undefined;
+  /** Its authorization responses say whose they are (RFC 9207 §3). */
+  readonly saysIssuer: boolean;
 }
 
 interface Known {
@@ -83,6 +89,9 @@ async function discover(issuer: string, fetch: Fetch): Promise<IssuerEndpoints> 
           introspection === undefined ? undefined : tokenUrlOf(issuer, introspection),
         tokenUrl: tokenUrlOf(issuer, body["token_endpoint"]),
         mtlsTokenUrl: alias === undefined ? undefined : tokenUrlOf(issuer, alias),
+        authorizationUrl: safeUrlOf(body["authorization_endpoint"]),
+        revocationUrl: ownUrlOf(issuer, body["revocation_endpoint"]),
+        saysIssuer: body["authorization_response_iss_parameter_supported"] === true,
       };
     }
     foreign = true;
@@ -96,6 +105,16 @@ function tokenUrlOf(issuer: string, value: JsonValue | undefined): string {
   if (new URL(value).origin !== new URL(issuer).origin)
     throw new TokenFailure("foreign_token_endpoint");
   return value;
+}
+
+function safeUrlOf(value: JsonValue | undefined): string | undefined {
+  return typeof value === "string" && URL.canParse(value) && isSafeUrl(value) ? value : undefined;
+}
+
+/** What nobody needs for a call is left out rather than refused. */
+function ownUrlOf(issuer: string, value: JsonValue | undefined): string | undefined {
+  const url = safeUrlOf(value);
+  return url !== undefined && new URL(url).origin === new URL(issuer).origin ? url : undefined;
 }
 
 /** https, or a loopback host: nothing else keeps a client secret from being read on the way. */

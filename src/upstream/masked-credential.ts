@@ -10,6 +10,7 @@ export function maskCredential(config: CredentialConfig): CredentialParts {
     case "exchange":
     case "signedJwt":
     case "clientCredentials":
+    case "connection":
       return { ...parts, headers: ["authorization", "Bearer ***"] };
     case "static":
       switch (config.in) {

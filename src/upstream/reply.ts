@@ -1,3 +1,5 @@
+import type { Errand } from "../base/errors.ts";
+
 /**
  * What a call gives back, independent of the MCP revision: content blocks, and the value of a JSON
  * answer in its natural form (the protocol room wraps it for clients that need an object).
@@ -8,6 +10,8 @@ export interface Reply {
   readonly isError: boolean;
   /** Seconds after which trying again may help; absent when nothing says so. */
   readonly retryAfter?: number;
+  /** What the person has to do in a browser first; the text says it too, for clients that cannot ask. */
+  readonly errand?: Errand;
 }
 
 /**

@@ -42,6 +42,8 @@ export interface TokenCache {
   readonly refuse: (source: Omit<TokenSource, "request">, refused: CredentialParts) => boolean;
   /** Drops what was got in the name of such people. */
   readonly forget: (isSuch: (holder: Principal) => boolean) => void;
+  /** The next call asks again. */
+  readonly drop: (key: string) => void;
   readonly circuit: (client: string) => TokenCircuit;
   /** People who were told to log in again, with the failure that said so. */
   readonly told: Cache<TokenFailure>;
@@ -112,6 +114,7 @@ export function createTokenCache(ports: Ports): TokenCache {
     forget(isSuch) {
       grants.deleteAll(({ holder }) => holder !== undefined && isSuch(holder));
     },
+    drop: grants.delete,
     circuit(client) {
       const circuit = circuits.get(client) ?? createTokenCircuit(now);
       circuits.set(client, circuit, Infinity);

@@ -19,6 +19,10 @@ export interface TokenReply {
   /** undefined: as asked for. */
   readonly scope: readonly string[] | undefined;
   readonly expiresInMs: number | undefined;
+  /** RFC 6749 §6. */
+  readonly refreshToken: string | undefined;
+  /** OpenID Connect Core §3.1.3.3. */
+  readonly idToken: string | undefined;
 }
 
 /** @throws TokenFailure whenever there is no usable token. */
@@ -125,7 +129,13 @@ function readToken(body: JsonObject): TokenReply {
     issuedTokenType: issued ?? undefined,
     scope: scope ? splitScope(scope) : undefined,
     expiresInMs: readLifetime(body["expires_in"]),
+    refreshToken: textIn(body["refresh_token"]),
+    idToken: textIn(body["id_token"]),
   };
+}
+
+function textIn(value: JsonValue | undefined): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
 }
 
 /** RFC 6749 §3.3: separated by single spaces. */

@@ -64,6 +64,7 @@ test("the shortest file gets every default", async () => {
     clients: new Map(),
     signingKeys: [],
     broker: undefined,
+    connections: undefined,
     apis: [
       {
         id: "things",

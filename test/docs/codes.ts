@@ -73,11 +73,13 @@ export const codes: Readonly<Record<string, readonly string[]>> = {
     ...matches(/\[-32\d+, "([a-z_]+)"\]/g, (path) => path === "mcp/refusals.ts"),
     ...matches(/get\(code\) \?\? "([a-z_]+)"/g, (path) => path === "mcp/refusals.ts"),
     ...unionOf("observe/audit.ts", "GapReason"),
+    ...matches(/: "([a-z_]+_request_state)"/g, (path) => path === "mcp/sdk-lane.ts"),
   ],
   "Token endpoint": [
     ...unionOf("upstream/token-failure.ts", "TokenErrorCode"),
     ...unionOf("upstream/token-failure.ts", "TokenFailureCode"),
   ],
+  "Connecting an account": unionOf("upstream/connect.ts", "ConnectProblem"),
   "Keys of an issuer": unionOf("auth/document.ts", "KeyProblemCode"),
 };
 

@@ -218,6 +218,7 @@ export function createRoom(
     metadata: createIssuerMetadata(send, ports),
     fetchAs: createFetchAs(options.ca),
     issuer: "https://mcp.test",
+    connections: undefined,
     signingKeys: options.signingKeys ?? createSigningKeys(ports.now),
     offeredScopes: new Set(options.offeredScopes),
   };

@@ -26,7 +26,13 @@ test("10,000 kept tokens of 1 KB take less than 25 MB, and one more takes the pl
       client: "corp",
       request: async () => {
         const accessToken = Buffer.alloc(1_000, `${i}.`).toString("latin1");
-        const reply = { accessToken, issuedTokenType: undefined, scope: undefined };
+        const reply = {
+          accessToken,
+          issuedTokenType: undefined,
+          scope: undefined,
+          refreshToken: undefined,
+          idToken: undefined,
+        };
         return toGrant({ ...reply, expiresInMs: 600_000 }, ports.now(), undefined);
       },
     });

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
@@ -24,6 +25,11 @@ export interface TestIdp {
   /** Requests to its introspection endpoint, and its answer; the default knows no token. */
   readonly introspections: { readonly form: URLSearchParams; readonly authorization: string }[];
   introspect: (form: URLSearchParams) => TokenAnswer;
+  /** Who is signed in in every browser; its authorization endpoint asks nothing. */
+  signedIn: string;
+  /** More of the ID tokens, and what the authorization endpoint adds to its answer. */
+  idToken: Readonly<Record<string, unknown>>;
+  redirect: Readonly<Record<string, string>>;
   readonly close: () => void;
 }
 
@@ -32,8 +38,43 @@ export async function startIdp(audience: string): Promise<TestIdp> {
   const jwk = { ...(await exportJWK(publicKey)), kid: "k1", alg: "ES256", use: "sig" };
   const tokenRequests: URLSearchParams[] = [];
   const issued: string[] = [];
+  const logins = new Map<string, URLSearchParams>();
+  const authorize = (query: URLSearchParams): string => {
+    const code = crypto.randomUUID();
+    logins.set(code, query);
+    const back = new URL(query.get("redirect_uri") ?? "");
+    const answer = { code, state: query.get("state") ?? "", iss: idp.url, ...idp.redirect };
+    for (const [name, value] of Object.entries(answer)) back.searchParams.set(name, value);
+    return back.href;
+  };
+  const logIn = async (form: URLSearchParams): Promise<TokenAnswer> => {
+    const login = logins.get(form.get("code") ?? "");
+    logins.delete(form.get("code") ?? "");
+    const challenge = createHash("sha256").update(form.get("code_verifier") ?? "");
+    const isGood =
+      login?.get("redirect_uri") === form.get("redirect_uri") &&
+      login?.get("code_challenge") === challenge.digest("base64url");
+    if (login === undefined || !isGood) return { status: 400, body: { error: "invalid_grant" } };
+    const now = Math.floor(Date.now() / 1000);
+    const idToken = await new SignJWT({
+      iss: idp.url,
+      aud: login.get("client_id") ?? "",
+      sub: idp.signedIn,
+      nonce: login.get("nonce") ?? "",
+      iat: now,
+      exp: now + 300,
+      ...idp.idToken,
+    })
+      .setProtectedHeader({ alg: "ES256", kid: "k1", typ: "JWT" })
+      .sign(privateKey);
+    const body = { access_token: "of-the-login", token_type: "Bearer", id_token: idToken };
+    return { status: 200, body };
+  };
   const answerToken = async (form: URLSearchParams, response: ServerResponse): Promise<void> => {
-    const { status, body, headers } = await idp.exchange(form);
+    const isLogin = form.get("grant_type") === "authorization_code";
+    const { status, body, headers }: TokenAnswer = isLogin
+      ? await logIn(form)
+      : await idp.exchange(form);
     response.writeHead(status, { "content-type": "application/json", ...headers });
     response.end(typeof body === "string" ? body : JSON.stringify(body));
   };
@@ -49,6 +90,9 @@ export async function startIdp(audience: string): Promise<TestIdp> {
         const { status, body } = idp.introspect(form);
         answerJson(response, body, status);
       });
+    } else if (request.url?.startsWith("/authorize?")) {
+      const query = new URLSearchParams(request.url.split("?")[1]);
+      response.writeHead(302, { location: authorize(query) }).end();
     } else if (request.url === "/jwks") answerJson(response, { keys: [jwk] });
     else if (request.url === "/token") {
       let text = "";
@@ -63,6 +107,8 @@ export async function startIdp(audience: string): Promise<TestIdp> {
         jwks_uri: `${idp.url}/jwks`,
         token_endpoint: `${idp.url}/token`,
         introspection_endpoint: `${idp.url}/introspect`,
+        authorization_endpoint: `${idp.url}/authorize`,
+        authorization_response_iss_parameter_supported: true,
       };
       answerJson(response, { issuer: idp.url, ...endpoints });
     } else response.writeHead(404).end();
@@ -73,6 +119,9 @@ export async function startIdp(audience: string): Promise<TestIdp> {
     issued,
     tokenRequests,
     introspections,
+    signedIn: "alice",
+    idToken: {},
+    redirect: {},
     introspect: () => ({ status: 200, body: { active: false } }),
     async token(claims = {}, typ = "at+jwt") {
       const now = Math.floor(Date.now() / 1000);

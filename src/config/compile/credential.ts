@@ -46,6 +46,13 @@ export function compileCredential(
     checkProof(scope, child(own, "client"), clients, undefined);
     return { kind: "clientCredentials", ...compileTargets(scope, own, clients) };
   }
+  const connection = child(node, "connection");
+  if (connection !== undefined)
+    return {
+      kind: "connection",
+      provider: textOf(child(connection, "provider")) ?? "",
+      scope: textsOf(child(connection, "scope")),
+    };
   const fixed = child(node, "static");
   return fixed === undefined ? { kind: "none" } : compileStatic(scope, fixed);
 }

@@ -18,6 +18,7 @@ export function compileEndpoints(scope: Scope, parts: EndpointParts): readonly E
   if (entries.length === 0)
     return [{ path: "/mcp", resource: `${parts.server.url}/mcp`, apis: ids, audience: [] }];
   const endpoints = entries.map(([path, node]) => {
+    checkPath(scope, path, node);
     const apis = child(node, "apis");
     checkApis(scope, itemsOf(apis), ids);
     const audience = textsOf(child(node, "audience"));
@@ -32,6 +33,15 @@ export function compileEndpoints(scope: Scope, parts: EndpointParts): readonly E
   }
   checkAudiences(scope, entries, parts.auth);
   return endpoints;
+}
+
+/** Pages for people have these. */
+const ownPaths = /^\/(connect|disconnect|login)(\/|$)/;
+
+function checkPath({ problems }: Scope, path: string, node: YamlNode): void {
+  if (!ownPaths.test(path)) return;
+  const message = `${path} is a path of the gateway's own pages`;
+  problems.error({ at: nameOf(node), code: "invalid_name", message });
 }
 
 function checkApis({ problems }: Scope, items: readonly YamlNode[], ids: readonly string[]): void {

@@ -232,6 +232,30 @@ export const credentialSchema: JsonSchema = {
           ["client"],
           grant,
         ),
+        connection: section(
+          {
+            description:
+              "A token of the account that the person connected at a third party; who has none yet gets a link.",
+            "x-default": "—",
+            examples: [{ provider: "tracker", scope: ["issues:read"] }],
+          },
+          ["provider"],
+          {
+            provider: text({
+              description: "A name of `connections.providers`.",
+              examples: ["tracker"],
+            }),
+            scope: oneOrMany(
+              {
+                description:
+                  "Scopes that the connected account must have granted; people are asked for those of all apis with this provider at once.",
+                "x-default": "what the third party gives by itself",
+                examples: [["issues:read"]],
+              },
+              scopeToken,
+            ),
+          },
+        ),
         static: { ...staticSchema, "x-default": "—" },
         none: section(
           {
@@ -243,7 +267,15 @@ export const credentialSchema: JsonSchema = {
           {},
         ),
       },
-      exactlyOne(["exchange", "jwtBearer", "signedJwt", "clientCredentials", "static", "none"]),
+      exactlyOne([
+        "exchange",
+        "jwtBearer",
+        "signedJwt",
+        "clientCredentials",
+        "connection",
+        "static",
+        "none",
+      ]),
     ),
   ],
 };

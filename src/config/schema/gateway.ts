@@ -2,6 +2,7 @@ import type { JsonSchema } from "../../base/json.ts";
 import { apisSchema } from "./apis.ts";
 import { auditSchema } from "./audit.ts";
 import { authSchema } from "./auth.ts";
+import { connectionsSchema } from "./connections.ts";
 import { endpointsSchema } from "./endpoints.ts";
 import { limitsSchema } from "./limits.ts";
 import { adminSchema, brokerSchema, serverSchema } from "./server.ts";
@@ -28,6 +29,7 @@ export const gatewaySchema: JsonSchema = {
       admin: adminSchema,
       auth: authSchema,
       broker: brokerSchema,
+      connections: connectionsSchema,
       apis: apisSchema,
       endpoints: endpointsSchema,
       limits: limitsSchema,

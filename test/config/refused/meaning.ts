@@ -1,6 +1,74 @@
 import type { Refused } from "./case.ts";
 
+/** What every test of connections adds to the good file. */
+const connections = (over: string, more = ""): string =>
+  `connections:\n  login: {client: corp}\n  providers: {tracker: {client: corp}}\n${over}${more}limits:`;
+
 export const meanings: readonly Refused[] = [
+  {
+    because: "what is kept on disk has a key",
+    from: "limits:",
+    to: connections("  ¦dir: var/connections\n"),
+    code: "missing_key",
+  },
+  {
+    because: "a key has 32 bytes",
+    from: "limits:",
+    to: connections('  keys: [¦"${API_KEY}"]\n'),
+    code: "invalid_key",
+  },
+  {
+    because: "a key is no literal",
+    from: "limits:",
+    to: connections(`  keys: [¦${"ab".repeat(32)}]\n`),
+    code: "literal_secret",
+  },
+  {
+    because: "the client of the login exists",
+    from: "limits:",
+    to: connections("").replace("login: {client: corp}", "login: {client: ¦corb}"),
+    code: "unknown_client",
+    help: 'did you mean "corp"?',
+  },
+  {
+    because: "the login speaks of the same people as the tokens",
+    from: "limits:",
+    to: connections("").replace("login: {client: corp}", "login: {client: ¦local}"),
+    code: "invalid_value",
+  },
+  {
+    because: "the client at a third party exists",
+    from: "limits:",
+    to: connections("").replace("tracker: {client: corp}", "tracker: {client: ¦nobody}"),
+    code: "unknown_client",
+  },
+  {
+    because: "the gateway decides what its flow depends on",
+    from: "limits:",
+    to: connections("").replace("{client: corp}}", "{client: corp, parameters: {¦state: x}}}"),
+    code: "conflicting_keys",
+  },
+  {
+    because: "people are sent to https only",
+    from: "limits:",
+    to: connections("").replace(
+      "{client: corp}}",
+      "{client: corp, authorizationUrl: ¦http://tracker.example/authorize}}",
+    ),
+    code: "invalid_url",
+  },
+  {
+    because: "a credential's provider exists",
+    from: "exchange: {client: corp, audience: courses-api, scope: [courses:read]}",
+    to: "connection: {provider: ¦tracker}",
+    code: "unknown_provider",
+  },
+  {
+    because: "pages for people are no endpoints",
+    from: "limits:",
+    to: "endpoints: {¦/connect/x: {apis: [courses, other]}}\nlimits:",
+    code: "invalid_name",
+  },
   ...["timeouts: {headers: ¦11s}", "timeouts: {idle: ¦10001ms}", "timeouts: {connect: ¦61s}"].map(
     (timeouts) => ({
       because: "no part takes longer than the whole",

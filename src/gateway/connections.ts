@@ -1,0 +1,70 @@
+import { type CheckIdToken, createCheckIdToken } from "../auth/id-token.ts";
+import type { Ports } from "../base/ports.ts";
+import { createSealer } from "../base/seal.ts";
+import type { Config } from "../config/config.ts";
+import { createRequestState, type RequestState } from "../mcp/request-state.ts";
+import { type Connect, createConnect, linkTo } from "../upstream/connect.ts";
+import { type ConnectionParts, requestTokenOf } from "../upstream/credential.ts";
+import { createRevoke } from "../upstream/revoke.ts";
+import { createTickets } from "../upstream/ticket.ts";
+import { createVault } from "../upstream/vault.ts";
+import type { Lasting } from "./lasting.ts";
+
+/** One configuration's connections: for the credentials, the pages, and calls that wait for them. */
+export interface Connections extends ConnectionParts {
+  readonly connect: Connect;
+  readonly requestState: RequestState;
+  /** Encrypts with the current key what an older one encrypted. */
+  readonly rekey: () => Promise<void>;
+}
+
+/** undefined: gateway.yaml has none. */
+export function compileConnections(
+  config: Config,
+  lasting: Lasting,
+  ports: Ports,
+): Connections | undefined {
+  const { connections, clients, server, auth } = config;
+  if (connections === undefined || auth.mode === "none") return undefined;
+  const { store, ownKey, refused } = lasting.kept;
+  const keys = connections.keys.length > 0 ? connections.keys : [ownKey];
+  const vault = createVault(store, createSealer(keys, "vault"), ports.log);
+  const tickets = createTickets({ store, sealer: createSealer(keys, "ticket") }, ports.now);
+  const origin = server.url;
+  const checkIdToken: CheckIdToken = createCheckIdToken(auth.issuers, lasting.keys, ports);
+  const loginIssuer = clients.get(connections.login.client)?.issuer;
+  const isOwn = loginIssuer !== undefined && loginIssuer === config.broker?.issuer;
+  return {
+    vault,
+    refused,
+    providers: connections.providers,
+    linkFor: (principal, provider) => linkTo({ origin, tickets }, principal, provider),
+    requestState: createRequestState(tickets),
+    connect: createConnect(
+      {
+        config: connections,
+        origin,
+        // The embedded broker issues nothing for no resource in particular.
+        loginResource: isOwn ? config.endpoints[0]?.resource : undefined,
+        clients,
+        requestTokenOf: (client) => requestTokenOf(client, lasting, ports),
+        revokeAt: (client) => createRevoke(client, lasting, ports),
+        checkIdToken,
+        metadata: lasting.metadata,
+        tickets,
+        vault,
+        tokens: lasting.tokens,
+      },
+      ports,
+    ),
+    async rekey() {
+      try {
+        const rows = await vault.rekey();
+        if (rows > 0) ports.log.info("vault_rekeyed", { rows });
+      } catch (cause) {
+        // The old key still opens what is left.
+        ports.log.error("vault_rekey_failed", {}, cause);
+      }
+    },
+  };
+}
