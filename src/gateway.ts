@@ -134,7 +134,11 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     },
     ports,
   );
-  const broker = await startableBroker(() => serving.snapshot.config, config, clientKeys, ports);
+  const broker = await startableBroker(() => serving.snapshot.config, config, {
+    keys: clientKeys,
+    lasting,
+    ports,
+  });
   const admin =
     config.admin &&
     createAdminServer(config.admin.listen, {

@@ -9,12 +9,27 @@ export interface Cache<V> {
   /** Drops every entry of such a value. */
   readonly deleteAll: (isSuch: (value: V) => boolean) => void;
   readonly size: () => number;
+  /** Those that have not ended. */
+  readonly entries: () => Iterable<readonly [string, V]>;
 }
 
-/** Evicts the least recently used entry beyond `maxEntries`. */
-export function createCache<V>(maxEntries: number, now: () => number): Cache<V> {
+/**
+ * Evicts the least recently used entry beyond `maxEntries`.
+ *
+ * @param onEvicted Told of each key that had to make room.
+ */
+export function createCache<V>(
+  maxEntries: number,
+  now: () => number,
+  onEvicted?: (key: string) => void,
+): Cache<V> {
   const entries = new LRUCache<string, { readonly value: V; readonly expiresAt: number }>({
     max: maxEntries,
+    ...(onEvicted && {
+      dispose(_entry: unknown, key: string, reason: string) {
+        if (reason === "evict") onEvicted(key);
+      },
+    }),
   });
   return {
     get(key) {
@@ -34,5 +49,10 @@ export function createCache<V>(maxEntries: number, now: () => number): Cache<V> 
       for (const [key, { value }] of entries.entries()) if (isSuch(value)) entries.delete(key);
     },
     size: () => entries.size,
+    *entries() {
+      for (const [key, { value, expiresAt }] of entries.entries()) {
+        if (expiresAt > now()) yield [key, value];
+      }
+    },
   };
 }

@@ -1,105 +1,173 @@
+import { lookup } from "node:dns";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Context, Provider } from "oidc-provider/lib/provider.js";
-import { createCache } from "../base/cache.ts";
 import { ConfigError } from "../base/errors.ts";
-import type { Log, Ports } from "../base/ports.ts";
+import type { Ports } from "../base/ports.ts";
 import { escapeText } from "../base/text.ts";
-import type { BrokerConfig } from "../config/config.ts";
-import type { BrokerClient } from "./client.ts";
-import { registerClientGrants } from "./client-grants.ts";
-import { devLogin } from "./dev-login.ts";
+import type { BrokerConfig, BrokerStoreConfig } from "../config/config.ts";
+import { assemble, type AssemblyDeps } from "./assembly.ts";
+import { createClientDocuments, type DocumentDeps } from "./client-document.ts";
 import { createDoor } from "./door.ts";
-import { createInteractions } from "./interaction.ts";
-import type { Account } from "./login.ts";
-import { createProvider } from "./provider.ts";
+import type { Tell } from "./event.ts";
+import type { BrokerClient } from "./client.ts";
+import { createIdps, type IdpSurroundings } from "./idp/idps.ts";
 import { isLoopback } from "./redirect.ts";
 import type { Resources } from "./resource.ts";
-import { createStore } from "./store.ts";
-import { createSigningKey } from "./token.ts";
+import { loadSeed, loadSigningKeys } from "./signing-keys.ts";
+import { openRows } from "./store/open.ts";
+import { createRecords } from "./store/records.ts";
+import { createStore } from "./store/store.ts";
+import { createVault, type Vault } from "./vault.ts";
 
-export interface BrokerDeps {
+export interface BrokerDeps extends IdpSurroundings {
   /** Asked on every request. */
   readonly resources: Resources;
   readonly clients: readonly BrokerClient[];
+  /** RFC 9449, offered only when the gateway enforces it. */
+  readonly dpop: boolean;
+  /** Told of everything that an operator may be asked about later. */
+  readonly tell: Tell;
+  /** How documents of clients are reached; absent: by this machine's resolver and authorities. */
+  readonly documents?: DocumentDeps;
 }
 
 /** An authorization server of its own (RFC 6749, 7591, 8414, 8693, 8707, 9068, 9207). */
 export interface Broker {
-  /** @throws the listener's error, e.g. `EADDRINUSE`. */
-  readonly listen: () => Promise<{ readonly port: number }>;
+  /**
+   * undefined: it has no listener of its own.
+   *
+   * @throws the listener's error, e.g. `EADDRINUSE`.
+   */
+  readonly listen: () => Promise<{ readonly port: number } | undefined>;
   /** Ends the listener and every open connection. */
   readonly close: () => Promise<void>;
   /** The same server without a listener, for one that already exists. */
   readonly handler: RequestListener;
+  /** The tokens of identity providers. */
+  readonly vault: Vault;
 }
 
-const accountsKeptFor = 91 * 86_400_000;
+const rotationCheckMs = 300_000;
 
 /**
- * Builds the development authorization server: people and clients are invented, keys and grants
- * live in memory.
+ * Builds the authorization server and opens its store.
  *
- * @throws ConfigError `broker_not_loopback` when the listener or the issuer could be reached from
- *   another machine: whoever reaches its login page is logged in.
+ * @throws ConfigError `broker_not_loopback` when the development login could be reached from
+ *   another machine: whoever reaches it is logged in; `broker_store_unavailable`.
  */
 export async function createBroker(
   config: BrokerConfig,
-  { resources, clients }: BrokerDeps,
+  deps: BrokerDeps,
   ports: Ports,
 ): Promise<Broker> {
-  assertLoopback(config);
+  if (config.upstream.kind === "dev") assertLoopback(config);
   const { issuer } = config;
   const { now, log } = ports;
-  const key = await createSigningKey();
-  const store = createStore(now);
-  // A day longer than any grant (90 days), which needs its person at every refresh.
-  const accounts = createCache<Account>(10_000, now);
-  const accountOf = accounts.get;
-  const provider = createProvider({ issuer, key, clients, resources, accountOf, store });
-  registerClientGrants(provider, { issuer, key, clients, resources, now });
-  logEvents(provider, log);
-  const interactions = createInteractions({
-    provider,
-    issuer,
-    login: devLogin,
-    remember: (account) => accounts.set(account.sub, account, now() + accountsKeptFor),
-    accountOf,
-    resources,
+  const records = createRecords(await openStore(config.store, ports), now);
+  const store = createStore(records, now);
+  const idps = createIdps(config, deps, ports);
+  const vault = createVault({ idps, store, now });
+  const { dynamic, documents, clients: registered } = config.registration;
+  const parts: AssemblyDeps = {
+    ...deps,
+    config,
     store,
-  });
-  const callback = provider.callback();
-  const handler = createDoor({ issuer, resources, provider: callback, interactions }, ports);
+    idps,
+    vault,
+    now,
+    log,
+    cookieKey: await loadSeed(records, "cookie", now),
+    csrfKey: await loadSeed(records, "csrf", now),
+    documents:
+      documents.hosts.length === 0
+        ? undefined
+        : createClientDocuments(
+            { ...documents, redirects: config.redirects },
+            deps.documents ?? { lookup, ca: undefined },
+            ports,
+          ),
+  };
+  let current = assemble(parts, await loadSigningKeys(records, now));
+  // Another replica may have rotated, or it is our turn.
+  const rotate = async (): Promise<void> => {
+    try {
+      const keys = await loadSigningKeys(records, now);
+      if (keys.all[1]?.kid !== current.keys.all[1]?.kid) current = assemble(parts, keys);
+    } catch (error) {
+      log.error("broker_keys_unavailable", {}, error);
+    }
+  };
+  const rotation = setInterval(() => {
+    void rotate();
+  }, rotationCheckMs);
+  rotation.unref();
+  const withSecret = [...registered.values()].filter(({ secret }) => secret !== undefined);
+  const handler = createDoor(
+    {
+      issuer,
+      resources: deps.resources,
+      registered: new Set(withSecret.map(({ id }) => id)),
+      redirects: dynamic === "open" ? config.redirects : undefined,
+      parts: () => current,
+      tell: deps.tell,
+    },
+    ports,
+  );
   const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, handler);
 
   return {
     handler,
-    listen: () =>
-      new Promise((resolve, reject) => {
+    vault,
+    async listen() {
+      const { listen } = config;
+      if (listen === undefined) return undefined;
+      await new Promise<void>((resolve, reject) => {
         server.once("error", reject);
-        server.listen(config.listen.port, config.listen.host, () => {
+        server.listen(listen.port, listen.host, () => {
           server.off("error", reject);
-          resolve({ port: (server.address() as AddressInfo).port });
+          resolve();
         });
-      }),
-    close: () =>
-      new Promise((resolve) => {
+      });
+      return { port: (server.address() as AddressInfo).port };
+    },
+    async close() {
+      clearInterval(rotation);
+      await new Promise<void>((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
-      }),
+      });
+      await records.close();
+    },
   };
+}
+
+/** @throws ConfigError `broker_store_unavailable` */
+async function openStore(config: BrokerStoreConfig, ports: Ports): ReturnType<typeof openRows> {
+  return openRows(config, ports).catch((cause: unknown) => {
+    throw new ConfigError(
+      [
+        {
+          severity: "error",
+          code: "broker_store_unavailable",
+          message: `broker.store cannot be opened: ${cause instanceof Error ? escapeText(cause.message) : "unknown"}`,
+          position: undefined,
+          help: config.kind === "lmdb" ? "may the process write to its directory?" : undefined,
+        },
+      ],
+      { cause },
+    );
+  });
 }
 
 function assertLoopback({ issuer, listen }: BrokerConfig): void {
   const url = URL.parse(issuer);
   const issuerFits = url?.protocol === "http:" && url.origin === issuer && isLoopback(url.hostname);
+  const host = listen?.host ?? "localhost";
   const wrong = [
     ...(issuerFits
       ? []
       : [`broker.issuer ${escapeText(issuer)} is not an http origin on loopback`]),
-    ...(isLoopback(listen.host)
-      ? []
-      : [`broker.listen ${escapeText(listen.host)} is not loopback`]),
+    ...(isLoopback(host) ? [] : [`broker.listen ${escapeText(host)} is not loopback`]),
   ];
   if (wrong.length === 0) return;
   throw new ConfigError(
@@ -111,26 +179,4 @@ function assertLoopback({ issuer, listen }: BrokerConfig): void {
       help: "the development login has no passwords; use localhost or 127.0.0.1",
     })),
   );
-}
-
-/** One line per refusal, with the detail that the client is not told (RFC 6749 §5.2 has one text for all). */
-function logEvents(provider: Provider, log: Log): void {
-  const refusals = {
-    "authorization.error": "authorize",
-    "grant.error": "token",
-    "registration_create.error": "register",
-    "revocation.error": "revoke",
-  };
-  for (const [event, endpoint] of Object.entries(refusals)) {
-    provider.on(event, ({ oidc }: Context, error) => {
-      log.info("broker_refused", {
-        endpoint,
-        error: escapeText(error.message),
-        detail: escapeText(error.error_detail ?? error.error_description ?? ""),
-        client: escapeText(oidc.client?.clientId ?? ""),
-      });
-    });
-  }
-  provider.on("server_error", (_ctx, error) => log.error("broker_failed", {}, error));
-  provider.on("error", (error) => log.error("broker_failed", {}, error));
 }

@@ -8,11 +8,11 @@ import type { Context, Params, Provider } from "oidc-provider/lib/provider.js";
 import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
 import { clientCredentials, tokenExchange, type BrokerClient } from "./client.ts";
 import type { Resources } from "./resource.ts";
+import type { SigningKeys } from "./signing-keys.ts";
 import {
   accessTokenSeconds,
   signAccessToken,
   verifyAccessToken,
-  type SigningKey,
   type TokenContent,
   type VerifiedToken,
 } from "./token.ts";
@@ -23,7 +23,7 @@ const maxActors = 5;
 
 export interface ClientGrantDeps {
   readonly issuer: string;
-  readonly key: SigningKey;
+  readonly keys: SigningKeys;
   readonly clients: readonly BrokerClient[];
   readonly resources: Resources;
   readonly now: () => number;
@@ -32,7 +32,7 @@ export interface ClientGrantDeps {
 /** The two grants of the gateway's own clients; both end in a token for exactly one API. */
 export function registerClientGrants(provider: Provider, deps: ClientGrantDeps): void {
   const sign = (content: TokenContent): Promise<string> =>
-    signAccessToken(content, { issuer: deps.issuer, key: deps.key, nowMs: deps.now() });
+    signAccessToken(content, { issuer: deps.issuer, keys: deps.keys, nowMs: deps.now() });
 
   const clientOf = (ctx: Context): BrokerClient => {
     const client = deps.clients.find(({ id }) => id === ctx.oidc.client?.clientId);
@@ -55,7 +55,7 @@ export function registerClientGrants(provider: Provider, deps: ClientGrantDeps):
 
   const verify = async (token: string): Promise<VerifiedToken> => {
     const audiences = deps.resources().map(({ resource }) => resource);
-    const against = { issuer: deps.issuer, key: deps.key, nowMs: deps.now() };
+    const against = { issuer: deps.issuer, keys: deps.keys, nowMs: deps.now() };
     return verifyAccessToken(token, audiences, against).catch((error: unknown) => {
       // RFC 8693 §2.2.2 has invalid_request here, which says nothing to do; invalid_grant (RFC 6749
       // §5.2) is what most servers answer and lets the gateway send the person to log in again.

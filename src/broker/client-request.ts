@@ -18,7 +18,11 @@ export interface ClientRequests {
   readonly token: (req: IncomingMessage) => Promise<IncomingMessage>;
 }
 
-export function createClientRequests(resources: Resources): ClientRequests {
+/** @param registered Ids of the clients in gateway.yaml that have a secret. */
+export function createClientRequests(
+  resources: Resources,
+  registered: ReadonlySet<string>,
+): ClientRequests {
   return {
     authorize(req) {
       const query = new URLSearchParams(req.url?.split("?").slice(1).join("?"));
@@ -34,9 +38,32 @@ export function createClientRequests(resources: Resources): ClientRequests {
       const grant = form.get("grant_type");
       // For the gateway's own clients a resource is an API, which must be written exactly.
       const ours = grant === "authorization_code" || grant === "refresh_token";
-      return withBody(req, ours && canonicalize(form, resources()) ? form.toString() : body);
+      const moved = moveSecret(req, form, registered);
+      const changed = ours && canonicalize(form, resources());
+      return withBody(req, changed || moved ? form.toString() : body);
     },
   };
+}
+
+/**
+ * Which of the two ways a client sends its secret is not written in gateway.yaml; both are fine
+ * (RFC 6749 §2.3.1), and oidc-provider knows only the one.
+ *
+ * @returns whether the secret moved from the form to the header.
+ */
+function moveSecret(
+  req: IncomingMessage,
+  form: URLSearchParams,
+  registered: ReadonlySet<string>,
+): boolean {
+  const [id, secret] = [form.get("client_id"), form.get("client_secret")];
+  if (id === null || secret === null || !registered.has(id)) return false;
+  if (req.headers.authorization !== undefined || form.getAll("client_secret").length > 1)
+    return false;
+  const pair = `${encodeURIComponent(id)}:${encodeURIComponent(secret)}`;
+  req.headers.authorization = `Basic ${Buffer.from(pair).toString("base64")}`;
+  form.delete("client_secret");
+  return true;
 }
 
 /** @returns whether anything had to change. */

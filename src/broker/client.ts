@@ -1,5 +1,6 @@
 import type { JWK } from "jose";
 import type { Secret } from "../base/secret.ts";
+import type { BrokerClientConfig } from "../config/config.ts";
 
 /** A client the gateway itself is: it may exchange tokens (RFC 8693) and get its own. */
 export interface BrokerClient {
@@ -32,5 +33,20 @@ export function clientMetadata(client: BrokerClient): object {
     ...(client.auth.kind === "private_key_jwt"
       ? { jwks: { keys: client.auth.jwks } }
       : { client_secret: client.auth.secret.reveal() }),
+  };
+}
+
+/** A client that the operator wrote into gateway.yaml. */
+export function registeredMetadata({ id, secret, redirectUris }: BrokerClientConfig): object {
+  return {
+    client_id: id,
+    client_name: id,
+    redirect_uris: redirectUris,
+    grant_types: ["authorization_code", "refresh_token"],
+    response_types: ["code"],
+    application_type: redirectUris.every((uri) => uri.startsWith("https:")) ? "web" : "native",
+    ...(secret === undefined
+      ? { token_endpoint_auth_method: "none" }
+      : { token_endpoint_auth_method: "client_secret_basic", client_secret: secret.reveal() }),
   };
 }

@@ -4,7 +4,8 @@ import type { JsonValue } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 import { createClientRequests, maxBodyBytes } from "./client-request.ts";
 import { errorPage, pageHeaders } from "./page.ts";
-import { isLoopback } from "./redirect.ts";
+import type { Tell } from "./event.ts";
+import { isLoopback, type RedirectRules } from "./redirect.ts";
 import { filterRegistration, isRefusal } from "./registration.ts";
 import { BodyTooLarge, hasType, readBody, withBody } from "./request-body.ts";
 import type { Resources } from "./resource.ts";
@@ -12,9 +13,20 @@ import type { Resources } from "./resource.ts";
 export interface DoorDeps {
   readonly issuer: string;
   readonly resources: Resources;
-  /** oidc-provider. */
+  /** Ids of the clients in gateway.yaml that have a secret. */
+  readonly registered: ReadonlySet<string>;
+  /** undefined: no client registers itself. */
+  readonly redirects: RedirectRules | undefined;
+  /** oidc-provider and the pages, as of this moment. */
+  readonly parts: () => DoorParts;
+  readonly tell: Tell;
+}
+
+export interface DoorParts {
   readonly provider: Handle;
   readonly interactions: Handle;
+  /** Where identity providers send people back to, by path. */
+  readonly callbacks: ReadonlyMap<string, Handle>;
 }
 
 type Handle = (req: IncomingMessage, res: ServerResponse) => Promise<void>;
@@ -27,25 +39,31 @@ const registrationsPerMinute = 60;
  */
 export function createDoor(deps: DoorDeps, ports: Ports): RequestListener {
   const issuer = new URL(deps.issuer);
-  const requests = createClientRequests(deps.resources);
+  const local = isLoopback(issuer.hostname);
+  const requests = createClientRequests(deps.resources, deps.registered);
 
   /** For people: no CORS, and the cookies belong to the issuer's name. */
   const openPage = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const path = pathOf(req);
-    if (path.startsWith("/interaction/")) return deps.interactions(req, res);
+    const { interactions, callbacks } = deps.parts();
     if (path === "/authorize") {
       if (hostnameOf(req) === issuer.hostname) return provide(requests.authorize(req), res);
       res.writeHead(307, { location: `${deps.issuer}${req.url}` }).end();
       return;
     }
+    if (path.startsWith("/interaction/")) return interactions(req, res);
+    const callback = callbacks.get(path);
+    if (callback !== undefined && req.method === "GET") return callback(req, res);
     if (/^\/authorize\/[\w-]{1,64}$/.test(path)) return provide(req, res);
     refuse(res, 404, "not_found");
   };
 
   const provide: Handle = (req, res) => {
-    // oidc-provider builds URLs from this header; they must show the issuer.
+    // oidc-provider builds URLs from these headers; they must show the issuer.
     req.headers.host = issuer.host;
-    return deps.provider(req, res);
+    req.headers["x-forwarded-host"] = issuer.host;
+    req.headers["x-forwarded-proto"] = issuer.protocol.slice(0, -1);
+    return deps.parts().provider(req, res);
   };
 
   const programs = new Map<string, { readonly method: string; readonly handle: Handle }>([
@@ -56,14 +74,20 @@ export function createDoor(deps: DoorDeps, ports: Ports): RequestListener {
       "/token",
       { method: "POST", handle: async (req, res) => provide(await requests.token(req), res) },
     ],
-    ["/register", { method: "POST", handle: createRegistration(provide, ports.now) }],
     ["/revoke", { method: "POST", handle: provide }],
+    ["/introspect", { method: "POST", handle: provide }],
   ]);
+  if (deps.redirects !== undefined) {
+    const handle = createRegistration(provide, deps.redirects, { tell: deps.tell, now: ports.now });
+    programs.set("/register", { method: "POST", handle });
+  }
 
   const route: Handle = async (req, res) => {
-    // A page that gave its own name our address (DNS rebinding) could log in and consent by script.
-    if (!isLoopback(hostnameOf(req))) return refuse(res, 403, "host_not_allowed");
     const endpoint = programs.get(pathOf(req));
+    const host = hostnameOf(req);
+    // A page that gave its own name our address (DNS rebinding) could log in and consent by script.
+    const known = local ? isLoopback(host) : host === issuer.hostname;
+    if (!known && (local || endpoint === undefined)) return refuse(res, 403, "host_not_allowed");
     if (endpoint === undefined) return openPage(req, res);
     // In a browser too, on any origin: nothing here reads a cookie.
     res.setHeader("access-control-allow-origin", "*");
@@ -87,7 +111,11 @@ export function createDoor(deps: DoorDeps, ports: Ports): RequestListener {
 }
 
 /** RFC 7591 §3, open to everyone but not endlessly, and only for what we can keep. */
-function createRegistration(provide: Handle, now: () => number): Handle {
+function createRegistration(
+  provide: Handle,
+  rules: RedirectRules,
+  { tell, now }: { readonly tell: Tell; readonly now: () => number },
+): Handle {
   const windows = createCache<{ count: number }>(1000, now);
   const mayRegister = (peer: string): boolean => {
     const window = windows.get(peer) ?? { count: 0 };
@@ -96,7 +124,12 @@ function createRegistration(provide: Handle, now: () => number): Handle {
     return window.count <= registrationsPerMinute;
   };
   return async (req, res) => {
-    if (!mayRegister(req.socket.remoteAddress ?? "")) {
+    const refused = (reason: string): void => {
+      const about = { sub: undefined, clientId: undefined, detail: undefined };
+      tell({ event: "broker.register", outcome: "denied", reason, ...about });
+    };
+    if (!mayRegister(addressBlock(req.socket.remoteAddress ?? ""))) {
+      refused("too_many_registrations");
       res.setHeader("retry-after", "60");
       return sendJson(res, 429, { error: "temporarily_unavailable" });
     }
@@ -104,10 +137,21 @@ function createRegistration(provide: Handle, now: () => number): Handle {
       const error_description = "the body must be application/json";
       return sendJson(res, 400, { error: "invalid_client_metadata", error_description });
     }
-    const filtered = filterRegistration(parseJson(await readBody(req, maxBodyBytes)));
-    if (isRefusal(filtered)) return sendJson(res, 400, filtered);
+    const filtered = filterRegistration(parseJson(await readBody(req, maxBodyBytes)), rules);
+    if (isRefusal(filtered)) {
+      refused(filtered.error);
+      return sendJson(res, 400, filtered);
+    }
     return provide(withBody(req, JSON.stringify(filtered)), res);
   };
+}
+
+/** Whoever has one IPv6 address has the other 2^64 of its network as well. */
+function addressBlock(address: string): string {
+  if (!address.includes(":") || address.includes(".")) return address;
+  const [head = "", tail] = address.split("::");
+  const groups = head.split(":");
+  return tail === undefined || groups.length >= 4 ? groups.slice(0, 4).join(":") : `${head}::`;
 }
 
 function pathOf(req: IncomingMessage): string {

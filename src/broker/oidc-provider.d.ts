@@ -9,6 +9,10 @@ declare module "oidc-provider/lib/provider.js" {
     readonly clientName?: string;
     readonly redirectUris: readonly string[];
     readonly grantTypeAllowed: (type: string) => boolean;
+    /** Its id is the URL of the document that describes it. */
+    readonly clientIdMetadataDocument?: boolean;
+    /** It is part of the configuration. */
+    readonly noManage?: boolean;
   }
 
   /** A parameter given more than once is an array. */
@@ -18,16 +22,23 @@ declare module "oidc-provider/lib/provider.js" {
     readonly route: string;
     readonly params?: Params;
     readonly client?: Client;
-    readonly result?: { readonly consent?: { readonly grantId?: string } };
+    readonly account?: { readonly accountId: string };
+    readonly result?: {
+      readonly consent?: { readonly grantId?: string };
+      readonly login?: { readonly accountId: string };
+    };
   }
 
   export interface Context {
     readonly path: string;
+    readonly req: IncomingMessage;
+    /** undefined before a route of oidc-provider took the request. */
     readonly oidc: OidcContext;
     status: number;
     type: string;
     body: unknown;
     readonly set: (headers: Record<string, string>) => void;
+    readonly remove: (header: string) => void;
   }
 
   export interface Grant {
@@ -51,7 +62,7 @@ declare module "oidc-provider/lib/provider.js" {
   }
 
   export interface InteractionResult {
-    readonly login?: { readonly accountId: string };
+    readonly login?: { readonly accountId: string; readonly remember?: boolean };
     readonly consent?: { readonly grantId: string };
     readonly error?: string;
     readonly error_description?: string;
@@ -59,6 +70,8 @@ declare module "oidc-provider/lib/provider.js" {
 
   export class Provider {
     constructor(issuer: string, configuration: object);
+    /** Believe `x-forwarded-proto`, which the door writes. */
+    proxy: boolean;
     readonly Client: { readonly find: (id: string) => Promise<Client | undefined> };
     readonly Grant: new (owner: { accountId: string; clientId: string }) => Grant;
     readonly Session: {
@@ -67,6 +80,7 @@ declare module "oidc-provider/lib/provider.js" {
     callback(): (req: IncomingMessage, res: ServerResponse) => Promise<void>;
     use(middleware: (ctx: Context, next: () => Promise<void>) => Promise<void>): this;
     on(event: "error", listener: (error: Error) => void): this;
+    on(event: "grant.success", listener: (ctx: Context) => void): this;
     on(event: string, listener: (ctx: Context, error: ProviderError) => void): this;
     registerGrantType(
       name: string,
@@ -94,6 +108,14 @@ declare module "oidc-provider/lib/helpers/errors.js" {
   export class InvalidGrant extends Error {
     constructor(detail: string);
   }
+  export class InvalidClient extends Error {
+    constructor(description: string, options: { readonly detail: string });
+  }
+  export class CustomOIDCProviderError extends Error {
+    constructor(error: string, description: string);
+    status: number;
+    statusCode: number;
+  }
   export class InvalidRequest extends Error {
     constructor(description: string);
   }
@@ -119,10 +141,12 @@ declare module "oidc-provider/lib/helpers/interaction_policy/index.js" {
   }
   export class Prompt {
     readonly name: string;
+    readonly checks: { readonly add: (check: Check) => void };
     constructor(about: { name: string; requestable: boolean }, ...checks: readonly Check[]);
   }
   export interface Policy extends Array<Prompt> {
     remove(name: string): void;
+    get(name: string): Prompt | undefined;
     add(prompt: Prompt): void;
   }
   export function base(): Policy;

@@ -1,33 +1,54 @@
-import { randomBytes } from "node:crypto";
 import { InvalidScope, InvalidTarget } from "oidc-provider/lib/helpers/errors.js";
 import { base, Check, Prompt } from "oidc-provider/lib/helpers/interaction_policy/index.js";
-import { Provider, type Client, type Context } from "oidc-provider/lib/provider.js";
+import {
+  Provider,
+  type Client,
+  type Context,
+  type ProviderError,
+} from "oidc-provider/lib/provider.js";
 import { isJsonObject } from "../base/json.ts";
-import { clientMetadata, type BrokerClient } from "./client.ts";
-import type { Account } from "./login.ts";
+import type { BrokerConfig } from "../config/config.ts";
+import type { ClientDocuments } from "./client-document.ts";
+import { clientMetadata, registeredMetadata, type BrokerClient } from "./client.ts";
+import { cookiePrefix } from "./cookie.ts";
 import { errorPage, pageHeaders } from "./page.ts";
 import { findResource, onlyResource, ownScopes, type Resources } from "./resource.ts";
-import type { Store } from "./store.ts";
-import { accessTokenSeconds, type SigningKey } from "./token.ts";
+import type { SigningKeys } from "./signing-keys.ts";
+import type { Store } from "./store/store.ts";
+import { accessTokenSeconds } from "./token.ts";
 
 export interface ProviderDeps {
   readonly issuer: string;
-  readonly key: SigningKey;
+  readonly keys: SigningKeys;
+  /** Signs cookies; the same for all replicas. */
+  readonly cookieKey: string;
   readonly clients: readonly BrokerClient[];
+  readonly registered: BrokerConfig["registration"]["clients"];
   readonly resources: Resources;
-  readonly accountOf: (sub: string) => Account | undefined;
   readonly store: Store;
+  /** Absent: the login of development, whose people never leave. */
+  readonly recheck: ((grantId: string) => Promise<boolean>) | undefined;
+  /** RFC 7591. */
+  readonly registration: boolean;
+  readonly documents: ClientDocuments | undefined;
+  /** RFC 9449, offered only when the gateway enforces it. */
+  readonly dpop: boolean;
 }
 
 const day = 86_400;
 
 /** oidc-provider with everything off that the broker does not promise. */
 export function createProvider(deps: ProviderDeps): Provider {
-  const { issuer, resources, accountOf, store } = deps;
+  const { issuer, resources, store } = deps;
   const provider = new Provider(issuer, {
     adapter: (model: string) => store.adapter(model),
-    clients: deps.clients.map(clientMetadata),
-    jwks: { keys: [deps.key.privateJwk] },
+    fetch: deps.documents?.fetch ?? refuseFetch,
+    clients: [
+      ...deps.clients.map(clientMetadata),
+      ...[...deps.registered.values()].map(registeredMetadata),
+    ],
+    // The first is the one that signs.
+    jwks: { keys: deps.keys.all.map(({ privateJwk }) => privateJwk) },
     scopes: ownScopes,
     responseTypes: ["code"],
     clientAuthMethods: ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"],
@@ -47,10 +68,11 @@ export function createProvider(deps: ProviderDeps): Provider {
       token: "/token",
       registration: "/register",
       revocation: "/revoke",
+      introspection: "/introspect",
       jwks: "/jwks.json",
     },
-    discovery: { client_id_metadata_document_supported: false },
-    cookies: cookies(issuer),
+    discovery: { client_id_metadata_document_supported: deps.documents !== undefined },
+    cookies: cookies(issuer, deps.cookieKey),
     pkce: { required: () => true },
     ttl: {
       AccessToken: accessTokenSeconds,
@@ -68,63 +90,109 @@ export function createProvider(deps: ProviderDeps): Provider {
     expiresWithSession: async () => false,
     // The CORS headers are the door's business, and the same for every client.
     clientBasedCORS: () => true,
-    findAccount: async (_ctx: Context, sub: string) => {
-      const account = accountOf(sub);
+    findAccount: async (ctx: Context, sub: string, token?: { grantId?: string }) => {
+      // Before oidc-provider marks the refresh token as used, so that it can be tried again.
+      const refresh = ctx.oidc.params?.["grant_type"] === "refresh_token";
+      if (refresh && deps.recheck && !(await deps.recheck(token?.grantId ?? ""))) return undefined;
+      const account = await store.accountOf(sub);
       return account && { accountId: sub, claims: () => ({ ...account.claims, sub }) };
     },
-    extraTokenClaims: async (_ctx: Context, token: { accountId?: string }) => ({
-      ...accountOf(token.accountId ?? "")?.claims,
-    }),
+    extraTokenClaims: async (
+      _ctx: Context,
+      token: { accountId?: string; grantId?: string },
+    ): Promise<object> => {
+      const account = await store.accountOf(token.accountId ?? "");
+      return { ...account?.claims, ...(token.grantId && { sid: token.grantId }) };
+    },
     interactions: {
-      policy: policy(),
+      policy: policy(deps.recheck !== undefined),
       url: (_ctx: Context, { uid }: { uid: string }) => `/interaction/${uid}`,
     },
-    renderError: async (ctx: Context, out: { error: string; error_description?: string }) => {
-      if (ctx.status < 400) ctx.status = 400;
-      ctx.set(pageHeaders);
-      ctx.body = errorPage(out.error, out.error_description ?? "The request was refused.");
+    renderError: async (ctx: Context, out: ShownError) => {
+      renderError(ctx, out);
     },
     features: {
       devInteractions: { enabled: false },
-      dPoP: { enabled: false },
+      dPoP: { enabled: deps.dpop },
       pushedAuthorizationRequests: { enabled: false },
       rpInitiatedLogout: { enabled: false },
       userinfo: { enabled: false },
-      registration: { enabled: true, issueRegistrationAccessToken: false },
+      registration: { enabled: deps.registration, issueRegistrationAccessToken: false },
       revocation: {
         enabled: true,
         allowedPolicy: async (_ctx: Context, client: Client, token: { clientId: string }) =>
           token.clientId === client.clientId,
       },
+      // RFC 7662, for the gateway's own clients; what it says of access tokens is in metadata.ts.
+      introspection: {
+        enabled: true,
+        allowedPolicy: async (_ctx: Context, client: Client) =>
+          deps.clients.some(({ id }) => id === client.clientId),
+      },
+      ...(deps.documents && { clientIdMetadataDocument: deps.documents.feature }),
       resourceIndicators: { enabled: true, ...resourceIndicators(resources) },
     },
   });
+  // Behind a proxy that ends TLS the door says what the issuer is.
+  provider.proxy = issuer.startsWith("https:");
+  guardErrors(provider, store);
   provider.use(async (ctx, next) => {
     await next();
     completeMetadata(ctx, resources);
   });
-  // Runs before oidc-provider decides between a redirect and the error page. Registration is open,
-  // so until a person approved a client its redirect URI is anybody's: no error goes there
-  // (RFC 9700 §4.11). Saying no on the consent page is an answer that the person sends.
-  provider.on("authorization.error", ({ oidc }, error) => {
-    const [clientId, redirectUri] = [oidc.params?.["client_id"], oidc.params?.["redirect_uri"]];
-    const denied = oidc.route === "resume" && error.message === "access_denied";
-    if (denied || typeof clientId !== "string" || typeof redirectUri !== "string") return;
-    if (!store.approved(clientId, redirectUri)) error.allow_redirect = false;
-  });
   return provider;
 }
 
-/** Cookies ignore ports, so two brokers on localhost must not share names. */
-function cookies(issuer: string): object {
-  const prefix = `tollgate_${new URL(issuer).port || "80"}`;
-  const options = { httpOnly: true, sameSite: "lax", signed: true };
+/** Nothing that a client registered is a reason to fetch anything. */
+function refuseFetch(): Promise<Response> {
+  return Promise.reject(new TypeError("the broker fetches nothing"));
+}
+
+/**
+ * Registration is open, so until a person approved a client its redirect URI is anybody's: no error
+ * goes there (RFC 9700 §4.11). Saying no on the consent page is an answer that the person sends.
+ */
+function guardErrors(provider: Provider, store: Store): void {
+  const failed = new WeakMap<Context, ProviderError>();
+  provider.on("authorization.error", (ctx, error) => {
+    const denied = ctx.oidc.route === "resume" && error.message === "access_denied";
+    if (!denied) failed.set(ctx, error);
+  });
+  provider.use(async (ctx, next) => {
+    await next();
+    const error = failed.get(ctx);
+    if (error === undefined || error.allow_redirect === false) return;
+    const { client_id: clientId, redirect_uri: redirectUri } = ctx.oidc.params ?? {};
+    if (typeof clientId !== "string" || typeof redirectUri !== "string") return;
+    if (await store.approved(clientId, redirectUri)) return;
+    ctx.remove("location");
+    ctx.status = 400;
+    renderError(ctx, { error: error.message, error_description: error.error_description });
+  });
+}
+
+interface ShownError {
+  readonly error: string;
+  readonly error_description?: string | undefined;
+}
+
+function renderError(ctx: Context, { error, error_description: description }: ShownError): void {
+  if (ctx.status < 400) ctx.status = 400;
+  ctx.set(pageHeaders);
+  ctx.body = errorPage(error, description ?? "The request was refused.");
+}
+
+function cookies(issuer: string, key: string): object {
+  const prefix = cookiePrefix(issuer);
+  const secure = issuer.startsWith("https:");
+  const options = { httpOnly: true, sameSite: "lax", signed: true, ...(secure && { secure }) };
   return {
-    keys: [randomBytes(32).toString("base64url")],
+    keys: [key],
     names: {
-      session: `${prefix}_session`,
-      interaction: `${prefix}_interaction`,
-      resume: `${prefix}_resume`,
+      session: `${secure ? "__Host-" : ""}${prefix}_session`,
+      // Both are sent below one path only, which `__Host-` does not allow.
+      interaction: `${secure ? "__Secure-" : ""}${prefix}_interaction`,
+      resume: `${secure ? "__Secure-" : ""}${prefix}_resume`,
     },
     long: options,
     short: options,
@@ -134,8 +202,11 @@ function cookies(issuer: string): object {
 /**
  * Login when there is no session; consent at every authorization, whatever was allowed before. The
  * stock consent prompt is content with the grant of an earlier one (confused deputy).
+ *
+ * @param federated A session of ours does not stand in for the identity provider: every grant
+ *   needs tokens of its own from there.
  */
-function policy(): Prompt[] {
+function policy(federated: boolean): Prompt[] {
   const prompts = base();
   prompts.remove("consent");
   const undecided = ({ oidc }: Context): boolean => oidc.result?.consent?.grantId === undefined;
@@ -145,6 +216,11 @@ function policy(): Prompt[] {
       new Check("undecided", "the person has not decided yet", "consent_required", undecided),
     ),
   );
+  if (federated) {
+    const elsewhere = ({ oidc }: Context): boolean => oidc.result?.login === undefined;
+    const why = "the person has to log in at their identity provider";
+    prompts.get("login")?.checks.add(new Check("federated", why, "login_required", elsewhere));
+  }
   return prompts;
 }
 

@@ -11,21 +11,42 @@ const hosted = [
 
 const maxLength = 2048;
 
+export interface RedirectRules {
+  /** The callbacks of well-known clients, and every loopback listener. */
+  readonly known: boolean;
+  /** Exact URIs. */
+  readonly allowed: readonly string[];
+}
+
 /**
  * May a client that registers itself be redirected here? Known hosted clients, any loopback
- * listener (RFC 8252 §7.3) and Cursor's own scheme. Who else may ask is decided by people, not by
- * open registration: an unknown https site would get the codes of everyone it can lure.
+ * listener (RFC 8252 §7.3), Cursor's own scheme and what the operator wrote. Who else may ask is
+ * decided by people, not by open registration: an unknown https site would get the codes of
+ * everyone it can lure.
  */
-export function redirectAllowed(uri: string): boolean {
-  if (uri.length > maxLength || !URL.canParse(uri)) return false;
-  const url = new URL(uri);
-  // What the parser rewrites (backslashes, dot segments, odd hosts, spaces) somebody else may read
-  // differently; so the text must already be what the parser makes of it.
-  if (url.href !== uri && url.href !== `${uri}/`) return false;
-  if (url.username || url.password || uri.includes("#") || uri.includes("*")) return false;
+export function redirectAllowed(uri: string, { known, allowed }: RedirectRules): boolean {
+  const url = readRedirect(uri);
+  if (url === undefined) return false;
+  if (allowed.includes(uri)) return true;
+  if (!known) return false;
   if (url.protocol === "http:") return loopback.has(url.hostname);
   if (url.protocol === "https:") return hosted.some((pattern) => pattern.test(uri));
   return url.protocol === "cursor:";
+}
+
+/** One in normal form: what the parser rewrites somebody else may read differently. */
+export function readRedirect(uri: string): URL | undefined {
+  const url = uri.length > maxLength ? null : URL.parse(uri);
+  // Backslashes, dot segments, odd hosts, spaces: the text must already be what the parser makes.
+  if (url === null || (url.href !== uri && url.href !== `${uri}/`)) return undefined;
+  const extra = url.username || url.password || uri.includes("#") || uri.includes("*");
+  return extra ? undefined : url;
+}
+
+/** A listener of a program on the person's own computer. */
+export function isLoopbackUri(uri: string): boolean {
+  const url = URL.parse(uri);
+  return url?.protocol === "http:" && loopback.has(url.hostname);
 }
 
 /** Where the browser goes next, for people: the host, or the scheme of an app's own link. */

@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
-import { redirectAllowed } from "./redirect.ts";
+import { redirectAllowed, type RedirectRules } from "./redirect.ts";
 
 /** RFC 7591 §3.2.2. */
 export interface RegistrationRefusal {
@@ -18,13 +18,16 @@ const grantTypes = ["authorization_code", "refresh_token"];
  * turn them away. `scope` is left out on purpose: it would keep the client from stepping up to a
  * scope that it learns of later. URLs that somebody could make us fetch or show are dropped.
  */
-export function filterRegistration(request: JsonValue): JsonObject | RegistrationRefusal {
+export function filterRegistration(
+  request: JsonValue,
+  rules: RedirectRules,
+): JsonObject | RegistrationRefusal {
   if (!isJsonObject(request)) return refuse("the body must be a JSON object");
   const redirects = request["redirect_uris"];
   if (!isTextList(redirects) || redirects.length === 0 || redirects.length > maxRedirects) {
     return refuseRedirect(`redirect_uris must hold 1 to ${maxRedirects} URIs`);
   }
-  if (!redirects.every(redirectAllowed)) {
+  if (!redirects.every((uri) => redirectAllowed(uri, rules))) {
     return refuseRedirect(
       "only loopback, cursor: and well-known clients' redirect URIs may register",
     );

@@ -1,33 +1,10 @@
 import { randomUUID } from "node:crypto";
-import {
-  calculateJwkThumbprint,
-  exportJWK,
-  generateKeyPair,
-  jwtVerify,
-  SignJWT,
-  type CryptoKey,
-  type JWK,
-} from "jose";
+import { decodeProtectedHeader, jwtVerify, SignJWT, type JWTPayload } from "jose";
 import type { JsonObject } from "../base/json.ts";
+import type { SigningKeys } from "./signing-keys.ts";
 
 /** Lifetime of every access token, in seconds. */
 export const accessTokenSeconds = 300;
-
-export interface SigningKey {
-  readonly kid: string;
-  readonly privateKey: CryptoKey;
-  readonly publicKey: CryptoKey;
-  /** With the private members, for oidc-provider, which publishes the public ones. */
-  readonly privateJwk: JWK;
-}
-
-/** A key pair that lives as long as the process: a restart makes all earlier tokens worthless. */
-export async function createSigningKey(): Promise<SigningKey> {
-  const { privateKey, publicKey } = await generateKeyPair("ES256", { extractable: true });
-  const jwk = await exportJWK(privateKey);
-  const kid = await calculateJwkThumbprint(jwk);
-  return { kid, privateKey, publicKey, privateJwk: { ...jwk, kid, alg: "ES256", use: "sig" } };
-}
 
 export interface TokenContent {
   readonly sub: string;
@@ -37,14 +14,16 @@ export interface TokenContent {
   readonly claims: JsonObject;
 }
 
+export interface TokenIssuer {
+  readonly issuer: string;
+  readonly keys: SigningKeys;
+  readonly nowMs: number;
+}
+
 /** RFC 9068 §2. */
 export function signAccessToken(
   content: TokenContent,
-  {
-    issuer,
-    key,
-    nowMs,
-  }: { readonly issuer: string; readonly key: SigningKey; readonly nowMs: number },
+  { issuer, keys, nowMs }: TokenIssuer,
 ): Promise<string> {
   const issuedAt = Math.floor(nowMs / 1000);
   return new SignJWT({
@@ -52,22 +31,30 @@ export function signAccessToken(
     client_id: content.clientId,
     ...(content.scope === undefined ? {} : { scope: content.scope }),
   })
-    .setProtectedHeader({ alg: "ES256", typ: "at+jwt", kid: key.kid })
+    .setProtectedHeader({ alg: "ES256", typ: "at+jwt", kid: keys.current.kid })
     .setIssuer(issuer)
     .setSubject(content.sub)
     .setAudience(content.audience)
     .setIssuedAt(issuedAt)
     .setExpirationTime(issuedAt + accessTokenSeconds)
     .setJti(randomUUID())
-    .sign(key.privateKey);
+    .sign(keys.current.privateKey);
 }
 
 export interface VerifiedToken {
   readonly sub: string;
+  readonly clientId: string;
+  readonly scope: string | undefined;
+  /** Its audience, its times and the like are all in here. */
+  readonly payload: JWTPayload;
+  /** What it says about the person. */
   readonly claims: JsonObject;
 }
 
-const registered = new Set(["iss", "sub", "aud", "exp", "iat", "nbf", "jti", "client_id", "scope"]);
+/** Claims about the token and not about the person; `sid` is our grant, `cnf` the client's key. */
+const registered = new Set(
+  ["iss", "sub", "aud", "exp", "iat", "nbf", "jti"].concat("client_id", "scope", "sid", "cnf"),
+);
 
 /**
  * One of our own access tokens, still valid and for one of `audiences`.
@@ -77,12 +64,10 @@ const registered = new Set(["iss", "sub", "aud", "exp", "iat", "nbf", "jti", "cl
 export async function verifyAccessToken(
   token: string,
   audiences: readonly string[],
-  {
-    issuer,
-    key,
-    nowMs,
-  }: { readonly issuer: string; readonly key: SigningKey; readonly nowMs: number },
+  { issuer, keys, nowMs }: TokenIssuer,
 ): Promise<VerifiedToken> {
+  const { kid } = decodeProtectedHeader(token);
+  const key = keys.all.find((one) => one.kid === kid) ?? keys.current;
   const { payload } = await jwtVerify(token, key.publicKey, {
     issuer,
     audience: [...audiences],
@@ -92,5 +77,12 @@ export async function verifyAccessToken(
     requiredClaims: ["exp", "sub", "client_id"],
   });
   const claims = Object.entries(payload).filter(([name]) => !registered.has(name));
-  return { sub: payload.sub ?? "", claims: Object.fromEntries(claims) as JsonObject };
+  const { sub = "", client_id: clientId, scope } = payload;
+  return {
+    sub,
+    clientId: String(clientId),
+    scope: typeof scope === "string" ? scope : undefined,
+    payload,
+    claims: Object.fromEntries(claims) as JsonObject,
+  };
 }

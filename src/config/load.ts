@@ -1,7 +1,8 @@
 import { dirname, resolve } from "node:path";
 import { ConfigError } from "../base/errors.ts";
 import { checkListeners } from "./compile/listeners.ts";
-import { compileAdmin, compileBroker, compileServer } from "./compile/server.ts";
+import { brokerIssuer, compileBroker } from "./compile/broker.ts";
+import { compileAdmin, compileServer } from "./compile/server.ts";
 import { compileApis } from "./compile/apis.ts";
 import { compileAudit, compileLimits } from "./compile/audit.ts";
 import { compileAuth } from "./compile/auth.ts";
@@ -86,13 +87,14 @@ async function readRoot(
 function compileTree(scope: Scope): Meaning {
   const server = compileServer(scope);
   const admin = compileAdmin(scope);
-  const broker = compileBroker(scope);
+  const issuer = brokerIssuer(scope);
+  const clients = compileClients(scope, issuer);
+  const broker = compileBroker(scope, { issuer, serverUrl: server.url, clients });
   checkListeners(scope, [
     { section: "server", listen: server.listen },
     ...(admin ? [{ section: "admin", listen: admin.listen }] : []),
-    ...(broker ? [{ section: "broker", listen: broker.listen }] : []),
+    ...(broker?.listen ? [{ section: "broker", listen: broker.listen }] : []),
   ]);
-  const clients = compileClients(scope, broker);
   const apis = compileApis(scope, clients);
   const auth = compileAuth(scope, { server, clients });
   const limits = compileLimits(scope);

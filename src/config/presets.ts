@@ -1,5 +1,6 @@
 import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
 import { exchangePreset } from "./exchange-presets.ts";
+import { idpPreset } from "./idp-presets.ts";
 import { child, joinPath, plainValue, textOf, type YamlNode } from "./node.ts";
 
 /**
@@ -74,7 +75,10 @@ export function expandPresets(root: YamlNode): YamlNode {
   const issuers = change(root, ["auth", "issuers"], (list) =>
     changeEach(list, (issuer) => fill(issuer, presetOf(issuer))),
   );
-  return change(issuers, ["apis"], (apis) =>
+  const broker = change(issuers, ["broker", "upstream"], (idps) =>
+    changeEach(idps, (idp) => fill(idp, idpPreset(textOf(child(idp, "preset"))))),
+  );
+  return change(broker, ["apis"], (apis) =>
     changeEach(apis, (api) =>
       change(api, ["credential", "exchange"], (exchange) =>
         fill(exchange, exchangePreset(textOf(child(exchange, "preset"))).keys),

@@ -2,7 +2,8 @@ import { Document, isMap, isScalar, isSeq, type Node } from "yaml";
 import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
 import { readConfig } from "./load.ts";
 import type { Env } from "./interpolate.ts";
-import type { YamlNode } from "./node.ts";
+import { idpPreset } from "./idp-presets.ts";
+import { child, textOf, type YamlNode } from "./node.ts";
 import { presetOf } from "./presets.ts";
 import { gatewaySchema } from "./schema/gateway.ts";
 import { type Forms, formsOf, formsOfItem, formsOfKey, isSecretPlace } from "./schema/place.ts";
@@ -45,7 +46,7 @@ function redact(node: YamlNode, forms: Forms): JsonValue {
 /** @param preset What the issuer around it names, by the key of this node. */
 function annotate(shown: Node, node: YamlNode, preset: JsonValue | undefined): void {
   if (isMap(shown)) {
-    const below = /^auth\.issuers\[\d+\]$/.test(node.path) ? presetOf(node) : objectOf(preset);
+    const below = ownPreset(node) ?? objectOf(preset);
     for (const pair of shown.items) {
       const key = String((pair.key as { readonly value?: unknown }).value);
       const inner = node.children.get(key);
@@ -63,6 +64,13 @@ function annotate(shown: Node, node: YamlNode, preset: JsonValue | undefined): v
   }
   if (isSeq(shown)) shown.flow = true;
   shown.comment = ` ${originOf(node, preset)}`;
+}
+
+/** Of a node that names one. */
+function ownPreset(node: YamlNode): JsonObject | undefined {
+  if (/^auth\.issuers\[\d+\]$/.test(node.path)) return presetOf(node);
+  if (/^broker\.upstream\.[\w-]+$/.test(node.path)) return idpPreset(textOf(child(node, "preset")));
+  return undefined;
 }
 
 function originOf(node: YamlNode, preset: JsonValue | undefined): string {

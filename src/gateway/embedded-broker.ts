@@ -1,13 +1,22 @@
 import { webcrypto } from "node:crypto";
 import type { Ports } from "../base/ports.ts";
 import type { Broker } from "../broker/broker.ts";
+import type { IdpSurroundings } from "../broker/idp/idps.ts";
 import type { BrokerClient } from "../broker/client.ts";
 import type { ClientAuthConfig, Config } from "../config/config.ts";
+import { nobody } from "../observe/event.ts";
+import type { Recorder } from "../observe/recorder.ts";
 import type { ClientKey } from "../upstream/client-auth.ts";
 
 export interface MadeKey {
   readonly key: ClientKey;
   readonly publicJwk: webcrypto.JsonWebKey & { readonly kid: string };
+}
+
+interface BrokerParts {
+  readonly keys: ReadonlyMap<string, MadeKey>;
+  readonly lasting: IdpSurroundings & { readonly recorder: Pick<Recorder, "note"> };
+  readonly ports: Ports;
 }
 
 /** A client of our own broker needs no secret in a file: it gets a key pair that lives in memory. */
@@ -26,12 +35,11 @@ export async function makeClientKeys(config: Config): Promise<ReadonlyMap<string
   return made;
 }
 
-/** The broker for development, told by the configuration what it may issue tokens for. */
+/** The embedded authorization server, told by the configuration what it may issue tokens for. */
 export async function startableBroker(
   current: () => Config,
   config: Config,
-  keys: ReadonlyMap<string, MadeKey>,
-  ports: Ports,
+  { keys, lasting, ports }: BrokerParts,
 ): Promise<Broker | undefined> {
   const { broker } = config;
   if (broker === undefined) return undefined;
@@ -61,7 +69,29 @@ export async function startableBroker(
     });
   // A third of a second to load, and most gateways have none.
   const { createBroker } = await import("../broker/broker.ts");
-  return createBroker(broker, { resources: () => resourcesOf(current()), clients }, ports);
+  const { auth } = config;
+  return createBroker(
+    broker,
+    {
+      ...lasting,
+      resources: () => resourcesOf(current()),
+      clients,
+      // A client that is offered DPoP sends tokens that a gateway without it does not accept.
+      dpop: auth.mode === "oauth" && auth.dpop !== "off",
+      tell: ({ event, outcome, reason, sub, clientId, detail }) => {
+        const action = event.slice("broker.".length);
+        const what = {
+          action,
+          ...(sub !== undefined && { sub }),
+          ...(clientId !== undefined && { client_id: clientId }),
+          ...(detail !== undefined && { detail }),
+        };
+        const note = { ...nobody, transport: "http" as const, outcome, reason };
+        lasting.recorder.note({ ...note, event: "broker.action", detail: { broker: what } });
+      },
+    },
+    ports,
+  );
 }
 
 /** undefined: a way that the broker does not know. */

@@ -50,8 +50,12 @@ export const homes: Readonly<Record<string, readonly string[]>> = {
   // Verifies callers' tokens, and signs those of the embedded authorization server.
   "json-p3": ["openapi"],
   jose: ["auth", "broker"],
+  // Optional: one store of the broker is made of it.
+  ioredis: ["broker"],
+  lmdb: ["broker"],
   "lru-cache": ["base"],
-  oauth4webapi: ["upstream"],
+  // The gateway as a client of token endpoints, the broker as one of identity providers.
+  oauth4webapi: ["upstream", "broker"],
   "oidc-provider": ["broker"],
   pino: ["observe"],
   re2js: ["tools"],

@@ -3,7 +3,7 @@ import * as oauth from "oauth4webapi";
 import { expect, test } from "vitest";
 import { createBroker } from "../../src/broker/broker.ts";
 import { createBrowser, logIn } from "../../examples/demo/browser.ts";
-import { callback, courses, mcp, verifier, world } from "./world.ts";
+import { brokerConfig, callback, courses, mcp, surroundings, verifier, world } from "./world.ts";
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 const insecure = { [oauth.allowInsecureRequests]: true };
@@ -165,7 +165,7 @@ test("the metadata says what the broker does, with URLs of the issuer whatever t
       response_types_supported: ["code"],
       response_modes_supported: ["query", "form_post"],
       authorization_response_iss_parameter_supported: true,
-      client_id_metadata_document_supported: false,
+      client_id_metadata_document_supported: true,
       scopes_supported: ["openid", "offline_access", ...courses.scopes],
       grant_types_supported: expect.arrayContaining([
         "authorization_code",
@@ -180,9 +180,12 @@ test("the metadata says what the broker does, with URLs of the issuer whatever t
 test("the published keys have no private part", async () => {
   const { issuer, tokens } = await world();
   const { keys } = (await (await fetch(`${issuer}/jwks.json`)).json()) as { keys: object[] };
-  expect(keys).toHaveLength(1);
-  expect(keys[0]).toMatchObject({ kty: "EC", crv: "P-256", alg: "ES256" });
-  expect(keys[0]).not.toHaveProperty("d");
+  // The one that signs, and the one that will.
+  expect(keys).toHaveLength(2);
+  for (const key of keys) {
+    expect(key).toMatchObject({ kty: "EC", crv: "P-256", alg: "ES256" });
+    expect(key).not.toHaveProperty("d");
+  }
   const { access_token } = await tokens();
   const { kid } = decodeProtectedHeader(access_token);
   expect(keys[0]).toMatchObject({ kid });
@@ -190,15 +193,11 @@ test("the published keys have no private part", async () => {
 
 test("the broker listens on its own and stops", async () => {
   const broker = await createBroker(
-    {
-      issuer: "http://localhost:4000",
-      listen: { host: "127.0.0.1", port: 0 },
-      upstream: { kind: "dev" },
-    },
-    { resources: () => [courses], clients: [] },
+    brokerConfig({ issuer: "http://localhost:4000", listen: { host: "127.0.0.1", port: 0 } }),
+    { ...surroundings, resources: () => [courses], clients: [] },
     { now: () => Date.now(), log: silent },
   );
-  const { port } = await broker.listen();
+  const { port } = (await broker.listen()) ?? { port: 0 };
   const url = `http://127.0.0.1:${port}/jwks.json`;
   expect((await fetch(url)).status).toBe(200);
   await broker.close();
@@ -215,8 +214,8 @@ test.each([
   ["nonsense", "127.0.0.1"],
 ])("issuer %s with listener %s does not start", async (issuer, host) => {
   const starting = createBroker(
-    { issuer, listen: { host, port: 0 }, upstream: { kind: "dev" } },
-    { resources: () => [courses], clients: [] },
+    brokerConfig({ issuer, listen: { host, port: 0 } }),
+    { ...surroundings, resources: () => [courses], clients: [] },
     { now: () => Date.now(), log: silent },
   );
   await expect(starting).rejects.toThrow(

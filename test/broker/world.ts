@@ -5,9 +5,12 @@ import { expect, onTestFinished } from "vitest";
 import { exportJWK, generateKeyPair, type CryptoKey } from "jose";
 import type { JsonObject } from "../../src/base/json.ts";
 import { Secret } from "../../src/base/secret.ts";
-import { createBroker } from "../../src/broker/broker.ts";
+import { createBroker, type Broker, type BrokerDeps } from "../../src/broker/broker.ts";
+import type { BrokerEvent } from "../../src/broker/event.ts";
 import type { BrokerClient } from "../../src/broker/client.ts";
 import type { BrokerResource } from "../../src/broker/resource.ts";
+import type { BrokerConfig } from "../../src/config/config.ts";
+import { createFetchAs } from "../../src/upstream/tls-fetch.ts";
 import { createBrowser, logIn, type Browser } from "../../examples/demo/browser.ts";
 
 export const mcp = "http://localhost:3000/mcp";
@@ -32,6 +35,8 @@ export interface World {
   /** May be changed by a test, as a reload would. */
   readonly resources: BrokerResource[];
   readonly lines: LogLine[];
+  readonly events: BrokerEvent[];
+  readonly broker: Broker;
   readonly clientKey: CryptoKey;
   readonly register: (
     metadata: object,
@@ -62,16 +67,50 @@ export const courses: BrokerResource = {
   scopes: ["mcp:tools", "courses:read", "courses:write"],
 };
 
+interface WorldOptions {
+  readonly config?: (issuer: string) => Partial<BrokerConfig> | Promise<Partial<BrokerConfig>>;
+  readonly deps?: Partial<BrokerDeps>;
+}
+
+/** Everything at its default, with the development login. */
+export function brokerConfig(
+  change: Partial<BrokerConfig> & Pick<BrokerConfig, "issuer">,
+): BrokerConfig {
+  return {
+    listen: undefined,
+    upstream: { kind: "dev" },
+    registration: {
+      dynamic: "open",
+      documents: { hosts: "any", privateHosts: [] },
+      clients: new Map(),
+    },
+    redirects: { known: true, allowed: [] },
+    consent: "always",
+    store: { kind: "memory" },
+    assertionIssuers: [],
+    ...change,
+  };
+}
+
+export const surroundings: Omit<BrokerDeps, "resources" | "clients"> = {
+  fetch,
+  fetchAs: createFetchAs(undefined),
+  clientKeys: new Map(),
+  dpop: false,
+  tell: () => {},
+};
+
 /**
  * The broker behind a real listener, with the gateway's clients `tollgate`, `poster` and `signer`.
  * At the end of the test no token that it gave out may be in its log.
  */
-export async function world(): Promise<World> {
+export async function world(setup: WorldOptions = {}): Promise<World> {
   const server = createServer();
   const port = await listen(server);
   const issuer = `http://localhost:${port}`;
   const resources = [courses];
   const lines: LogLine[] = [];
+  const events: BrokerEvent[] = [];
   const { privateKey, publicKey } = await generateKeyPair("ES256");
   const log = (event: string, fields?: JsonObject): void => void lines.push({ event, fields });
   const reach = { audiences: ["courses-api"], scopes: ["courses:read", "courses:write"] };
@@ -86,8 +125,18 @@ export async function world(): Promise<World> {
     },
   ];
   const broker = await createBroker(
-    { issuer, listen: { host: "127.0.0.1", port }, upstream: { kind: "dev" } },
-    { resources: () => resources, clients },
+    brokerConfig({
+      issuer,
+      listen: { host: "127.0.0.1", port },
+      ...(await setup.config?.(issuer)),
+    }),
+    {
+      ...surroundings,
+      resources: () => resources,
+      clients,
+      tell: (event) => void events.push(event),
+      ...setup.deps,
+    },
     { now: () => Date.now(), log: { debug: log, info: log, warn: log, error: log } },
   );
   server.on("request", broker.handler);
@@ -95,7 +144,7 @@ export async function world(): Promise<World> {
   onTestFinished(() => {
     server.closeAllConnections();
     server.close();
-    const said = JSON.stringify(lines);
+    const said = JSON.stringify([lines, events]);
     const leaks = given.filter((text) => text !== undefined && said.includes(text));
     expect(leaks, "a token that the broker gave out got into its log").toEqual([]);
   });
@@ -164,6 +213,8 @@ export async function world(): Promise<World> {
     issuer,
     resources,
     lines,
+    events,
+    broker,
     clientKey: privateKey,
     register,
     client,

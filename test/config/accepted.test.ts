@@ -210,13 +210,22 @@ test("without listen it is loopback and the port of the url", async () => {
     issuer: "http://localhost:4000",
     listen: { host: "127.0.0.1", port: 4000 },
     upstream: { kind: "dev" },
+    registration: {
+      dynamic: "open",
+      documents: { hosts: "any", privateHosts: [] },
+      clients: new Map(),
+    },
+    redirects: { known: true, allowed: [] },
+    consent: "always",
+    store: { kind: "memory" },
+    assertionIssuers: [],
   });
 });
 
 test("port 0 is a free one for every listener", async () => {
   const text = good.replace(/^( {2}listen: 127\.0\.0\.1):\d+$/gm, "$1:0");
   const { server, admin, broker } = await load(text);
-  expect([server, admin, broker].map((section) => section?.listen.port)).toEqual([0, 0, 0]);
+  expect([server, admin, broker].map((section) => section?.listen?.port)).toEqual([0, 0, 0]);
 });
 
 test("on an open listener only the configured hosts are allowed", async () => {
@@ -797,4 +806,48 @@ test("a rule says for itself what its api says for all", async () => {
     { flattenBody: false, annotations: { readOnly: true } },
   ]);
   expect(api?.rules[1]?.args.get("x")).toMatchObject({ header: "Region" });
+});
+
+test("an identity provider's preset fills in what the file does not say", async () => {
+  const upstream = `  upstream:
+    hub:
+      preset: github
+      client: corp
+      scope: [read:user]
+      person: {name: login}
+      allow: {organizations: [acme], emailDomains: [acme.com]}
+    tenant: {preset: entra, client: corp}`;
+  const { broker } = await load(goodWith("  upstream: dev", upstream));
+  if (broker?.upstream.kind !== "idps") throw new Error("no identity providers");
+  expect(broker.upstream.idps).toMatchObject([
+    {
+      name: "hub",
+      title: "GitHub",
+      protocol: "oauth2",
+      scope: ["read:user"],
+      endpoints: { tokenUrl: "https://github.com/login/oauth/access_token" },
+      person: { subject: "id", name: ["login"], organization: "organizations.login" },
+      allow: { organizations: ["acme"], emailDomains: ["acme.com"], emailVerified: true },
+      onRefresh: "verify",
+    },
+    {
+      name: "tenant",
+      protocol: "openid",
+      person: { subject: "oid", email: "email", organization: "tid" },
+      allow: undefined,
+    },
+  ]);
+});
+
+test("a broker at the gateway's own origin has no listener", async () => {
+  const text = good
+    .replaceAll("http://localhost:4000", "https://mcp.acme.com")
+    .replace("  listen: 127.0.0.1:4000\n", "")
+    .replace("upstream: dev", "upstream: {acme: {client: corp}}")
+    .replace(
+      "    local:\n      issuer: https://mcp.acme.com",
+      "    local:\n      issuer: https://mcp.acme.com",
+    );
+  const { broker } = await load(text);
+  expect(broker).toMatchObject({ issuer: "https://mcp.acme.com", listen: undefined });
 });

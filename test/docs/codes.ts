@@ -36,7 +36,7 @@ const otherWords = new Set([
 
 /** Rooms whose every snake_case literal is a finding's code, unless `otherWords` has it. */
 const findingRooms =
-  /^(?:config(?!\/(?:exchange-)?presets\.ts|\/schema\/(?:auth|credential)\.ts)|openapi|tools|policy)\//;
+  /^(?:config(?!\/(?:exchange-|idp-)?presets\.ts|\/schema\/(?:auth|broker|credential)\.ts)|openapi|tools|policy)\//;
 
 /** Every code of the source, by the table of docs/errors.md that explains it. */
 export const codes: Readonly<Record<string, readonly string[]>> = {

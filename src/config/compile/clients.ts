@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { Secret } from "../../base/secret.ts";
-import type { BrokerConfig, ClientAuthConfig, ClientConfig, Config } from "../config.ts";
+import type { ClientAuthConfig, ClientConfig, Config } from "../config.ts";
 import {
   child,
   entriesOf,
@@ -16,14 +16,14 @@ import { checkUrl, type Scope } from "./scope.ts";
 
 export function compileClients(
   scope: Scope,
-  broker: BrokerConfig | undefined,
+  brokerIssuer: string | undefined,
 ): ReadonlyMap<string, ClientConfig> {
   const clients = entriesOf(child(child(scope.root, "auth"), "clients"));
   return new Map(
     clients.map(([name, node]): [string, ClientConfig] => {
       const issuer = checkUrl(child(node, "issuer"), issuerRules, scope.problems);
       // A broker whose issuer is unusable may well be the one that is meant.
-      const embedded = broker !== undefined && ["", issuer].includes(broker.issuer);
+      const embedded = brokerIssuer !== undefined && ["", issuer].includes(brokerIssuer);
       const client: ClientConfig = {
         name,
         issuer: issuer ?? "",

@@ -1,4 +1,4 @@
-import type { AdminConfig, BrokerConfig, Listen, ServerConfig } from "../config.ts";
+import type { AdminConfig, Listen, ServerConfig } from "../config.ts";
 import { child, label, quote, textOf, textsOf, type YamlNode } from "../node.ts";
 import { isLoopback, parseListen } from "../units.ts";
 import { hostOf, originRules, portOf } from "../url.ts";
@@ -43,31 +43,8 @@ export function compileAdmin({ root, problems }: Scope): AdminConfig | undefined
   return { listen };
 }
 
-export function compileBroker({ root, problems }: Scope): BrokerConfig | undefined {
-  const broker = child(root, "broker");
-  if (broker === undefined) return undefined;
-  const issuerNode = child(broker, "issuer");
-  const issuer = checkUrl(issuerNode, originRules, problems);
-  const listen = listenOf(broker, issuer, problems);
-  const devOnly = "with `upstream: dev` anyone can log in, so it must be on loopback";
-  if (issuerNode !== undefined && issuer !== undefined && !isLoopback(hostOf(new URL(issuer))))
-    problems.error({
-      at: issuerNode,
-      code: "insecure_broker",
-      message: `${label(issuerNode)}: ${devOnly}`,
-    });
-  const listenNode = child(broker, "listen");
-  if (listenNode !== undefined && !isLoopback(listen.host))
-    problems.error({
-      at: listenNode,
-      code: "insecure_broker",
-      message: `${label(listenNode)}: ${devOnly}`,
-    });
-  return { issuer: issuer ?? "", listen, upstream: { kind: "dev" } };
-}
-
 /** As written; else loopback and the port of the URL. */
-function listenOf(
+export function listenOf(
   section: YamlNode | undefined,
   url: string | undefined,
   problems: Scope["problems"],

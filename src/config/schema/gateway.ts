@@ -4,8 +4,9 @@ import { auditSchema } from "./audit.ts";
 import { authSchema } from "./auth.ts";
 import { connectionsSchema } from "./connections.ts";
 import { endpointsSchema } from "./endpoints.ts";
+import { brokerSchema } from "./broker.ts";
 import { limitsSchema } from "./limits.ts";
-import { adminSchema, brokerSchema, serverSchema } from "./server.ts";
+import { adminSchema, serverSchema } from "./server.ts";
 import { section } from "./shape.ts";
 
 /**

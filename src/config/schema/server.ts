@@ -94,33 +94,3 @@ export const adminSchema: JsonSchema = section(
     }),
   },
 );
-
-export const brokerSchema: JsonSchema = section(
-  {
-    description:
-      "The embedded authorization server, for development. Absent: tokens come from elsewhere.",
-    "x-default": "no broker",
-    examples: [{ issuer: "http://localhost:4000", upstream: "dev" }],
-  },
-  ["issuer", "upstream"],
-  {
-    issuer: text({
-      description:
-        "Its issuer and origin: https, or http on a loopback host; no path, no trailing slash.",
-      examples: ["http://localhost:4000"],
-    }),
-    listen: listen({
-      description: "Where it accepts connections; not where the gateway or admin listens.",
-      "x-default": "127.0.0.1 and the port of `issuer`",
-      examples: ["127.0.0.1:4000"],
-    }),
-    upstream: choice(
-      {
-        description:
-          "Where people log in. `dev`: a built-in page with the users alice and bob, on loopback only.",
-        examples: ["dev"],
-      },
-      ["dev"],
-    ),
-  },
-);

@@ -357,6 +357,48 @@ export const meanings: readonly Refused[] = [
     code: "listen_conflict",
   },
   {
+    because: "an identity provider has a client",
+    from: "  upstream: dev",
+    to: "  upstream:\n    acme: {client: ¦corq}",
+    code: "unknown_client",
+  },
+  {
+    because: "everyone has an account at Google",
+    from: "  upstream: dev",
+    to: "  upstream:\n    ¦hub: {client: corp, preset: google}",
+    code: "missing_key",
+  },
+  {
+    because: "without discovery somebody must say where",
+    from: "  upstream: dev",
+    to: "  upstream:\n    ¦hub: {client: corp, protocol: oauth2, tokenUrl: 'https://hub.example/token'}",
+    code: "missing_key",
+  },
+  {
+    because: "discovery says where",
+    from: "  upstream: dev",
+    to: "  upstream:\n    hub: {client: corp, ¦userUrl: 'https://hub.example/user'}",
+    code: "conflicting_keys",
+  },
+  {
+    because: "a store on disk has a whole key",
+    from: "  upstream: dev",
+    to: "  upstream: dev\n  store:\n    lmdb:\n      encryptionKeys:\n        - ¦${API_KEY}",
+    code: "invalid_key",
+  },
+  {
+    because: "a redirect URI is written as it is compared",
+    from: "  upstream: dev",
+    to: "  upstream: dev\n  redirects: {allowed: [¦'https://Agents.acme.com/cb']}",
+    code: "invalid_url",
+  },
+  {
+    because: "no client takes people to a script",
+    from: "  upstream: dev",
+    to: "  upstream: dev\n  registration: {clients: {app: {redirectUris: [¦'javascript:alert(1)']}}}",
+    code: "invalid_url",
+  },
+  {
     because: "the dev login stays on loopback",
     from: "listen: 127.0.0.1:4000",
     to: "listen: ¦0.0.0.0:4000",
