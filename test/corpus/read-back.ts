@@ -102,10 +102,22 @@ function decodeForm(text: string): string {
 
 function readAs(shape: Shape, given: JsonValue, wire: Wire): Omit<Reading, "argument"> {
   const isDeep = shape.style === "deepObject" && isJsonObject(given);
+  // A space between words and one between items are the same on the wire (OAS 3.2 §4.12.2.2).
+  if (shape.style === "spaceDelimited" && !shape.explode && JSON.stringify(given).includes(" ")) {
+    return {
+      given: spaced(spellFlat(given)),
+      found: readStyled({ ...shape, style: "form" }, "", wire),
+    };
+  }
   return {
     given: isDeep ? spellDeep(given) : spellFlat(given),
     found: readStyled(shape, given, wire),
   };
+}
+
+function spaced(text: Text | undefined): string | undefined {
+  if (typeof text !== "object") return text;
+  return (Array.isArray(text) ? text : Object.entries(text).flat()).join(" ");
 }
 
 function spellScalar(value: JsonValue): string {

@@ -1,5 +1,6 @@
 import { anonymous } from "../../src/auth/anonymous.ts";
 import type { JsonObject } from "../../src/base/json.ts";
+import type { WireRequest } from "../../src/upstream/message.ts";
 import { maskCredential } from "../../src/upstream/masked-credential.ts";
 import { showRequest, type ShownRequest } from "../../src/upstream/shown-request.ts";
 import type { World } from "../world/world.ts";
@@ -11,10 +12,16 @@ const framing = new Set(["host", "connection", "content-length", "transfer-encod
 export interface Both {
   readonly shown: ShownRequest;
   readonly received: ShownRequest;
+  /** As it came, for who reads it back. */
+  readonly wire: WireRequest;
 }
 
 /** In a world without login; its API must have no credential, whose secret is not shown. */
-export async function dryRunAndCall(it: World, tool: string, args: JsonObject): Promise<Both> {
+export async function dryRunAndCall(
+  it: Pick<World, "gateway" | "api">,
+  tool: string,
+  args: JsonObject,
+): Promise<Both> {
   const { road } = it.gateway.snapshot.endpoints[0]!;
   const call = {
     tool,
@@ -39,8 +46,6 @@ export async function dryRunAndCall(it: World, tool: string, args: JsonObject): 
   });
   // A body of no bytes cannot be told from none by who receives it.
   const body = bytes.length === 0 && request.body === undefined ? undefined : bytes;
-  return {
-    shown: showRequest(origin, request),
-    received: showRequest(it.api.url, { method, path, headers, body }),
-  };
+  const wire: WireRequest = { method, path, headers, body };
+  return { shown: showRequest(origin, request), received: showRequest(it.api.url, wire), wire };
 }
