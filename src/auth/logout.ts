@@ -101,9 +101,16 @@ function isOptionalName(value: unknown): value is string | undefined {
   return value === undefined || isName(value);
 }
 
+/** §2.4 recommends no more. */
+const lifetimeS = 120;
+
 /** Returns `iat`. All in seconds. */
-function checkTimes({ iat, exp }: JsonObject, now: number, skew: number): number {
-  if (!isTime(iat) || !isTime(exp)) throw invalidToken("invalid_time");
+function checkTimes(claims: JsonObject, now: number, skew: number): number {
+  const { iat } = claims;
+  if (!isTime(iat)) throw invalidToken("invalid_time");
+  // Issuers that are older than the final text set no end.
+  const { exp = iat + lifetimeS } = claims;
+  if (!isTime(exp)) throw invalidToken("invalid_time");
   if (exp + skew <= now) throw invalidToken("expired");
   if (iat - skew > now) throw invalidToken("issued_in_future");
   return iat;

@@ -1,6 +1,10 @@
 import { readFile, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { exportJWK } from "jose";
+import { Provider } from "oidc-provider/lib/provider.js";
+import { expect, onTestFinished, test } from "vitest";
 import { compileLogout, readLogoutForm, type ReadLogout } from "../../src/auth/logout.ts";
 import { noKeyStore } from "../../src/auth/key-store.ts";
 import { createKeySets } from "../../src/auth/keysets.ts";
@@ -77,6 +81,9 @@ test("a logout token says whose tokens end, and until when that can matter", asy
   });
   expect(await read(await logout({ aud: ["other", "tollgate"] }, { typ: "JWT" }))).toBeDefined();
   expect(await read(await logout({}, { typ: undefined }))).toBeDefined();
+  // Drafts of the specification had no exp.
+  const old = { exp: undefined, iat: made.ms / 1000 - 149 };
+  expect(await read(await logout(old))).toMatchObject({ issuedUntil: made.ms - 149_000 });
   expect(await read(await logout({}, { typ: "application/logout+jwt" }))).toBeDefined();
 });
 
@@ -101,7 +108,8 @@ test.each<[string, Claims, Claims, string]>([
   ["no iat", { iat: undefined }, {}, "invalid_time"],
   ["an iat that is a text", { iat: String(now) }, {}, "invalid_time"],
   ["an iat to come", { iat: now + 31 }, {}, "issued_in_future"],
-  ["no exp", { exp: undefined }, {}, "invalid_time"],
+  ["an exp that is a text", { exp: "x" }, {}, "invalid_time"],
+  ["no exp and an old iat", { exp: undefined, iat: now - 151 }, {}, "expired"],
   ["an end that has passed", { exp: now - 31 }, {}, "expired"],
   ["no jti", { jti: undefined }, {}, "invalid_logout"],
   ["an empty jti", { jti: "" }, {}, "invalid_logout"],
@@ -271,6 +279,55 @@ test("what is no logout token is 400 without a word about it, and changes nothin
   // A form is read nowhere else.
   const form = { "content-type": "application/x-www-form-urlencoded" };
   expect((await at.post("a=b", form)).status).toBe(415);
+});
+
+interface Tells {
+  readonly backchannelLogout: (sub: string, sid: string) => Promise<void>;
+}
+
+test("a logout token of oidc-provider is believed as it comes", async () => {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const key = await createKey("op");
+  const at = await world({
+    spec,
+    extra: { issuers: `{issuer: "${url}", backChannelLogout: {audience: tollgate}}` },
+  });
+  const provider = new Provider(url, {
+    clients: [
+      {
+        client_id: "tollgate",
+        client_secret: "secret",
+        redirect_uris: ["https://a.test/callback"],
+        id_token_signed_response_alg: "ES256",
+        backchannel_logout_uri: `${new URL(at.url).origin}/backchannel-logout`,
+        backchannel_logout_session_required: true,
+      },
+    ],
+    jwks: { keys: [{ ...(await exportJWK(key.privateKey)), kid: "op", alg: "ES256", use: "sig" }] },
+    cookies: { keys: ["only for tests"] },
+    features: { backchannelLogout: { enabled: true }, devInteractions: { enabled: false } },
+    // Its own dispatcher connects to no loopback address.
+    fetch: (to: string, init: object) => fetch(to, { ...init, dispatcher: undefined } as object),
+  });
+  const handle = provider.callback();
+  server.on("request", (request, response) => void handle(request, response));
+  const claims = { iss: url, aud: at.url, sub: "alice", client_id: "cursor", scope: "mcp:tools" };
+  const iat = Math.floor(Date.now() / 1000) - 5;
+  const token = await sign({ ...claims, sid: "s1", iat, exp: iat + 300 }, {}, key);
+  expect(await call(at, token)).toBe(200);
+  const client = (await provider.Client.find("tollgate")) as unknown as Tells;
+  await client.backchannelLogout("alice", "s1");
+  expect(await call(at, token)).toBe(401);
+  const records = readRecords(await at.auditText());
+  expect(records.filter((record) => record["event"] === "auth.logout")).toMatchObject([
+    { logout: { issuer: url, sub: "alice", sid: "s1" } },
+  ]);
 });
 
 test("without backChannelLogout there is no such path", async () => {

@@ -18,6 +18,8 @@ export interface WorldOptions {
   readonly credential?: string;
   /** YAML of more members of `auth.clients`. */
   readonly clients?: string;
+  /** More variables for `clients`. */
+  readonly env?: Readonly<Record<string, string>>;
   readonly auth?: "oauth" | "none";
   /** Whether `extra.server` has `tls`: the name is then localhost. */
   readonly secure?: boolean;
@@ -29,6 +31,8 @@ export interface WorldOptions {
     readonly server?: string;
     /** YAML of further keys of the issuer. */
     readonly issuer?: string;
+    /** YAML of further issuers. */
+    readonly issuers?: string;
     /** YAML of further apis; `API_URL` in it is where the API listens. */
     readonly apis?: string;
   };
@@ -84,7 +88,7 @@ export async function world(options: WorldOptions): Promise<World> {
   const logs: string[] = [];
   const gateway = await createGateway({
     file: join(dir, "gateway.yaml"),
-    env: { CLIENT_SECRET: "client-secret" },
+    env: { CLIENT_SECRET: "client-secret", ...options.env },
     info: { name: "tollgate", version: "0.0.0-test" },
     ports: { now: () => Date.now(), log: createLog((line) => void logs.push(line), "debug") },
     fetch: globalThis.fetch,
@@ -184,7 +188,7 @@ function authYaml(
   { clients = "", extra }: Pick<WorldOptions, "clients" | "extra">,
   { url }: TestIdp,
 ): string {
-  return `{mode: oauth, scopes: [mcp:tools], issuers: [{issuer: "${url}", ${extra?.issuer ?? ""}}], ${extra?.auth ?? ""}
+  return `{mode: oauth, scopes: [mcp:tools], issuers: [{issuer: "${url}", ${extra?.issuer ?? ""}}, ${extra?.issuers ?? ""}], ${extra?.auth ?? ""}
   clients: {gateway: {issuer: "${url}", id: gw, auth: client_secret_basic, secret: "\${CLIENT_SECRET}"}, ${clients}}}`;
 }
 
