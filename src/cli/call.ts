@@ -12,6 +12,7 @@ import { allowed, explainCall, formatExplanation, type Verdict } from "./explain
 import { exitCodes, printLine, UsageError, type ExitCode, type Io } from "./io.ts";
 import { readPrincipal } from "./principal.ts";
 import { createPorts, fromHere, gatewayOptions, quietPorts, writerOf } from "./setup.ts";
+import { blocksOf } from "../upstream/reply.ts";
 
 export interface CallOptions {
   readonly config: string;
@@ -141,7 +142,7 @@ async function callTool(name: string, options: CallOptions, io: Io): Promise<Exi
     const endpoint = endpointOf(snapshot, name);
     const principal = await gateway.believe(token?.trim(), "cli", endpoint.path);
     const args = await readArgs(snapshot, name, options);
-    const reply = await endpoint.road.callTool({
+    const answer = await endpoint.road.callTool({
       ...fromHere,
       cancel: undefined,
       tool: name,
@@ -152,6 +153,7 @@ async function callTool(name: string, options: CallOptions, io: Io): Promise<Exi
         printLine(io.stderr, `${progress}${of} ${message ?? ""}`.trimEnd());
       },
     });
+    const reply = blocksOf(answer);
     if (options.json) {
       const { content, structured, isError } = reply;
       // As the API wrote it: every digit of it.

@@ -1,14 +1,17 @@
 import type { JsonObject } from "../base/json.ts";
 import type { Progress } from "../upstream/event-stream.ts";
-import type { Reply, StructuredValue } from "../upstream/reply.ts";
+import { writeEscaped, type JsonBytes } from "../upstream/json-bytes.ts";
+import type { BlockReply, StructuredValue } from "../upstream/reply.ts";
 import type { InputRequired } from "./errand.ts";
 import { listTtlMs, type Era, type ServerInfo } from "./service.ts";
 
 /** Writes messages by joining text around what is already JSON. */
 export interface Encoder {
-  readonly call: (id: string | number, reply: Reply) => string;
   /** Only of the 2026 era. */
   readonly inputRequired: (id: string | number, result: InputRequired) => string;
+  readonly call: (id: string | number, reply: BlockReply) => string;
+  /** The same for a reply that is one JSON text: nothing of it becomes a string on its way. */
+  readonly json: (id: string | number, json: JsonBytes) => Buffer;
   /** In pieces, because the list is kept as bytes and may be large. */
   readonly list: (id: string | number, tools: Uint8Array) => readonly [string, Uint8Array, string];
 }
@@ -19,11 +22,16 @@ export function createEncoder(era: Era, info: ServerInfo): Encoder {
   const meta = `"_meta":{"io.modelcontextprotocol/serverInfo":${JSON.stringify(info)}}`;
   const before = modern ? '"resultType":"complete",' : "";
   const after = modern ? `,${meta}` : "";
-  const afterCall = ({ retryAfter }: Reply): string => {
+  const afterCall = ({ retryAfter }: BlockReply): string => {
     if (retryAfter === undefined) return after;
     const told = `"retryAfter":${retryAfter}`;
     return modern ? `,${meta.slice(0, -1)},${told}}` : `,"_meta":{${told}}`;
   };
+  const bytesOf = compileBytes({
+    head: `,"result":{${before}"content":[{"type":"text","text":"`,
+    middle: '"}],"structuredContent":',
+    tail: `${after}}}`,
+  });
   const caching = modern ? `,"ttlMs":${listTtlMs},"cacheScope":"private"` : "";
   return {
     call(id, reply) {
@@ -34,6 +42,7 @@ export function createEncoder(era: Era, info: ServerInfo): Encoder {
     },
     inputRequired: (id, result) =>
       encodeResult(id, `${JSON.stringify(result).slice(0, -1)}${after}}`),
+    json: (id, json) => bytesOf(id, json, !modern && !json.isObject),
     list: (id, tools) => [
       `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":{${before}"tools":`,
       tools,
@@ -42,7 +51,37 @@ export function createEncoder(era: Era, info: ServerInfo): Encoder {
   };
 }
 
-function encodeStructured({ structured }: Reply, era: Era): string {
+interface Around {
+  readonly head: string;
+  /** Between the text block and the structured value. */
+  readonly middle: string;
+  readonly tail: string;
+}
+
+function compileBytes(
+  around: Around,
+): (id: string | number, json: JsonBytes, wraps: boolean) => Buffer {
+  const plain = [Buffer.from(around.middle), Buffer.from(around.tail)] as const;
+  const wrapped = [
+    Buffer.from(`${around.middle}{"result":`),
+    Buffer.from(`}${around.tail}`),
+  ] as const;
+  return (id, json, wraps) => {
+    const { bytes, escapes } = json;
+    const head = `{"jsonrpc":"2.0","id":${JSON.stringify(id)}${around.head}`;
+    const [middle, tail] = wraps ? wrapped : plain;
+    const escaped = Buffer.byteLength(head) + bytes.length + escapes;
+    const message = Buffer.allocUnsafe(escaped + middle.length + bytes.length + tail.length);
+    let at = writeEscaped(json, message, message.write(head));
+    for (const piece of [middle, bytes, tail]) {
+      message.set(piece, at);
+      at += piece.length;
+    }
+    return message;
+  };
+}
+
+function encodeStructured({ structured }: BlockReply, era: Era): string {
   return structured === undefined
     ? ""
     : `,"structuredContent":${projectStructured(structured, era)}`;

@@ -3,7 +3,7 @@ import { createCancellation } from "../base/cancel.ts";
 import { AuthError, type Errand, UnknownToolError } from "../base/errors.ts";
 import type { Ports } from "../base/ports.ts";
 import type { Call } from "../call/call.ts";
-import type { Reply } from "../upstream/reply.ts";
+import type { BlockReply, Reply } from "../upstream/reply.ts";
 import type { Caller } from "./client.ts";
 import { createEncoder, encodeError, encodeProgress } from "./encode.ts";
 import type { HotRequest } from "./envelope.ts";
@@ -42,7 +42,7 @@ export function createHotLane(
 
   /** The person has to visit a page first: as the client can be told. */
   const encodeErrand = (
-    reply: Reply & { readonly errand: Errand },
+    reply: BlockReply & { readonly errand: Errand },
     { request, call, service }: Paused,
   ): string => {
     const { era, id, capabilities } = request;
@@ -57,6 +57,15 @@ export function createHotLane(
       return encodeError(id, elicitationRequired, errand.reason, data);
     }
     return encoders[era].call(id, reply);
+  };
+
+  const encodeReply = (reply: Reply, paused: Paused): string | Buffer => {
+    const { era, id } = paused.request;
+    if (reply.json !== undefined) return encoders[era].json(id, reply.json);
+    const { errand } = reply;
+    return errand === undefined
+      ? encoders[era].call(id, reply)
+      : encodeErrand({ ...reply, errand }, paused);
   };
 
   return async (request, caller, service, response) => {
@@ -85,7 +94,7 @@ export function createHotLane(
     const cancel = era === "modern" ? createCancellation() : undefined;
     const onClose = cancel && ((): void => cancel.cancel());
     if (onClose) response.once("close", onClose);
-    let message: string;
+    let message: string | Buffer;
     try {
       const call: Call = {
         tool: name,
@@ -99,10 +108,7 @@ export function createHotLane(
         onProgress,
       };
       const reply = await service.callTool(call);
-      message =
-        reply.errand === undefined
-          ? encoder.call(id, reply)
-          : encodeErrand({ ...reply, errand: reply.errand }, { request, call, service });
+      message = encodeReply(reply, { request, call, service });
     } catch (error) {
       if (error instanceof AuthError && stream === undefined) throw error;
       message = encodeFault(id, error, ports);
@@ -110,7 +116,7 @@ export function createHotLane(
       if (onClose) response.off("close", onClose);
     }
     if (cancel?.cancelled) return;
-    if (stream) stream.finish(message);
+    if (stream) stream.finish(message.toString());
     else send(response, message);
   };
 }
@@ -121,8 +127,7 @@ function encodeFault(id: string | number, error: unknown, ports: Ports): string 
   return encodeError(id, -32603, "Internal error");
 }
 
-/** As text: Node then joins head and body into one write. */
-function send(response: ServerResponse, message: string): void {
+function send(response: ServerResponse, message: string | Buffer): void {
   const length = Buffer.byteLength(message);
   response.writeHead(200, ["content-type", "application/json", "content-length", `${length}`]);
   response.end(message);

@@ -16,7 +16,7 @@ import { parseExactly, readCarried } from "../base/exact-number.ts";
 import type { JsonObject, JsonValue } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 import type { Call } from "../call/call.ts";
-import type { Reply } from "../upstream/reply.ts";
+import { type BlockReply, blocksOf } from "../upstream/reply.ts";
 import type { Caller } from "./client.ts";
 import { projectStructured } from "./encode.ts";
 import { elicitationOf, inputRequired, isDeclined, opensPages } from "./errand.ts";
@@ -95,7 +95,7 @@ async function callTool(
     const caller = await parts.caller(context);
     parts.onRecorded(context.mcpReq.id, context);
     const service = parts.service();
-    const reply = await service.callTool({ ...call, ...caller });
+    const reply = blocksOf(await service.callTool({ ...call, ...caller }));
     const { errand } = reply;
     const declined = isDeclined(context.mcpReq.inputResponses);
     if (errand === undefined || declined) return toResult(reply, era);
@@ -151,7 +151,7 @@ function describeRefusal(error: AuthError): string {
   return `This tool needs a login with the scopes ${error.scopes.join(" ")}.`;
 }
 
-function toResult(reply: Reply, era: Era): CallToolResult {
+function toResult(reply: BlockReply, era: Era): CallToolResult {
   const { content, structured, isError, retryAfter } = reply;
   return {
     content: content as CallToolResult["content"],

@@ -106,6 +106,14 @@ export function typeOf({ headers, body }: Entity): MediaType {
   return parseMediaType(headers.get("content-type")) ?? { ...guess(body), parameters: new Map() };
 }
 
+/** JSON in UTF-8 without an address of its own, as the headers have it. */
+export function isPlainJson(headers: ReadonlyMap<string, string>): boolean {
+  const type = parseMediaType(headers.get("content-type"));
+  if (type?.family !== "json" || resourceUri(headers) !== undefined) return false;
+  const charset = type.parameters.get("charset");
+  return charset === undefined || charset.toLowerCase() === "utf-8";
+}
+
 function readBody(scope: Scope, body: Buffer, type: MediaType): Meaning {
   switch (type.family) {
     case "json":

@@ -8,7 +8,7 @@ import { parse } from "./event-stream.ts";
 import type { WireResponse } from "./message.ts";
 import { cutText, toLine } from "./plain-text.ts";
 import { describeProblem } from "./problem.ts";
-import type { Reply } from "./reply.ts";
+import type { BlockReply } from "./reply.ts";
 import type { ReplyShape } from "./reply-shape.ts";
 import { parseRetryAfter } from "./retry-after.ts";
 
@@ -35,7 +35,7 @@ const idempotent: ReadonlySet<string> = new Set([
 export function compileErrorReply(
   shape: ReplyShape,
   now: () => number,
-): (response: WireResponse) => Reply {
+): (response: WireResponse) => BlockReply {
   const from = `from ${shape.method} ${shape.path}`;
   const pathOf = compileArgumentPath(shape.names);
   const mayRepeat = idempotent.has(shape.method.toUpperCase());
@@ -54,13 +54,13 @@ export function compileErrorReply(
 }
 
 /** A success whose body is not what the document promised. */
-export function wrongType(shape: ReplyShape, status: number, got: string): Reply {
+export function wrongType(shape: ReplyShape, status: number, got: string): BlockReply {
   const shown = /json/.test(got) ? `${got} that is not valid` : got;
   return textReply(`${headOf(shape, status)}: expected JSON, got ${shown}`, true);
 }
 
 /** A success of a form that the tool's `select` or `fields` were not made for. */
-export function unfit(shape: ReplyShape, status: number): Reply {
+export function unfit(shape: ReplyShape, status: number): BlockReply {
   const why = "the answer has another form than this tool was made for";
   return textReply(`${headOf(shape, status)}: ${why}`, true);
 }
@@ -70,7 +70,7 @@ export function brokenPromise(
   shape: ReplyShape,
   status: number,
   issues: readonly ArgIssue[],
-): Reply {
+): BlockReply {
   const lines = issues.map(({ path, message }) => `- ${path}: ${message}`);
   const head = `${headOf(shape, status)}: the answer is not what the API declares`;
   return textReply([head, ...lines].join("\n"), true);
@@ -86,7 +86,7 @@ export function describeStatus(status: number): string {
   return phrase === undefined ? `HTTP ${status}` : `HTTP ${status} ${phrase}`;
 }
 
-function textReply(text: string, isError: boolean): Reply {
+function textReply(text: string, isError: boolean): BlockReply {
   return { content: [textBlock(text)], structured: undefined, isError };
 }
 

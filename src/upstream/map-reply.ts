@@ -3,7 +3,14 @@ import type { ResponseConfig } from "../config/config.ts";
 import type { Output } from "../tools/output.ts";
 import type { Values } from "../tools/values.ts";
 import { textBlock } from "./content-block.ts";
-import { maxJsonDepth, readEntity, readReshaped, typeOf, type EntityLimits } from "./entity.ts";
+import {
+  isPlainJson,
+  maxJsonDepth,
+  readEntity,
+  readReshaped,
+  typeOf,
+  type EntityLimits,
+} from "./entity.ts";
 import {
   brokenPromise,
   compileErrorReply,
@@ -11,11 +18,12 @@ import {
   unfit,
   wrongType,
 } from "./error-reply.ts";
+import { parseProven, proveJson } from "./json-bytes.ts";
 import type { JsonText } from "./json-text.ts";
 import type { WireResponse } from "./message.ts";
 import type { Next } from "./paging.ts";
 import { toLine } from "./plain-text.ts";
-import type { Reply, StructuredValue } from "./reply.ts";
+import { blocksOf, type BlockReply, type Reply, type StructuredValue } from "./reply.ts";
 import type { ReplyShape } from "./reply-shape.ts";
 import type { Reshape } from "./reshape.ts";
 import { compileTrailer } from "./trailer.ts";
@@ -60,27 +68,49 @@ export function compileReply(
 ): MapReply {
   const mapError = compileErrorReply(shape, ports.now);
   const mapSuccess = compileSuccess(shape, { ...limits, hint: pagingHint(shape) });
+  const read: ReadSuccess =
+    shape.reshape === undefined && shape.output === undefined
+      ? (response) => readPlainJson(response, limits) ?? mapSuccess(response)
+      : mapSuccess;
   const trailer = compileTrailer(shape);
   if (trailer === undefined) {
-    return (response) => (isSuccess(response) ? mapSuccess(response).reply : mapError(response));
+    return (response) => (isSuccess(response) ? read(response).reply : mapError(response));
   }
   return (response, values, joined) => {
     if (!isSuccess(response)) return mapError(response);
-    const { reply, json } = mapSuccess(response);
+    const { reply, json } = read(response);
     if (reply.isError) return reply;
     const page = { headers: response.headers, parse: () => json?.parse() };
     const lines = trailer(page, values, joined);
     if (lines.length === 0) return reply;
-    return { ...reply, content: [...reply.content, textBlock(lines.join("\n"))] };
+    const blocks = blocksOf(reply);
+    return { ...blocks, content: [...blocks.content, textBlock(lines.join("\n"))] };
   };
 }
+
+type ReadSuccess = (response: WireResponse) => {
+  readonly reply: Reply;
+  readonly json: Pick<JsonText, "parse"> | undefined;
+};
 
 function isSuccess({ status }: WireResponse): boolean {
   return status >= 200 && status <= 299;
 }
 
+/** The usual answer, by its bytes alone; undefined: anything else, right or wrong. */
+function readPlainJson(
+  { status, headers, body }: WireResponse,
+  { maxTextChars }: ReplyLimits,
+): ReturnType<ReadSuccess> | undefined {
+  if (status === 204 || status === 205 || !isPlainJson(headers)) return undefined;
+  // Characters are never more than bytes.
+  const json = body.length > maxTextChars ? undefined : proveJson(body, maxJsonDepth);
+  if (json === undefined) return undefined;
+  return { reply: { json, isError: false }, json: { parse: () => parseProven(json) } };
+}
+
 interface Success {
-  readonly reply: Reply;
+  readonly reply: BlockReply;
   /** The answer, when it is JSON. */
   readonly json: JsonText | undefined;
 }
@@ -161,7 +191,7 @@ function empty({ status, headers }: WireResponse): Success {
   return { reply: emptyReply(status, headers), json: undefined };
 }
 
-function emptyReply(status: number, headers: ReadonlyMap<string, string>): Reply {
+function emptyReply(status: number, headers: ReadonlyMap<string, string>): BlockReply {
   const location = headers.get("location");
   const at = location === undefined ? "" : `\nLocation: ${toLine(location, 500)}`;
   const text = `Success (${describeStatus(status).slice("HTTP ".length)})${at}`;

@@ -1,10 +1,14 @@
 import type { Errand } from "../base/errors.ts";
+import type { JsonBytes } from "./json-bytes.ts";
+
+/** What a call gives back, independent of the MCP revision. */
+export type Reply = BlockReply | JsonReply;
 
 /**
- * What a call gives back, independent of the MCP revision: content blocks, and the value of a JSON
- * answer in its natural form (the protocol room wraps it for clients that need an object).
+ * Content blocks, and the value of a JSON answer in its natural form (the protocol room wraps it
+ * for clients that need an object).
  */
-export interface Reply {
+export interface BlockReply {
   readonly content: readonly ContentBlock[];
   readonly structured: StructuredValue | undefined;
   readonly isError: boolean;
@@ -12,6 +16,25 @@ export interface Reply {
   readonly retryAfter?: number;
   /** What the person has to do in a browser first; the text says it too, for clients that cannot ask. */
   readonly errand?: Errand;
+  readonly json?: undefined;
+}
+
+/**
+ * The usual success: one JSON text, which is both the one block and the structured value. It stays
+ * the bytes that came, because the hot lane writes both of them from there.
+ */
+interface JsonReply {
+  readonly json: JsonBytes;
+  readonly isError: false;
+}
+
+/** For whoever needs the blocks themselves. */
+export function blocksOf(reply: Reply): BlockReply {
+  if (reply.json === undefined) return reply;
+  const { bytes, isObject } = reply.json;
+  const text = bytes.toString();
+  const structured = { json: text, isObject };
+  return { content: [{ type: "text", text }], structured, isError: false };
 }
 
 /**

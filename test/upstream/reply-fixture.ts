@@ -4,7 +4,7 @@ import {
   type MapReply,
   type ReplyLimits,
 } from "../../src/upstream/map-reply.ts";
-import type { Reply } from "../../src/upstream/reply.ts";
+import { blocksOf, type BlockReply } from "../../src/upstream/reply.ts";
 import type { ReplyShape } from "../../src/upstream/reply-shape.ts";
 
 const shape: ReplyShape = {
@@ -43,11 +43,12 @@ export function reply(
   headers: Readonly<Record<string, string>>,
   body: string | Uint8Array = "",
   map: MapReply = mapper(),
-): Reply {
-  return map({ status, headers: new Map(Object.entries(headers)), body: Buffer.from(body) }, []);
+): BlockReply {
+  const response = { status, headers: new Map(Object.entries(headers)), body: Buffer.from(body) };
+  return blocksOf(map(response, []));
 }
 
-export function textOf(answer: Reply): string {
+export function textOf(answer: BlockReply): string {
   const [first] = answer.content;
   if (first?.type === "text") return first.text;
   return first?.type === "resource" ? (first.resource.text ?? "") : "";

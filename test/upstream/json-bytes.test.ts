@@ -1,0 +1,79 @@
+import { expect, test } from "vitest";
+import fc from "fast-check";
+import { proveJson, writeEscaped, type JsonBytes } from "../../src/upstream/json-bytes.ts";
+import { readJson } from "../../src/upstream/json-text.ts";
+
+function prove(text: string): JsonBytes | undefined {
+  return proveJson(Buffer.from(text), 200);
+}
+
+/** What the reader of texts, whose own oracle is the parser, passes on unchanged. */
+function isCompact(text: string): boolean {
+  const trimmed = text.replace(/[\r\n]+$/, "");
+  return readJson(trimmed)?.text === trimmed;
+}
+
+/** JSON, and JSON with one piece put in, taken out or doubled: nearly right is what tells them apart. */
+const nearly = fc
+  .tuple(
+    fc.json({ maxDepth: 4 }),
+    fc.nat(200),
+    fc.nat(3),
+    fc.constantFrom(
+      ...Array.from('{}[],:"\\0123456789.eE+-tfnu \n\r\t\u0000\u001f\u007f\u00a0\ufeffé😀'),
+      "\\u12",
+      "\\u00e9",
+      "\\/",
+      "01",
+      "-",
+      "1e",
+    ),
+  )
+  .map(([json, at, cut, piece]) => json.slice(0, at) + piece + json.slice(at + cut));
+
+test("what is proven is compact JSON, and all of it is proven but escaped surrogates", () => {
+  fc.assert(
+    fc.property(fc.oneof(nearly, fc.string(), fc.json()), (text) => {
+      fc.pre(!/\\u[dD][89a-fA-F]/.test(text));
+      expect([text, prove(text) !== undefined]).toEqual([text, isCompact(text)]);
+    }),
+    { numRuns: 50_000 },
+  );
+});
+
+test("written into a string it reads as what it was", () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), (value) => {
+      const text = JSON.stringify(value);
+      const json = prove(text);
+      if (json === undefined) throw new TypeError(`not proven: ${text}`);
+      const target = Buffer.alloc(json.bytes.length + json.escapes);
+      expect(writeEscaped(json, target, 0)).toBe(target.length);
+      expect(`"${target.toString()}"`).toBe(JSON.stringify(text));
+    }),
+    { numRuns: 10_000 },
+  );
+});
+
+test.each([
+  { text: '"\\ud800"', why: "half a character" },
+  { text: '"\\ud83d\\ude00"', why: "a character in two halves" },
+  { text: `${"[".repeat(201)}${"]".repeat(201)}`, why: "too deep" },
+  { text: "[1, 2]", why: "white space" },
+  { text: "\ufeff1", why: "a byte order mark" },
+  { text: "", why: "nothing" },
+  { text: "\n", why: "nothing but a line end" },
+])("$why is left to who reads texts", ({ text }) => {
+  expect(prove(text)).toBeUndefined();
+});
+
+test.each([[0xff], [0x22, 0xc3, 0x22], [0x22, 0xed, 0xa0, 0x80, 0x22], [0x22, 0x00, 0x22, 0x00]])(
+  "the bytes %j… are not proven",
+  (...bytes) => {
+    expect(proveJson(Buffer.from(bytes), 200)).toBeUndefined();
+  },
+);
+
+test("nesting is proven as deep as it may be", () => {
+  expect(prove(`${"[".repeat(200)}${"]".repeat(200)}\r\n`)?.bytes.length).toBe(400);
+});
