@@ -20,7 +20,9 @@ let now = Date.parse("2026-11-01T00:00:00Z");
 const audit = createAudit(
   {
     sinks: [{ kind: "file", dir, rotation: undefined }],
-    args: "digest",
+    args: { default: { kind: "digest" }, tools: [] },
+    result: "size",
+    redact: { keys: [], detectors: [], schema: true },
     durability: "buffered",
     onFailure: "allow",
     signingKey: undefined,

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Principal } from "../../src/base/principal.ts";
 import { Secret } from "../../src/base/secret.ts";
+import { describeByDigest } from "../../src/observe/args.ts";
 import { createAudit, type Audit } from "../../src/observe/audit.ts";
 import type { Client } from "../../src/observe/client.ts";
 import type { CallEnd, CallTrace, RecordedCall } from "../../src/observe/event.ts";
@@ -14,6 +15,7 @@ const tool: ToolText = {
   allowed: `,"tool":{"name":"get_item","source":"items","operation":"getItem","schema_hash":"sha256:0123456789abcdef0123456789abcdef","risk":"read"},"policy":{"decision":"allow","rule":"bench/config/full.yaml:26:9","generation":"0123456789ab"}`,
   denied: "",
   upstream: `,"upstream":{"name":"items","method":"GET","url_template":"/items/{id}","token":"exchanged","aud":"items-api"`,
+  args: describeByDigest,
 };
 
 export const success: CallEnd = { event: "tool.call", outcome: "success", reason: undefined };
@@ -28,7 +30,9 @@ export async function auditRows(): Promise<{
   const audit = createAudit(
     {
       sinks: [{ kind: "file", dir, rotation: undefined }],
-      args: "digest",
+      args: { default: { kind: "digest" }, tools: [] },
+      result: "size",
+      redact: { keys: [], detectors: [], schema: true },
       durability: "flushed",
       onFailure: "deny-unsafe",
       signingKey: undefined,
@@ -82,6 +86,7 @@ export function traceOf(): CallTrace {
     attempts: 1,
     status: 200,
     answeredAt: now,
+    answer: undefined,
     answerBytes: 1_024,
     isError: false,
     endedAt: now,

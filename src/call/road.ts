@@ -124,6 +124,7 @@ export function compileRoad(parts: RoadParts, ports: Ports): Road {
       const whole = joined?.response ?? response;
       trace.answeredAt = ports.now();
       trace.answerBytes = whole.body.length;
+      trace.answer = whole.body;
       return route.mapReply(whole, values, joined);
     } finally {
       leave();
@@ -197,6 +198,7 @@ function startTrace(tool: ToolText | undefined, startedAt: number): CallTrace {
     status: undefined,
     answeredAt: startedAt,
     answerBytes: 0,
+    answer: undefined,
     isError: false,
     endedAt: startedAt,
   };

@@ -638,6 +638,31 @@ export interface OtlpConfig {
   readonly headers: ReadonlyMap<string, Secret>;
 }
 
+export type ArgsMode =
+  /** Size and keyed digest, as every other but `none` has them too. */
+  | { readonly kind: "digest" }
+  | { readonly kind: "none" }
+  | { readonly kind: "full" }
+  | {
+      readonly kind: "fields";
+      /** Names, with dots between levels. */
+      readonly fields: readonly string[];
+      readonly masks: ReadonlyMap<string, Mask>;
+    };
+
+export type Mask = "keep-domain" | "last4";
+
+/** What is not shown of arguments that are. */
+export interface RedactConfig {
+  /** Names beside the usual ones; `*` at the ends stands for any characters. */
+  readonly keys: readonly string[];
+  readonly detectors: readonly Detector[];
+  /** What the document marks. */
+  readonly schema: boolean;
+}
+
+export type Detector = "email" | "pan" | "iban" | "jwt" | "aws-key" | "private-key" | "phone";
+
 /** When an audit file ends and what becomes of it. */
 export interface RotationConfig {
   readonly maxBytes: number;
@@ -649,8 +674,15 @@ export interface RotationConfig {
 
 export interface AuditConfig {
   readonly sinks: readonly SinkConfig[];
-  /** `digest`: size and keyed digest of the arguments; `none`: nothing about them. */
-  readonly args: "digest" | "none";
+  /** What records say of arguments. */
+  readonly args: {
+    readonly default: ArgsMode;
+    /** The first pattern that fits a tool's name counts; `*` stands for any characters. */
+    readonly tools: readonly { readonly pattern: string; readonly mode: ArgsMode }[];
+  };
+  /** What they say of answers: their size, and a keyed digest. */
+  readonly result: "size" | "digest";
+  readonly redact: RedactConfig;
   /** What a record must have reached before its call is answered. */
   readonly durability: "buffered" | "flushed" | "fsync";
   /** Which calls are refused while records cannot be written: all, none, or those that may change something. */

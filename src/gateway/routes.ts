@@ -95,6 +95,7 @@ export function compileRoutes(
         ...compileReading(tool, limits, ports),
         text: describeTool(tool, api.credential, {
           generation,
+          audit: config.audit,
           labels: {
             tool: catalog.tools.size > maxLabelled ? tool.api : tool.name,
             method: tool.operation.method,

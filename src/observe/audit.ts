@@ -88,7 +88,7 @@ export function createAudit(config: AuditConfig, ports: Ports, deps: SinkDeps): 
     },
   });
   // Arguments have little entropy: a bare digest could be guessed, a keyed one only compared.
-  const lines = createLineWriter(config.args, createDigest());
+  const lines = createLineWriter(config, createDigest());
   const sign = config.signingKey && createSigner(config.signingKey);
   const makeUlid = createUlids();
   const clock = createClock();

@@ -47,6 +47,8 @@ export interface CallTrace {
   /** When the last answer was whole. */
   answeredAt: number;
   answerBytes: number;
+  /** The last answer; undefined while there is none. */
+  answer: Buffer | undefined;
   isError: boolean;
   endedAt: number;
 }

@@ -1,12 +1,11 @@
-import { exactFormOf, printExactly } from "../base/exact-number.ts";
-import type { JsonObject } from "../base/json.ts";
 import type { Principal } from "../base/principal.ts";
 import type { AuditConfig } from "../config/config.ts";
+import { describeUnknown } from "./args.ts";
 import type { Digest } from "./digest.ts";
 import { type Client, describeClient } from "./client.ts";
 import type { CallEnd, CallTrace, Note, RecordedCall } from "./event.ts";
 import { member } from "./quote.ts";
-import { describeActor, describeUnknownTool } from "./text.ts";
+import { describeActor, describeUnknownTool, type ToolText } from "./text.ts";
 
 /** The members of a record between `time` and `gateway`, each with a comma in front. */
 export interface LineWriter {
@@ -19,7 +18,10 @@ export interface LineWriter {
  * Joins text instead of serialising objects: most of a record is the same for every call of a tool
  * and of a caller, and is made once for each.
  */
-export function createLineWriter(mode: AuditConfig["args"], digest: Digest): LineWriter {
+export function createLineWriter(
+  config: Pick<AuditConfig, "args" | "result">,
+  digest: Digest,
+): LineWriter {
   const actors = new WeakMap<Principal, string>();
   const clients = new WeakMap<Client, string>();
 
@@ -38,19 +40,20 @@ export function createLineWriter(mode: AuditConfig["args"], digest: Digest): Lin
     clients.set(client, text);
     return text;
   };
-  const describeArgs = (args: JsonObject | undefined): string => {
-    if (args === undefined || mode === "none") return "";
-    const text = printExactly(exactFormOf(args));
-    return `,"args":{"mode":"digest","digest":"${digest(text)}","bytes":${Buffer.byteLength(text)}}`;
-  };
+  const describeUnknownArgs = describeUnknown(config.args);
+  const answerDigest = config.result === "digest" ? digest : undefined;
   /** Who, with what, calls which tool with which arguments: the same before and after. */
-  const describeCall = (call: RecordedCall, what: string): string =>
-    `${actorOf(call.principal)}${clientOf(call.client)}${mcpOf(call)}${what}${describeArgs(call.args)}`;
+  const describeCall = (call: RecordedCall, what: string, tool: ToolText | undefined): string => {
+    const text = `${actorOf(call.principal)}${clientOf(call.client)}${mcpOf(call)}${what}`;
+    if (call.args === undefined) return text;
+    const describeArgs = tool === undefined ? describeUnknownArgs : tool.args;
+    return text + describeArgs(call.args, digest, text);
+  };
   const mcpOf = createMcpText();
 
   return {
     intent: (call, trace) =>
-      `,"event":"tool.call","phase":"intent"${describeCall(call, whatOf(call, trace, true))}${trace.tool === undefined ? "" : `${trace.tool.upstream}}`}`,
+      `,"event":"tool.call","phase":"intent"${describeCall(call, whatOf(call, trace, true), trace.tool)}${trace.tool === undefined ? "" : `${trace.tool.upstream}}`}`,
     call(call, end, trace) {
       const { event, outcome, reason, limit } = end;
       const phase = event === "tool.call" ? `,"phase":"result"` : "";
@@ -58,7 +61,7 @@ export function createLineWriter(mode: AuditConfig["args"], digest: Digest): Lin
       const intent = trace.intent === undefined ? "" : `,"intent":"${trace.intent}"`;
       const what = whatOf(call, trace, event !== "policy.deny");
       const took = `,"duration_ms":${trace.endedAt - trace.startedAt}`;
-      return `,"event":"${event}"${phase},"outcome":"${outcome}"${why}${intent}${describeCall(call, what)}${describeUpstream(trace)}${took}`;
+      return `,"event":"${event}"${phase},"outcome":"${outcome}"${why}${intent}${describeCall(call, what, trace.tool)}${describeUpstream(trace, answerDigest)}${took}`;
     },
     note({ event, outcome, reason, principal, transport, client, requestId, detail }) {
       const id = requestId === undefined ? "" : member("request_id", String(requestId), 48);
@@ -91,9 +94,10 @@ function createMcpText(): (call: RecordedCall) => string {
   };
 }
 
-function describeUpstream(trace: CallTrace): string {
-  const { tool, attempts, status } = trace;
+function describeUpstream(trace: CallTrace, digest: Digest | undefined): string {
+  const { tool, attempts, status, answer } = trace;
   if (tool === undefined || attempts === 0) return "";
   if (status === undefined) return `${tool.upstream},"attempts":${attempts}}`;
-  return `${tool.upstream},"status":${status},"attempts":${attempts},"duration_ms":${trace.answeredAt - trace.sentAt}},"response":{"bytes":${trace.answerBytes},"is_error":${trace.isError}}`;
+  const own = digest && answer ? `,"digest":"${digest(answer.toString("utf8"))}"` : "";
+  return `${tool.upstream},"status":${status},"attempts":${attempts},"duration_ms":${trace.answeredAt - trace.sentAt}},"response":{"bytes":${trace.answerBytes},"is_error":${trace.isError}${own}}`;
 }

@@ -104,7 +104,8 @@ export function compileWhere(text: string): (record: JsonObject) => boolean {
   };
 }
 
-function glob(pattern: string): (name: string) => boolean {
+/** `*` stands for any characters. */
+export function glob(pattern: string): (name: string) => boolean {
   const parts = pattern.split("*").map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, "\\$&"));
   const expression = new RegExp(`^${parts.join("[^]*")}$`);
   return (name) => expression.test(name);

@@ -2,8 +2,9 @@ import { hash } from "node:crypto";
 import { formatPosition } from "../base/issue.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
 import type { Principal } from "../base/principal.ts";
-import type { CredentialConfig } from "../config/config.ts";
+import type { AuditConfig, CredentialConfig } from "../config/config.ts";
 import type { Tool } from "../tools/tool.ts";
+import { compileArgs, type DescribeArgs } from "./args.ts";
 import type { Digest } from "./digest.ts";
 import { fit, member, quote } from "./quote.ts";
 
@@ -24,6 +25,8 @@ export interface ToolText {
   readonly denied: string;
   /** To be followed by how it went, and a brace. */
   readonly upstream: string;
+  /** What it says of arguments. */
+  readonly args: DescribeArgs;
 }
 
 const safeMethods = new Set(["GET", "HEAD", "OPTIONS", "QUERY", "TRACE"]);
@@ -36,7 +39,15 @@ export function isUnsafe({ operation }: Tool): boolean {
 export function describeTool(
   tool: Tool,
   credential: CredentialConfig,
-  { generation, labels }: { readonly generation: string; readonly labels: ToolLabels },
+  {
+    generation,
+    labels,
+    audit,
+  }: {
+    readonly generation: string;
+    readonly labels: ToolLabels;
+    readonly audit: Pick<AuditConfig, "args" | "redact">;
+  },
 ): ToolText {
   const { operation } = tool;
   const { method, path } = operation;
@@ -51,6 +62,7 @@ export function describeTool(
     );
   return {
     labels,
+    args: compileArgs(audit, tool),
     allowed: decided("allow"),
     denied: decided("deny"),
     upstream: fit(

@@ -118,3 +118,28 @@ test.each([
     { outcome: "success", tool: { name: tool } },
   ]);
 });
+
+test("arguments are shown as `audit.args` says, and of an answer its digest", async () => {
+  const password = { type: "string", format: "password" };
+  const properties = { id: { type: "integer" }, phrase: password, note: { type: "string" } };
+  const body = { content: { "application/json": { schema: { type: "object", properties } } } };
+  const at = await world({
+    spec: { paths: { "/logins": { post: { operationId: "add_login", requestBody: body } } } },
+    audit: 'result: digest, args: {tools: {"add_*": {fields: [body]}}}',
+  });
+  at.api.answer = (_, response) => answerJson(response, { done: true });
+  const note = "line\u2028\u001B[2J";
+  await at.call("add_login", { body: { id: 7, phrase: "canary", note } });
+  const text = await at.auditText();
+  expect(text).not.toContain("canary");
+  const [record] = await at.audit();
+  expect(record).toMatchObject({
+    args: {
+      mode: "fields",
+      fields: { body: { id: 7, phrase: "***", note: "line\\u2028\\u001b[2J" } },
+      redacted: ["body.phrase"],
+      digest: expect.stringMatching(/^hmac-sha256:/),
+    },
+    response: { bytes: 13, digest: expect.stringMatching(/^hmac-sha256:/) },
+  });
+});

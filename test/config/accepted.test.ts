@@ -139,7 +139,9 @@ test("the shortest file gets every default", async () => {
     },
     audit: {
       sinks: [{ kind: "file", dir: join(directory, "var/audit"), rotation: undefined }],
-      args: "digest",
+      args: { default: { kind: "digest" }, tools: [] },
+      result: "size",
+      redact: { keys: [], detectors: usualDetectors, schema: true },
       durability: "flushed",
       onFailure: "deny-unsafe",
       signingKey: undefined,
@@ -708,6 +710,40 @@ test.each([
   expect(apis[0]?.timeouts.totalMs).toBe(ms);
 });
 
+const usualDetectors = ["pan", "iban", "jwt", "aws-key", "private-key"];
+
+test("arguments are shown by tool", async () => {
+  const { audit } = await load(
+    goodWith(
+      "    - stdout: {}",
+      `    - stdout
+  result: digest
+  args:
+    default: none
+    tools: {"orders_*": {fields: [id, filter.status], mask: {email: keep-domain}}, hr: full}
+  redact: {keys: [patientId], detectors: [email], schema: false}`,
+    ),
+  );
+  expect(audit).toMatchObject({
+    args: {
+      default: { kind: "none" },
+      tools: [
+        {
+          pattern: "orders_*",
+          mode: {
+            kind: "fields",
+            fields: ["id", "filter.status"],
+            masks: new Map([["email", "keep-domain"]]),
+          },
+        },
+        { pattern: "hr", mode: { kind: "full" } },
+      ],
+    },
+    result: "digest",
+    redact: { keys: ["patientId"], detectors: ["email"], schema: false },
+  });
+});
+
 test("an audit file is rotated by size and time, and old ones are removed", async () => {
   const rotate = "rotate: {size: 1MiB, every: 1h, keep: 3}";
   const { audit } = await load(
@@ -746,7 +782,9 @@ test("audit takes bare words, directories and no digest", async () => {
       { kind: "stdout" },
       { kind: "file", dir: "/var/log/t", rotation: undefined },
     ],
-    args: "none",
+    args: { default: { kind: "none" }, tools: [] },
+    result: "size",
+    redact: { keys: [], detectors: usualDetectors, schema: true },
     durability: "flushed",
     onFailure: "deny-unsafe",
     signingKey: undefined,

@@ -222,7 +222,9 @@ describe("a sink that fails", () => {
     const audit = createAudit(
       {
         sinks: [{ kind: "stdout" }],
-        args: "digest",
+        args: { default: { kind: "digest" }, tools: [] },
+        result: "size",
+        redact: { keys: [], detectors: [], schema: true },
         durability: "flushed",
         onFailure: "deny",
         signingKey: undefined,

@@ -8,6 +8,7 @@ import { onTestFinished } from "vitest";
 import type { Principal } from "../../src/base/principal.ts";
 import { Secret } from "../../src/base/secret.ts";
 import type { AuditConfig } from "../../src/config/config.ts";
+import { describeByDigest } from "../../src/observe/args.ts";
 import { createAudit, type Audit } from "../../src/observe/audit.ts";
 import type { CallEnd, CallTrace, RecordedCall } from "../../src/observe/event.ts";
 import { listLog } from "../../src/observe/log-dir.ts";
@@ -46,6 +47,7 @@ export function traceOf(more: Partial<CallTrace> = {}): CallTrace {
       allowed: ',"tool":{"name":"get_order"},"policy":{"decision":"allow"}',
       denied: ',"tool":{"name":"get_order"},"policy":{"decision":"deny"}',
       upstream: ',"upstream":{"name":"orders"',
+      args: describeByDigest,
     },
     intent: undefined,
     startedAt: 0,
@@ -53,6 +55,7 @@ export function traceOf(more: Partial<CallTrace> = {}): CallTrace {
     attempts: 1,
     status: 200,
     answeredAt: 12,
+    answer: undefined,
     answerBytes: 812,
     isError: false,
     endedAt: Date.now(),
@@ -90,7 +93,9 @@ export function openAudit(
   return createAudit(
     {
       sinks: [{ kind: "file", dir, rotation: undefined }],
-      args: "digest",
+      args: { default: { kind: "digest" }, tools: [] },
+      result: "size",
+      redact: { keys: [], detectors: [], schema: true },
       durability: "flushed",
       onFailure: "deny-unsafe",
       signingKey: undefined,

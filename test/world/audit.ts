@@ -1,7 +1,14 @@
 /** One record of the audit log. */
 export type AuditRecord = Readonly<Record<string, unknown>>;
 
-const lifetime = new Set(["server.start", "server.stop", "audit.checkpoint", "tool.list"]);
+const lifetime = new Set([
+  "server.start",
+  "server.stop",
+  "audit.checkpoint",
+  "audit.gap",
+  "audit.remove",
+  "tool.list",
+]);
 
 export function readRecords(text: string): readonly AuditRecord[] {
   return text
@@ -10,7 +17,7 @@ export function readRecords(text: string): readonly AuditRecord[] {
     .map((line) => JSON.parse(line) as AuditRecord);
 }
 
-/** What callers and operators did and how it ended; without starts, stops, checkpoints, lists and intents. */
+/** What callers and operators did and how it ended; without lists, intents and what the log says of itself. */
 export function readEnds(text: string): AuditRecord[] {
   return readRecords(text).filter(
     ({ event, phase }) => !lifetime.has(String(event)) && phase !== "intent",

@@ -1,8 +1,26 @@
 import { createPrivateKey } from "node:crypto";
 import { resolve } from "node:path";
 import { Secret } from "../../base/secret.ts";
-import type { AuditConfig, LimitsConfig, RotationConfig, SinkConfig } from "../config.ts";
-import { child, itemsOf, label, nameOf, textOf, type YamlNode } from "../node.ts";
+import type {
+  ArgsMode,
+  AuditConfig,
+  Detector,
+  LimitsConfig,
+  Mask,
+  RedactConfig,
+  RotationConfig,
+  SinkConfig,
+} from "../config.ts";
+import {
+  child,
+  entriesOf,
+  itemsOf,
+  label,
+  nameOf,
+  textOf,
+  textsOf,
+  type YamlNode,
+} from "../node.ts";
 import type { Problems } from "../problems.ts";
 import { endpointRules } from "../url.ts";
 import { checkUrl, durationOf, numberOf, rateOf, type Scope, sizeOf } from "./scope.ts";
@@ -58,10 +76,42 @@ export function compileAudit(scope: Scope): AuditConfig {
   }
   return {
     sinks,
-    args: textOf(child(audit, "args")) === "none" ? "none" : "digest",
+    args: compileArgs(child(audit, "args")),
+    result: textOf(child(audit, "result")) as AuditConfig["result"],
+    redact: compileRedact(child(audit, "redact")),
     durability: textOf(child(audit, "durability")) as AuditConfig["durability"],
     onFailure: textOf(child(audit, "onFailure")) as AuditConfig["onFailure"],
     signingKey: signingKey({ problems }, child(audit, "signingKey")),
+  };
+}
+
+function compileArgs(node: YamlNode | undefined): AuditConfig["args"] {
+  if (node?.kind !== "mapping") return { default: modeOf(node), tools: [] };
+  return {
+    default: modeOf(child(node, "default")),
+    tools: entriesOf(child(node, "tools")).map(([pattern, mode]) => ({
+      pattern,
+      mode: modeOf(mode),
+    })),
+  };
+}
+
+function modeOf(node: YamlNode | undefined): ArgsMode {
+  if (node?.kind !== "mapping") return { kind: (textOf(node) ?? "digest") as "digest" };
+  return {
+    kind: "fields",
+    fields: textsOf(child(node, "fields")),
+    masks: new Map(
+      entriesOf(child(node, "mask")).map(([name, mask]) => [name, textOf(mask) as Mask]),
+    ),
+  };
+}
+
+function compileRedact(node: YamlNode | undefined): RedactConfig {
+  return {
+    keys: textsOf(child(node, "keys")),
+    detectors: textsOf(child(node, "detectors")) as readonly Detector[],
+    schema: child(node, "schema")?.value === true,
   };
 }
 

@@ -1,7 +1,7 @@
 import type { JsonSchema } from "../../base/json.ts";
-import { choice, exactlyOne, flag, list, section, text } from "./shape.ts";
+import { choice, exactlyOne, flag, list, named, section, text } from "./shape.ts";
 import { otlpSection } from "./telemetry.ts";
-import { duration, size } from "./units.ts";
+import { duration, fieldPath, size } from "./units.ts";
 
 const sinkSchema: JsonSchema = {
   description: "Where records go: exactly one kind.",
@@ -126,6 +126,8 @@ const sinkSchema: JsonSchema = {
   ],
 };
 
+const argsWord: JsonSchema = { type: "string", enum: ["digest", "none", "full"] };
+
 export const auditSchema: JsonSchema = section(
   {
     description: "The record of every call and every refusal.",
@@ -143,14 +145,102 @@ export const auditSchema: JsonSchema = section(
       sinkSchema,
       { minItems: 1 },
     ),
-    args: choice(
+    args: {
+      description:
+        "What records say of arguments: a mode for all tools, or one for each. `digest`: size and keyed digest; `none`: nothing; `full`: everything that `redact` does not hide.",
+      default: "digest",
+      examples: ["none", { tools: { "orders_*": { fields: ["id"] } } }],
+      anyOf: [
+        argsWord,
+        section({ description: "A mode for each tool." }, [], {
+          default: {
+            ...argsWord,
+            description: "For tools that no pattern fits.",
+            default: "digest",
+            examples: ["none"],
+          },
+          tools: named(
+            {
+              description:
+                "By the name of a tool, where `*` stands for any characters; the first that fits counts.",
+              default: {},
+              examples: [{ "orders_*": { fields: ["id", "status"] }, "hr_*": "none" }],
+            },
+            { minLength: 1 },
+            {
+              description: "A mode, or what is shown beside size and digest.",
+              anyOf: [
+                argsWord,
+                section({ description: "Only these arguments are shown." }, [], {
+                  fields: list(
+                    {
+                      description: "Names of arguments, with dots between levels.",
+                      default: [],
+                      examples: [["id", "filter.status"]],
+                    },
+                    fieldPath,
+                  ),
+                  mask: named(
+                    {
+                      description:
+                        "Arguments of which a part is shown: `keep-domain` of an e-mail address, `last4` characters.",
+                      default: {},
+                      examples: [{ email: "keep-domain" }],
+                    },
+                    fieldPath,
+                    { type: "string", enum: ["keep-domain", "last4"], description: "Which part." },
+                  ),
+                }),
+              ],
+            },
+          ),
+        }),
+      ],
+    },
+    result: choice(
       {
         description:
-          "`digest`: size and keyed digest of the arguments; `none`: nothing about them.",
-        default: "digest",
-        examples: ["none"],
+          "What records say of answers: their `size`, or a keyed `digest` as well, which costs time.",
+        default: "size",
+        examples: ["digest"],
       },
-      ["digest", "none"],
+      ["size", "digest"],
+    ),
+    redact: section(
+      {
+        description: "What is hidden in arguments that are shown.",
+        default: {},
+        examples: [{ keys: ["patientId"] }],
+      },
+      [],
+      {
+        keys: list(
+          {
+            description:
+              "Names at any depth, beside the usual ones (password, token, secret, authorization, …), without regard to case, `-`, `_` and `.`; `*` in front or behind stands for any characters.",
+            default: [],
+            examples: [["patientId", "*salary*"]],
+          },
+          text({ description: "A name.", examples: ["patientId"] }),
+        ),
+        detectors: list(
+          {
+            description: "Values that are hidden whatever they are called.",
+            default: ["pan", "iban", "jwt", "aws-key", "private-key"],
+            examples: [["email", "phone", "jwt"]],
+          },
+          {
+            type: "string",
+            enum: ["email", "pan", "iban", "jwt", "aws-key", "private-key", "phone"],
+          },
+        ),
+        schema: flag({
+          description:
+            "Hides what the document marks with `writeOnly`, `format: password` or `x-sensitive`.",
+          default: true,
+          examples: [false],
+        }),
+      },
     ),
     durability: choice(
       {

@@ -38,6 +38,8 @@ export const plainKeywords: ReadonlyMap<string, Check> = new Map([
   ["uniqueItems", flag],
   ["deprecated", flag],
   ["writeOnly", flag],
+  // For the audit log: what it marks is not shown there.
+  ["x-sensitive", flag],
   ["format", text],
   ["contentEncoding", text],
   ["contentMediaType", text],
