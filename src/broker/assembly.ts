@@ -3,6 +3,7 @@ import { CustomOIDCProviderError } from "oidc-provider/lib/helpers/errors.js";
 import type { Log } from "../base/ports.ts";
 import { escapeText } from "../base/text.ts";
 import type { BrokerConfig } from "../config/config.ts";
+import { registerAssertionGrant } from "./assertion-grant.ts";
 import type { BrokerClient } from "./client.ts";
 import type { ClientDocuments } from "./client-document.ts";
 import { registerClientGrants } from "./client-grants.ts";
@@ -31,6 +32,7 @@ export interface AssemblyDeps {
   readonly idps: readonly Idp[];
   readonly vault: Vault;
   readonly documents: ClientDocuments | undefined;
+  readonly fetch: typeof fetch;
   readonly cookieKey: string;
   readonly csrfKey: string;
   readonly tell: Tell;
@@ -53,9 +55,12 @@ export function assemble(deps: AssemblyDeps, keys: SigningKeys): Assembly {
     keys,
     registered: registration.clients,
     registration: registration.dynamic === "open",
+    assertions: config.assertionIssuers.length > 0,
     recheck: federated ? createRecheck(deps) : undefined,
   });
   registerClientGrants(provider, { issuer, keys, clients, resources, now });
+  if (config.assertionIssuers.length > 0)
+    registerAssertionGrant(provider, { ...deps, keys, records: store.records });
   answerForTokens(provider, { issuer, keys, resources, store, now });
   tellEvents(provider, deps);
   const federation = createFederation({

@@ -33,6 +33,7 @@ export interface DocumentDeps {
 const maxBytes = 32 * 1024;
 const timeoutMs = 3_000;
 const fetchesPerMinute = 30;
+const recentFor = 10_000;
 
 /**
  * Whoever opens `/authorize` decides what is fetched, so: https only, no redirect, no private
@@ -50,42 +51,55 @@ export function createClientDocuments(
     window.count += 1;
     return window.count <= fetchesPerMinute;
   };
+  const load = async (url: URL): Promise<Answer> => {
+    const permits = (kind: AddressKind): boolean =>
+      kind === "public" || (kind !== "never" && rules.privateHosts.includes(url.host));
+    const response = await get(url, { ...deps, permits });
+    if (response.statusCode !== 200) {
+      response.destroy();
+      // oidc-provider refuses it by its status, and follows nothing.
+      return { status: 502, body: "", headers: {} };
+    }
+    const text = await readBounded(response);
+    const document = parse(text);
+    const described = isJsonObject(document) && "client_id" in document;
+    const { "cache-control": cacheControl } = response.headers;
+    return {
+      status: 200,
+      body: described ? JSON.stringify(normalize(document, url, rules.redirects)) : text,
+      headers: cacheControl === undefined ? {} : { "cache-control": cacheControl },
+    };
+  };
+  /** Good or bad, for a moment: one bad request makes oidc-provider ask twice. */
+  const recent = createCache<Promise<Answer>>(100, ports.now);
   return {
     feature: {
       enabled: true,
       ack: "draft-02",
       cacheDuration: { min: 60, max: 86_400 },
       allowFetch: async (ctx: Context | undefined, clientId: string) => {
-        const { host } = new URL(clientId);
+        const { host, href } = new URL(clientId);
         if (rules.hosts !== "any" && !rules.hosts.includes(host)) return false;
-        return mayFetch(ctx?.req.socket.remoteAddress ?? "");
+        return recent.get(href) !== undefined || mayFetch(ctx?.req.socket.remoteAddress ?? "");
       },
     },
     async fetch(address) {
       const url = new URL(address);
-      const permits = (kind: AddressKind): boolean =>
-        kind === "public" || (kind !== "never" && rules.privateHosts.includes(url.host));
-      const response = await get(url, { ...deps, permits });
-      if (response.statusCode !== 200) {
-        response.destroy();
-        // oidc-provider refuses it by its status, and follows nothing.
-        return new Response(null, { status: response.statusCode === 404 ? 404 : 502 });
-      }
-      const text = await readBounded(response);
-      const document = parse(text);
-      const body =
-        isJsonObject(document) && "client_id" in document
-          ? JSON.stringify(normalize(document, url, rules.redirects))
-          : text;
-      const cacheControl = response.headers["cache-control"];
+      const loading = recent.get(url.href) ?? load(url);
+      recent.set(url.href, loading, ports.now() + recentFor);
+      const { status, body, headers } = await loading;
       return new Response(body, {
-        headers: {
-          "content-type": "application/json",
-          ...(cacheControl === undefined ? {} : { "cache-control": cacheControl }),
-        },
+        status,
+        headers: { "content-type": "application/json", ...headers },
       });
     },
   };
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+  readonly headers: Readonly<Record<string, string>>;
 }
 
 /** What of the document counts; a client lists what any server may want (RFC 7591 §2). */

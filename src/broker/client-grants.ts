@@ -49,7 +49,7 @@ export function registerClientGrants(provider: Provider, deps: ClientGrantDeps):
     const { act: earlier, ...claims } = subject.claims;
     const act = actor(client.id, earlier);
     const content = { sub: subject.sub, audience, clientId: client.id, scope };
-    answer(ctx, await sign({ ...content, claims: { ...claims, act } }), scope);
+    answerToken(ctx, await sign({ ...content, claims: { ...claims, act } }), scope);
     ctx.body = { ...(ctx.body as JsonObject), issued_token_type: accessTokenType };
   };
 
@@ -69,7 +69,7 @@ export function registerClientGrants(provider: Provider, deps: ClientGrantDeps):
     const [client, params] = [clientOf(ctx), ctx.oidc.params ?? {}];
     const [audience, scope] = [oneAudience(client, params), allowedScope(client, params)];
     const content = { sub: client.id, audience, clientId: client.id, scope, claims: {} };
-    answer(ctx, await sign(content), scope);
+    answerToken(ctx, await sign(content), scope);
   };
 
   const targets = ["audience", "resource"];
@@ -129,7 +129,8 @@ function actor(clientId: string, earlier: JsonValue | undefined): JsonObject {
   return { sub: clientId, ...(earlier === undefined ? {} : { act: earlier }) };
 }
 
-function answer(ctx: Context, token: string, scope: string | undefined): void {
+/** RFC 6749 §5.1. */
+export function answerToken(ctx: Context, token: string, scope: string | undefined): void {
   ctx.body = {
     access_token: token,
     token_type: "Bearer",

@@ -36,13 +36,21 @@ export function clientMetadata(client: BrokerClient): object {
   };
 }
 
-/** A client that the operator wrote into gateway.yaml. */
-export function registeredMetadata({ id, secret, redirectUris }: BrokerClientConfig): object {
+/**
+ * A client that the operator wrote into gateway.yaml.
+ *
+ * @param moreGrants For those with a secret.
+ */
+export function registeredMetadata(
+  { id, secret, redirectUris }: BrokerClientConfig,
+  moreGrants: readonly string[],
+): object {
   return {
     client_id: id,
     client_name: id,
     redirect_uris: redirectUris,
-    grant_types: ["authorization_code", "refresh_token"],
+    // A public client has nothing that an assertion could be bound to.
+    grant_types: ["authorization_code", "refresh_token", ...(secret ? moreGrants : [])],
     response_types: ["code"],
     application_type: redirectUris.every((uri) => uri.startsWith("https:")) ? "web" : "native",
     ...(secret === undefined

@@ -8,6 +8,7 @@ import {
 } from "oidc-provider/lib/provider.js";
 import { isJsonObject } from "../base/json.ts";
 import type { BrokerConfig } from "../config/config.ts";
+import { jwtBearer } from "./assertion-grant.ts";
 import type { ClientDocuments } from "./client-document.ts";
 import { clientMetadata, registeredMetadata, type BrokerClient } from "./client.ts";
 import { cookiePrefix } from "./cookie.ts";
@@ -28,6 +29,8 @@ export interface ProviderDeps {
   readonly store: Store;
   /** Absent: the login of development, whose people never leave. */
   readonly recheck: ((grantId: string) => Promise<boolean>) | undefined;
+  /** Identity assertions are exchanged for tokens. */
+  readonly assertions: boolean;
   /** RFC 7591. */
   readonly registration: boolean;
   readonly documents: ClientDocuments | undefined;
@@ -45,7 +48,9 @@ export function createProvider(deps: ProviderDeps): Provider {
     fetch: deps.documents?.fetch ?? refuseFetch,
     clients: [
       ...deps.clients.map(clientMetadata),
-      ...[...deps.registered.values()].map(registeredMetadata),
+      ...[...deps.registered.values()].map((client) =>
+        registeredMetadata(client, deps.assertions ? [jwtBearer] : []),
+      ),
     ],
     // The first is the one that signs.
     jwks: { keys: deps.keys.all.map(({ privateJwk }) => privateJwk) },

@@ -22,7 +22,7 @@ interface LogLine {
 }
 
 /** Every member a test reads; which of them are there is what the tests check. */
-export interface TokenAnswer {
+interface TokenAnswer {
   readonly access_token: string;
   readonly refresh_token: string;
   readonly id_token: string;

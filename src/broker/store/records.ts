@@ -5,7 +5,7 @@ import type { Rows } from "./rows.ts";
 export type Kind =
   | "account"
   | "approval"
-  | "checked"
+  | "assertion"
   | "client"
   | "consent"
   | "consumed"
