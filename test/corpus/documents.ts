@@ -47,6 +47,7 @@ export function publishedDocuments(): readonly Published[] {
     { file: "rclone-openapi/openapi.yaml", operations: 100 },
     { file: "shipengine-openapi/openapi.yaml", operations: 70 },
     { file: "@scalar/galaxy/dist/3.1.yaml", operations: 9 },
+    { file: "@digdir/dialogporten-schema/swagger.verified.json", operations: 29 },
   ];
   return [...large, ...oasExamples()].map(({ file, operations }) => ({
     name: file,
