@@ -81,13 +81,14 @@ export interface Endpoint {
 export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports): Snapshot {
   const { config, documents } = loaded;
   const issues: Issue[] = [...config.warnings];
-  for (const document of documents.values()) issues.push(...document.warnings);
   const apis = config.apis.flatMap((api) => {
     const document = documents.get(api.id);
     return document === undefined ? [] : [{ config: api, document }];
   });
   const compiled = compileCatalog(apis);
   const { catalog } = compiled;
+  // Schemas are converted when a tool asks for them, and tell then what is wrong with them.
+  for (const document of documents.values()) issues.push(...document.warnings);
   issues.push(...compiled.issues);
   const { permit, issues: conditionIssues } = compilePermit(
     catalog.tools.values(),
