@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import Fastify from "fastify";
 import type { JsonObject } from "../base/json.ts";
 import type { Listen } from "../config/config.ts";
@@ -24,6 +25,10 @@ export interface AdminParts {
  */
 export function createAdminServer(listen: Listen, parts: AdminParts): AdminServer {
   const app = Fastify({ forceCloseConnections: true });
+  app.addHook("onRequest", (request, reply, done) => {
+    if (isAddressed(request.headers.host)) done();
+    else void reply.code(403).send({ error: "host_not_allowed" });
+  });
   app.get("/livez", (_, reply) => void reply.send({ status: "ok" }));
   app.get("/readyz", (_, reply) => {
     const results = Object.entries(parts.checks());
@@ -47,4 +52,11 @@ export function createAdminServer(listen: Listen, parts: AdminParts): AdminServe
     },
     close: () => app.close(),
   };
+}
+
+/** A page that had its name point here would say that name (DNS rebinding); an address cannot be rebound. */
+function isAddressed(host: string | undefined): boolean {
+  const name = /^(?:\[([0-9a-f:.]+)\]|([^:]+))(?::\d{1,5})?$/i.exec(host ?? "");
+  const written = name?.[1] ?? name?.[2] ?? "";
+  return written.toLowerCase() === "localhost" || isIP(written) !== 0;
 }

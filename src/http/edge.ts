@@ -4,6 +4,8 @@
  */
 export interface Edge {
   readonly acceptsHost: (rawHeaders: readonly string[]) => boolean;
+  /** A target in absolute form has an authority of its own, which counts more than `Host` (RFC 9112 §3.2.2). */
+  readonly acceptsTarget: (target: string) => boolean;
   readonly acceptsOrigin: (origin: string | undefined) => boolean;
 }
 
@@ -31,6 +33,13 @@ export function compileEdge(config: {
       if (name === undefined || !hosts.has(name)) return false;
       accepted = host;
       return true;
+    },
+    acceptsTarget(target) {
+      // A path, or the asterisk of OPTIONS.
+      if (target.startsWith("/") || target === "*") return true;
+      const authority = /^https?:\/\/([^/?]*)/i.exec(target)?.[1];
+      const name = authority === undefined ? undefined : hostName(authority);
+      return name !== undefined && hosts.has(name);
     },
     acceptsOrigin(origin) {
       if (origin === undefined) return true;

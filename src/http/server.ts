@@ -1,5 +1,6 @@
 import { createServer, METHODS, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createTlsServer, Server as TlsServer } from "node:https";
+import type { Socket } from "node:net";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Authenticate } from "../auth/authenticate.ts";
 import type { Refusal } from "../auth/challenge.ts";
@@ -139,6 +140,13 @@ export function createHttpServer(parts: HttpParts, ports: Ports): HttpServer {
     reject(request.raw, request.principal, "not_found");
     void reply.code(404).send({ error: "not_found" });
   });
+  // With what each had sent when it was there: nothing, or its handshake.
+  const connections = new Map<Socket, number>();
+  const opened = app.server instanceof TlsServer ? "secureConnection" : "connection";
+  app.server.on(opened, (socket: Socket) => {
+    connections.set(socket, socket.bytesRead);
+    socket.once("close", () => connections.delete(socket));
+  });
   // Answered by fastify: what the parser could not read, or did not get in time.
   app.server.on("clientError", (error: NodeJS.ErrnoException) => {
     const reason = describeParserError(error.code ?? "");
@@ -146,7 +154,8 @@ export function createHttpServer(parts: HttpParts, ports: Ports): HttpServer {
     parts.onRefused({ event: "request.reject", reason, principal: undefined, client: undefined });
   });
   app.addHook("onRequest", (request, reply, done) => {
-    if (parts.service().edge.acceptsHost(request.raw.rawHeaders)) done();
+    const { edge } = parts.service();
+    if (edge.acceptsHost(request.raw.rawHeaders) && edge.acceptsTarget(request.url)) done();
     else {
       reject(request.raw, undefined, "host_not_allowed");
       void reply.code(403).send({ error: "host_not_allowed" });
@@ -201,8 +210,12 @@ export function createHttpServer(parts: HttpParts, ports: Ports): HttpServer {
     },
     async close() {
       shortcuts.clear();
-      // A connection whose last answer ends only now would stay open until its client drops it.
-      const sweep = setInterval(() => app.server.closeIdleConnections(), idleSweepMs);
+      // A connection whose last answer ends only now would stay open until its client drops it, and
+      // one that was opened ahead of need counts as busy to Node until its first request has ended.
+      const sweep = setInterval(() => {
+        app.server.closeIdleConnections();
+        for (const [socket, bytes] of connections) if (socket.bytesRead === bytes) socket.destroy();
+      }, idleSweepMs);
       const deadline = setTimeout(() => app.server.closeAllConnections(), parts.times.drainMs);
       try {
         await app.close();

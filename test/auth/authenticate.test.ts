@@ -106,7 +106,7 @@ test("a token from the environment passes the same checks", async () => {
   expect(await outcome(authenticateToken(token))).toBe("401 expired");
 });
 
-test("one token's principal is never served for another token", async () => {
+test("S75: one token's principal is never served for another token", async () => {
   const { issuer, authenticate } = await createGate();
   const people = ["alice", "bob", "carol"];
   const tokens = new Map<string, string>();

@@ -98,14 +98,14 @@ test.each([
   (url: string) => url.toUpperCase(),
   () => "https://evil.test",
   () => undefined,
-])("K01: metadata that names another issuer is refused (%#)", async (other) => {
+])("K01, F36: metadata that names another issuer is refused (%#)", async (other) => {
   const { issuer, keys } = await createGate();
   issuer.metadata = { issuer: other(issuer.url) };
   expect(await keys.load()).toMatchObject([{ issuer: issuer.url, code: "issuer_mismatch" }]);
   expect(issuer.jwksRequests()).toBe(0);
 });
 
-test("K01: metadata that changes its issuer later leaves the old keys", async () => {
+test("K01, F36: metadata that changes its issuer later leaves the old keys", async () => {
   const gate = await createGate();
   const { issuer, present, world } = gate;
   expect(await present(await fresh(issuer))).toBe("ok");
@@ -152,7 +152,7 @@ test.each(["http://idp.test", "https://169.254.169.254", "not a url"])(
   },
 );
 
-test("K03: a redirect is not followed", async () => {
+test("K03, F36: a redirect is not followed", async () => {
   const attacker = await createGate();
   const { issuer, keys } = await createGate();
   issuer.answer = ({ url }, response) => {
@@ -183,7 +183,7 @@ test.each<[string, (response: ServerResponse) => void, string]>([
   ],
   ["257 KiB", (to) => json(to).end(`{"a":"${"x".repeat(257 * 1024)}"}`), "larger than"],
   ["a cut answer", (to) => json(to).destroy(), "cannot be read"],
-])("a JWK set that is %s is a failure, and old keys stay", async (_name, answer, why) => {
+])("F34: a JWK set that is %s is a failure, and old keys stay", async (_name, answer, why) => {
   const gate = await createGate();
   const { issuer, present, world, keys } = gate;
   expect(await present(await fresh(issuer))).toBe("ok");
@@ -215,7 +215,7 @@ test("an issuer that never answers is given up", async () => {
   ]);
 });
 
-test("K05: in an outage the last good keys serve for six hours, then nobody gets in", async () => {
+test("K05, F31: in an outage the last good keys serve for six hours, then nobody gets in", async () => {
   const gate = await createGate();
   const { issuer, present, world } = gate;
   expect(await present(await fresh(issuer))).toBe("ok");
@@ -265,7 +265,7 @@ test("K06: in an outage attempts are spaced 1, 2, 4 … 60 s, one at a time", as
   expect(attempts).toEqual([0, 1, 3, 7, 15, 31, 63, 123, 183, 243]);
 });
 
-test("K06: unknown key ids cause one fetch in 30 s, in good times and bad", async () => {
+test("K06, F33: unknown key ids cause one fetch in 30 s, in good times and bad", async () => {
   const { issuer, present, world } = await createGate();
   const start = world.ms;
   expect(await present(await fresh(issuer))).toBe("ok");
@@ -285,7 +285,7 @@ test("K06: unknown key ids cause one fetch in 30 s, in good times and bad", asyn
   expect(world.ms).toBe(start + 180_000);
 });
 
-test("K07: a new key is accepted within 30 s of a fetch, and the old one never stops", async () => {
+test("K07, F32: a new key is accepted within 30 s of a fetch, and the old one never stops", async () => {
   const { issuer, present, world } = await createGate();
   expect(await present(await fresh(issuer))).toBe("ok");
   const successor = await createKey("k2");

@@ -98,7 +98,7 @@ const leavers = new Map<number, () => void>();
 let tokens: readonly string[] = [];
 
 test(
-  `${calls} calls at random have one terminal record each, and the API saw none without`,
+  `S90: ${calls} calls at random have one terminal record each, and the API saw none without`,
   async () => {
     const at = await world({
       spec,

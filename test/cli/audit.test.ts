@@ -61,7 +61,7 @@ describe("query", () => {
     for (const record of json(ended)) expect(records).toContainEqual(record);
   });
 
-  test("counts, in tables for people and cells that no spreadsheet calculates", async () => {
+  test("S86: counts, in tables for people and cells that no spreadsheet calculates", async () => {
     const by = ["query", "--event", "tool.call", "--count-by", "actor.sub,tool.name"];
     const table = await run(...by, "audit.ndjson");
     expect(table.stdout.split("\n").map((line) => line.split(/ +/))).toEqual([
@@ -123,7 +123,7 @@ describe("verify", () => {
     expect(code).toBe(0);
   });
 
-  test("an edited log is not, and the record at fault is named", async () => {
+  test("S89: an edited log is not, and the record at fault is named", async () => {
     const text = await readFile(join(dir, "audit.ndjson"), "utf8");
     await writeFile(join(dir, "edited.ndjson"), text.replace('"sub":"alice"', '"sub":"carol"'));
     const { code, stdout } = await run("verify", "edited.ndjson");
@@ -134,7 +134,7 @@ describe("verify", () => {
     expect(found).toMatchObject({ findings: [{ kind: "edited", seq: 3 }] });
   });
 
-  test("a cut end is found against a copy of the checkpoints", async () => {
+  test("S89: a cut end is found against a copy of the checkpoints", async () => {
     const lines = (await readFile(join(dir, "audit.ndjson"), "utf8")).split("\n");
     await writeFile(join(dir, "cut.ndjson"), `${lines.slice(0, 5).join("\n")}\n`);
     expect(await run("verify", "cut.ndjson")).toMatchObject({ code: 0 });

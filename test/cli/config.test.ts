@@ -30,7 +30,7 @@ const env = {
   API_KEY: "canary-key",
 };
 
-test("config show prints what the file means, and no secret", async () => {
+test("S81: config show prints what the file means, and no secret", async () => {
   const { dir, run } = await site();
   await writeFile(join(dir, "gateway.yaml"), yaml);
   const { code, stdout, stderr } = await run(["config", "show"], env);

@@ -81,7 +81,7 @@ describe("a signal", () => {
     },
   );
 
-  test("a second one does not wait: 130", async () => {
+  test("F56: a second one does not wait: 130", async () => {
     const at = await site();
     at.api.answer = () => {};
     const server = await serve(at);

@@ -26,7 +26,7 @@ test.each([
   { because: "deep explicit keys", text: "? ".repeat(500_000), code: "too_deep" },
   { because: "a larger file", text: `${good}#${"x".repeat(2 * 1024 * 1024)}`, code: "too_large" },
   { because: "bytes that are not text", text: Uint8Array.of(0x61, 0xff), code: "invalid_encoding" },
-])("$because: $code", async ({ text, code }) => {
+])("S55: $because: $code", async ({ text, code }) => {
   expect(await issuesOf(text)).toMatchObject([{ code }]);
 });
 

@@ -129,7 +129,7 @@ test.each([
   { because: "it is not text", text: Uint8Array.of(0xff, 0xfe), code: "invalid_encoding" },
   { because: "it is empty", text: "\n", code: "empty_value" },
   { because: "it would split the header", text: "canary-a\r\nX: b\n", code: "invalid_value" },
-])("a secret file is refused: $because", async ({ text, code }) => {
+])("S98: a secret file is refused: $because", async ({ text, code }) => {
   const issues = await issuesOf(keyLine, goodEnv, { "key.txt": { text, mode: 0o600 } });
   expect(issues).toMatchObject([{ code }]);
   expect(JSON.stringify(issues)).not.toContain("canary-");
@@ -161,7 +161,7 @@ test("references cannot multiply a file without end", async () => {
   expect(issue).toMatchObject({ code: "too_large", position: { line: 35 } });
 });
 
-test("no way of printing the configuration shows a secret", async () => {
+test("S81: no way of printing the configuration shows a secret", async () => {
   const config = await load(good);
   const shown = [
     JSON.stringify({ ...config, clients: [...config.clients] }),

@@ -148,7 +148,7 @@ describe("media types", () => {
   });
 });
 
-describe("what is no JSON is 400 with -32700", () => {
+describe("S43, S45, S49: what is no JSON is 400 with -32700", () => {
   const nested = (depth: number): string => `${"[".repeat(depth)}${"]".repeat(depth)}`;
   test.each<{ readonly what: string; readonly body: string | Buffer; readonly code: number }>([
     { what: "nothing", body: "", code: -32700 },
@@ -179,7 +179,7 @@ describe("what is no JSON is 400 with -32700", () => {
 
 describe("methods", () => {
   const others = METHODS.filter((method) => method !== "POST" && method !== "CONNECT");
-  test("every method but POST asks for a token first and is then refused", async () => {
+  test("S38: every method but POST asks for a token first and is then refused", async () => {
     const at = await world({ spec });
     const metadata = `${new URL(at.url).origin}/.well-known/oauth-protected-resource/mcp`;
     for (const method of others) {
@@ -195,7 +195,7 @@ describe("methods", () => {
   });
 });
 
-describe("what the parser itself refuses never reaches a check", () => {
+describe("S26: what the parser itself refuses never reaches a check", () => {
   test.each([
     { what: "length and chunks", headers: ["content-length: 3", "transfer-encoding: chunked"] },
     { what: "two lengths", headers: ["content-length: 3", "content-length: 4"] },

@@ -42,7 +42,7 @@ async function listen({ url }: World, id: number): Promise<{ first: string; clos
 
 const acknowledged = "notifications/subscriptions/acknowledged";
 
-test("one listening client more than limits.listenStreams is refused until another leaves", async () => {
+test("F68: one listening client more than limits.listenStreams is refused until another leaves", async () => {
   const gate = await world({
     spec,
     auth: "none",

@@ -83,7 +83,7 @@ test("text is text, and an error says so in either era", async () => {
   expect(Object.keys(before.messages[0]?.result ?? {})).not.toContain("resultType");
 });
 
-test("a list says how long and for whom it holds, and is the same bytes every time", async () => {
+test("S75: a list says how long and for whom it holds, and is the same bytes every time", async () => {
   const { ask } = await shopWorld();
   const first = await ask(modern("tools/list"));
   const { tools, ...rest } = first.messages[0]?.result ?? {};
@@ -189,7 +189,7 @@ test.each([0, -1, "", "0", 'a"b', Number.MAX_SAFE_INTEGER])(
   },
 );
 
-test("a session header of a client is ignored", async () => {
+test("S77: a session header of a client is ignored", async () => {
   const { ask } = await shopWorld();
   for (const request of [legacy, modern]) {
     const { status, headers } = await ask(request("tools/list"), { "mcp-session-id": "abc" });

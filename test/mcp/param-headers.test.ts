@@ -89,7 +89,7 @@ test.each<{ args: object; headers: Headers; header?: string; says: string }>([
   },
   { args: { limit: 42 }, headers: { "mcp-param-limit": "0x2a" }, says: 'says "0x2a"' },
   { args: { isOpen: true }, headers: { "mcp-param-open": "1" }, says: 'says "1"' },
-])("$args with $headers is refused on both lanes", async ({ args, headers, says }) => {
+])("S30: $args with $headers is refused on both lanes", async ({ args, headers, says }) => {
   const { ask, world } = await lanes(regional);
   const posted = modern("tools/call", call("find_orders", args as Record<string, unknown>), 5);
   const { hot, sdk, taken } = await ask(posted, headers);

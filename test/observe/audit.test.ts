@@ -106,7 +106,7 @@ test("two processes may write one file at once", async () => {
   expect(verifyText(readLog(dir))).toMatchObject({ records: 16, chains: 2, findings: [] });
 });
 
-test("checkpoints come every 1000 records and at the end, signed by the key and no other", async () => {
+test("S89: checkpoints come every 1000 records and at the end, signed by the key and no other", async () => {
   const dir = await makeDir();
   const { pem, publicKey } = makeKey();
   const audit = openAudit(dir, { signingKey: pem });
@@ -153,7 +153,7 @@ describe("durability", () => {
 });
 
 describe("a sink that fails", () => {
-  test("a file that is moved away is made anew, and the chain goes on", async () => {
+  test("F51: a file that is moved away is made anew, and the chain goes on", async () => {
     const dir = await makeDir();
     const audit = openAudit(dir);
     audit.start({});
@@ -167,7 +167,7 @@ describe("a sink that fails", () => {
     expect(audit.problem()).toBeUndefined();
   });
 
-  test("a directory that cannot be made again is told, records wait and are written after it", async () => {
+  test("F51: a directory that cannot be made again is told, records wait and are written after it", async () => {
     const dir = join(await makeDir(), "audit");
     const audit = openAudit(dir);
     audit.start({});
@@ -189,7 +189,7 @@ describe("a sink that fails", () => {
     await audit.close();
   });
 
-  test("what finds no room is counted, and the chain goes on over the gap", async () => {
+  test("F52: what finds no room is counted, and the chain goes on over the gap", async () => {
     const dir = join(await makeDir(), "audit");
     const audit = openAudit(dir);
     audit.start({});
@@ -215,7 +215,7 @@ describe("a sink that fails", () => {
     expect(verifyText(text).findings).toEqual([]);
   });
 
-  test("standard output that takes nothing is told after two seconds", async () => {
+  test("F52: standard output that takes nothing is told after two seconds", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const { createAudit } = await import("../../src/observe/audit.ts");
     const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
@@ -242,7 +242,7 @@ describe("a sink that fails", () => {
 
 describe("what callers can fill", () => {
   const long = '\u202E\u0000\u2028\u001B[2J"\\é'.repeat(200);
-  test("stays on one line of less than 4 KiB, with everything dangerous escaped", async () => {
+  test("S85: stays on one line of less than 4 KiB, with everything dangerous escaped", async () => {
     const dir = await makeDir();
     const audit = openAudit(dir);
     const principal = {

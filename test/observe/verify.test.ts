@@ -106,7 +106,7 @@ const mutations: Readonly<Record<string, Mutation>> = {
   },
 };
 
-test("10,000 random mutations are all found", () => {
+test("S89: 10,000 random mutations are all found", () => {
   const kinds = Object.entries(mutations);
   const missed: string[] = [];
   for (let i = 0; i < 10_000; i++) {

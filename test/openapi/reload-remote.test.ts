@@ -96,21 +96,24 @@ test.each([
   ["etag", [200, 304, 304, 200, 200, 304]],
   ["last-modified", [200, 304, 304, 200, 200, 304]],
   [undefined, [200, 200, 200, 200, 200, 200]],
-] as const)("a reload asks for a remote document again, by %s", async (validator, expected) => {
-  const { answers, statuses, gateway } = await site({ "/api.yaml": one }, validator);
-  expect((await gateway.reload()).outcome).toBe("unchanged");
-  expect((await gateway.reload()).outcome).toBe("unchanged");
-  const { generation } = gateway.snapshot;
-  answers["/api.yaml"] = two;
-  expect(await gateway.reload()).toMatchObject({ outcome: "applied", toolsChanged: true });
-  expect(tools(gateway)).toEqual(["two"]);
-  expect(gateway.snapshot.generation).not.toBe(generation);
-  expect((await gateway.reload()).outcome).toBe("unchanged");
-  expect(statuses).toEqual(expected);
-});
+] as const)(
+  "F43: a reload asks for a remote document again, by %s",
+  async (validator, expected) => {
+    const { answers, statuses, gateway } = await site({ "/api.yaml": one }, validator);
+    expect((await gateway.reload()).outcome).toBe("unchanged");
+    expect((await gateway.reload()).outcome).toBe("unchanged");
+    const { generation } = gateway.snapshot;
+    answers["/api.yaml"] = two;
+    expect(await gateway.reload()).toMatchObject({ outcome: "applied", toolsChanged: true });
+    expect(tools(gateway)).toEqual(["two"]);
+    expect(gateway.snapshot.generation).not.toBe(generation);
+    expect((await gateway.reload()).outcome).toBe("unchanged");
+    expect(statuses).toEqual(expected);
+  },
+);
 
 test.each([503, 429, "hang up"] as const)(
-  "while the host answers %s its last word stands, and other changes apply",
+  "F43: while the host answers %s its last word stands, and other changes apply",
   async (down) => {
     const { answers, gateway, log, edit } = await site({ "/api.yaml": one }, "etag");
     answers["/api.yaml"] = down;
@@ -130,7 +133,7 @@ test.each([
   ["gone", 404, "spec_not_fetched"],
   ["broken", "openapi: 3.1.0\npaths: [", "invalid_yaml"],
 ] as const)(
-  "a document that is %s is refused once, and the last good serves on",
+  "F43: a document that is %s is refused once, and the last good serves on",
   async (...row) => {
     const [, answer, code] = row;
     const { answers, gateway } = await site({ "/api.yaml": one }, "etag");

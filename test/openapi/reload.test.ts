@@ -27,7 +27,7 @@ test.each([
   ["an overlay", "o.yaml", overlay("two"), "two"],
   ["a file that a file refers to", "specs/b.yaml", "type: string", "one"],
 ])(
-  "a change of %s is seen by a reload, and a broken one keeps the last good",
+  "F41: a change of %s is seen by a reload, and a broken one keeps the last good",
   async (_, name, text, title) => {
     const dir = await newDir();
     const files = {

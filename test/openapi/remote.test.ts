@@ -139,7 +139,7 @@ test.each([
   ["private", ["10.0.0.1"]],
   ["link-local", ["169.254.169.254"]],
   ["one bad of two", ["8.8.8.8", "127.0.0.1"]],
-])("SSRF: a name with a %s address is not connected to", async (_, addresses) => {
+])("S19: SSRF: a name with a %s address is not connected to", async (_, addresses) => {
   const server = await serveDocuments({ "/openapi.yaml": get });
   const { resolver, asked } = resolving(addresses);
   const url = `https://specs.test:${server.port}/openapi.yaml`;
@@ -149,7 +149,7 @@ test.each([
   expect([asked, server.asked]).toEqual([["specs.test"], []]);
 });
 
-test("SSRF: an address in a reference is judged like a name", async () => {
+test("S18: SSRF: an address in a reference is judged like a name", async () => {
   const file = join(await newDir(), "api.yaml");
   await writeFile(
     file,
@@ -162,7 +162,7 @@ test("SSRF: an address in a reference is judged like a name", async () => {
   ]);
 });
 
-test("SSRF: the address that is checked is the one connected to: a name is asked once a fetch", async () => {
+test("S18: SSRF: the address that is checked is the one connected to: a name is asked once a fetch", async () => {
   const server = await serveDocuments({ "/a.yaml": "get: {operationId: a}" });
   const { resolver, asked } = resolving(["127.0.0.1"], ["10.0.0.1"]);
   const file = join(await newDir(), "api.yaml");
@@ -175,7 +175,7 @@ test("SSRF: the address that is checked is the one connected to: a name is asked
   expect([asked.length, server.asked]).toEqual([2, ["/a.yaml"]]);
 });
 
-test("a private host that the operator names is fetched from, link-local never", async () => {
+test("S19: a private host that the operator names is fetched from, link-local never", async () => {
   const { resolver } = resolving(["169.254.169.254"]);
   const error = await refusal(
     load("https://specs.test/x", { privateHosts: ["specs.test"] }, resolver),
@@ -189,7 +189,7 @@ test("a private host that the operator names is fetched from, link-local never",
   expect(other.message).toContain("ECONNREFUSED");
 });
 
-test("redirects stay on the origin", async () => {
+test("S18: redirects stay on the origin", async () => {
   const other = await serveDocuments({ "/openapi.yaml": get });
   const server = await serveDocuments({
     "/old": (_, response) => response.writeHead(302, { location: "/openapi.yaml" }).end(),
@@ -216,7 +216,7 @@ test("redirects stay on the origin", async () => {
   expect(other.asked).toEqual([]);
 });
 
-test("a document without end, a compressed one and one that never comes are refused", async () => {
+test("F43: a document without end, a compressed one and one that never comes are refused", async () => {
   let sent = 0;
   const server = await serveDocuments({
     "/endless": (_, response) => {

@@ -160,11 +160,14 @@ test.each([
   expect(api.warnings).toMatchObject([{ code: "bad_keyword" }]);
 });
 
-test.each(["(?i)a", "\\A", "a++", "\\_"])("the pattern %s is told in words", async (pattern) => {
-  const { schema, api } = await convertComponent({ type: "string", description: "d", pattern });
-  expect(schema).toEqual({ type: "string", description: `d\nPattern: ${pattern}` });
-  expect(api.warnings).toMatchObject([{ code: "bad_pattern", severity: "warning" }]);
-});
+test.each(["(?i)a", "\\A", "a++", "\\_"])(
+  "S53: the pattern %s is told in words",
+  async (pattern) => {
+    const { schema, api } = await convertComponent({ type: "string", description: "d", pattern });
+    expect(schema).toEqual({ type: "string", description: `d\nPattern: ${pattern}` });
+    expect(api.warnings).toMatchObject([{ code: "bad_pattern", severity: "warning" }]);
+  },
+);
 
 test("a branch of a discriminated choice gets the values that choose it", async () => {
   const { schema } = await convertComponent(
@@ -361,7 +364,7 @@ test("a pointer inside an embedded schema is relative to it, also when that part
   expect(api.schemas.get(at(api.schemas.get(at(schema))))).toEqual({ type: "integer" });
 });
 
-test("an allOf that doubles at every level is left as it is", async () => {
+test("S15: an allOf that doubles at every level is left as it is", async () => {
   const schemas = Array.from({ length: 40 }, (_, i) => {
     const next = `{$ref: '#/components/schemas/A${i + 1}'}`;
     return `A${i}: {allOf: [${i < 39 ? `${next}, ${next}` : "{type: object}"}]}`;
@@ -410,21 +413,21 @@ test.each([
   expect(api.warnings).toMatchObject([{ code, severity: "warning", position: { line: 1 } }]);
 });
 
-test("a schema deeper than 64 levels is cut, not refused", async () => {
+test("S15: a schema deeper than 64 levels is cut, not refused", async () => {
   let deep: object = { type: "string" };
   for (let i = 0; i < 80; i++) deep = { items: deep };
   const { api } = await convertComponent(deep);
   expect(api.warnings).toMatchObject([{ code: "schema_too_large" }]);
 });
 
-test("a wide schema is cut at 20,000 subschemas", async () => {
+test("S15: a wide schema is cut at 20,000 subschemas", async () => {
   const properties = Object.fromEntries(Array.from({ length: 21_000 }, (_, i) => [`p${i}`, {}]));
   const { api } = await convertComponent({ properties });
   expect(api.warnings.length).toBeGreaterThan(0);
   expect(api.warnings.length).toBeLessThan(10);
 });
 
-test("hidden characters leave titles, descriptions and examples", async () => {
+test("S63: hidden characters leave titles, descriptions and examples", async () => {
   const { schema } = await convertComponent({
     title: "a\u200Bb\u3164\uFE0F\u{E0041}",
     description: "x\u202Ey\u{E0041}z\r\nnext \u{1F469}\u200D\u{1F4BB} \u2764\uFE0F",

@@ -30,7 +30,7 @@ async function names(at: World, claims: object): Promise<readonly string[]> {
 
 const everything = { roles: ["admin"], department: "it", scope: "mcp:tools users:read" };
 
-test("a tool is listed and called only if gateway, API and rule agree", async () => {
+test("S70: a tool is listed and called only if gateway, API and rule agree", async () => {
   const at = await world({
     spec,
     tools,

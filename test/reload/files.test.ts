@@ -192,7 +192,7 @@ audit: {sinks: [{file: {dir: ${join(dir, "audit")}}}]}
   return { tools: () => [...gateway.snapshot.catalog.tools.keys()].toSorted(), replace };
 }
 
-test.each(layouts)("$what: seen within two seconds, and again", async ({ lay }) => {
+test.each(layouts)("F41: $what: seen within two seconds, and again", async ({ lay }) => {
   const { tools, replace } = await compiled(lay);
   expect(tools()).toEqual(["list_orders"]);
   await replace(exposeLatest);
@@ -212,7 +212,7 @@ test("a neighbour that is written all the time does not hold a reload up", async
   await vi.waitFor(() => expect(gateway.snapshot.catalog.tools.size).toBe(2), withinMs);
 });
 
-test("reloads leave no file and no watch open behind them", async () => {
+test("F42: reloads leave no file and no watch open behind them", async () => {
   const made = await world(orders);
   const reports: ReloadReport[] = [];
   made.gateway.watch((report) => reports.push(report));

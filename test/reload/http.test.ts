@@ -87,7 +87,7 @@ const broken = [
   },
 ];
 
-test.each(broken)("$what changes nothing and is told with its place", async (row) => {
+test.each(broken)("F41: $what changes nothing and is told with its place", async (row) => {
   const { made, client, reports } = await watched();
   const file = join(made.dir, row.file);
   const good = await readFile(file, "utf8");

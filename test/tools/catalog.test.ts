@@ -18,7 +18,7 @@ test.each([
   },
   { method: "post", hints: { readOnlyHint: false, destructiveHint: true } },
   { method: "patch", hints: { readOnlyHint: false, destructiveHint: true } },
-])("$method is hinted as what the method means", async ({ method, hints }) => {
+])("S69: $method is hinted as what the method means", async ({ method, hints }) => {
   const { tool } = await compileTools({ apis: { a: operation({}, "/things", method) } });
   expect(entryOf(tool("op"))["annotations"]).toEqual({ ...hints, openWorldHint: true });
 });
@@ -102,7 +102,7 @@ test("equal names differ by a mark of their own operation, whatever the order an
   expect(pathsOf(two)).toEqual(pathsOf(one));
 });
 
-test("two apis of one name need a prefix", async () => {
+test("S66: two apis of one name need a prefix", async () => {
   const apis = { a: { paths: { "/x": get("find") } }, b: { paths: { "/y": get("find") } } };
   const plain = await compileTools({ apis });
   expect(plain.issues).toMatchObject([{ severity: "error", code: "duplicate_tool_name" }]);

@@ -55,7 +55,7 @@ test("then definitions, the deepest first, and the rest still compiles", () => {
   expect(() => new Ajv2020({ strict: false }).compile(schema)).not.toThrow();
 });
 
-test("ten thousand schemas are too many, however short", () => {
+test("S58: ten thousand schemas are too many, however short", () => {
   const deep = { type: "object", properties: many(maxSubschemas, () => ({})) };
   const fitted = fitSchema(root({ $ref: "#/$defs/A" }, { A: deep }));
   expect(fitted?.schema["$defs"]).toEqual({
@@ -95,7 +95,7 @@ test("a schema above 8 KB is warned of with its cost", async () => {
   expect(issues[0]?.message).toMatch(/op \(\d{4} tokens\)$/);
 });
 
-test("an object of thousands of properties is checked", async () => {
+test("S59: an object of thousands of properties is checked", async () => {
   const properties = many(3_000, () => ({ type: "string" }));
   const spec = operation(jsonBody({ type: "object", properties }));
   const { tool } = await compileTools({ apis: { a: spec } });

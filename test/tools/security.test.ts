@@ -81,7 +81,7 @@ test("what a credential or the connection decides is no argument", async () => {
   expect(schema?.["required"]).toEqual(["X-Mine"]);
 });
 
-test("a key in the query is in no error, log or audit line", async () => {
+test("S82: a key in the query is in no error, log or audit line", async () => {
   const credential = `static: {query: key, value: ${secret}}`;
   const it = await world({ spec: { paths: { "/x": { get: { operationId: "op" } } } }, credential });
   it.api.close();

@@ -54,7 +54,7 @@ const calls = 10_000;
 const atOnce = 20;
 
 test(
-  `${calls} generated calls leave no secret in any log, metric, audit record, error or console`,
+  `S81, O10: ${calls} generated calls leave no secret in any log, metric, audit record, error or console`,
   { timeout: 300_000 },
   async () => {
     const printed: string[] = [];

@@ -153,7 +153,7 @@ describe("the kept token", () => {
       kept: 165_000,
       gone: 175_000,
     },
-  ])("lives for: $name", async ({ reply, kept, gone }) => {
+  ])("F38: lives for: $name", async ({ reply, kept, gone }) => {
     const { server, ports, credential } = await world(() => good(reply));
     await credential.get(person("outer"), undefined);
     ports.forward(kept);
@@ -183,7 +183,7 @@ describe("the kept token", () => {
     expect(server.asked).toHaveLength(2);
   });
 
-  test("is never shared: other token, other issuer, other API with the same audience, other scope", async () => {
+  test("S74: is never shared: other token, other issuer, other API with the same audience, other scope", async () => {
     const { server, room } = await world();
     const courses = room(exchange);
     const got = [

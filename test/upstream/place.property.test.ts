@@ -118,7 +118,7 @@ const hostile = fc.oneof(
 const list = fc.array(hostile, { minLength: 1, maxLength: 3 });
 const object = fc.dictionary(hostile, hostile, { minKeys: 1, maxKeys: 3, noNullPrototype: true });
 
-test("a value in a query adds no parameter and changes no other", { timeout }, () => {
+test("S10: a value in a query adds no parameter and changes no other", { timeout }, () => {
   let built = 0;
   const args = fc.record({
     a: hostile,
@@ -168,7 +168,7 @@ const latin = fc.oneof(
 const latinList = fc.array(latin, { minLength: 1, maxLength: 3 });
 const latinObject = fc.dictionary(latin, latin, { minKeys: 1, maxKeys: 3, noNullPrototype: true });
 
-test("a value in a header adds no header and arrives as it is", { timeout }, () => {
+test("S22: a value in a header adds no header and arrives as it is", { timeout }, () => {
   let built = 0;
   const args = fc.record({ "X-A": latin, "X-List": latinList, "X-Free": latinObject });
   fc.assert(
@@ -249,7 +249,7 @@ test("a value in a form adds no field and changes no other", { timeout }, () => 
   expect(built).toBeGreaterThan(10_000);
 });
 
-test("a value in a multipart body adds no part and changes no other", { timeout }, () => {
+test("S31: a value in a multipart body adds no part and changes no other", { timeout }, () => {
   fc.assert(
     fc.property(body, (given) => {
       const request = build("multipart", { body: given });

@@ -53,11 +53,11 @@ describe("JSON", () => {
     { body: '"\\ud800"', text: '"\\ufffd"' },
     { body: '"\\uDC00\\ud83d\\ude00\\uD83D"', text: '"\\ufffd\\ud83d\\ude00\\ufffd"' },
     { body: '"\\\\ud800"', text: '"\\\\ud800"' },
-  ])("half a surrogate pair in $body can not break the output", ({ body, text }) => {
+  ])("F13: half a surrogate pair in $body can not break the output", ({ body, text }) => {
     expect(reply(200, json, body).structured?.json).toBe(text);
   });
 
-  test("that is not valid is text with a note", () => {
+  test("F13: that is not valid is text with a note", () => {
     const answer = reply(200, json, "{'id': 7}");
     expect(textOf(answer)).toBe("{'id': 7}\n[declared as application/json, but not valid JSON]");
     expect(answer).toMatchObject({ structured: undefined, isError: false });
@@ -147,7 +147,7 @@ test("text in another charset is read by it", () => {
   expect(textOf(reply(200, headers, Buffer.from("é", "latin1")))).toBe("é");
 });
 
-test("text can not drive a terminal", () => {
+test("S67: text can not drive a terminal", () => {
   const headers = { "content-type": "text/plain" };
   expect(textOf(reply(200, headers, "a\u001b[31mb\u0000\u009bc\n"))).toBe("a[31mbc\n");
 });

@@ -19,7 +19,7 @@ afterEach(async () => {
   await Promise.all(servers.splice(0).map((server) => server.close()));
 });
 
-test("50 callers of each of 8 keys at the same time: one request per key, no token for two", async () => {
+test("S74: 50 callers of each of 8 keys at the same time: one request per key, no token for two", async () => {
   let count = 0;
   const server = await startServer(async ({ form }) => {
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -96,7 +96,7 @@ test("through the gateway each operation asks for its own scopes, and each perso
   ]);
 });
 
-describe("a login service that misbehaves", () => {
+describe("F37: a login service that misbehaves", () => {
   const good = { access_token: "inner", token_type: "Bearer" };
   const later = <T>(value: T): Promise<T> =>
     new Promise((resolve) => setTimeout(resolve, 1_000, value));

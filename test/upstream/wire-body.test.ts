@@ -511,7 +511,7 @@ describe("multipart/form-data", () => {
     },
   );
 
-  test("a name or file name cannot end its quotes or its line", async () => {
+  test("S31: a name or file name cannot end its quotes or its line", async () => {
     const f = { data: "", filename: 'a"; x="\r\nX-Evil: 1\u0000é' };
     expect(await multipart({ f: file }, { 'n"\r\n': "x", f })).toEqual([
       part('name="n%22%0D%0A"', "text/plain", "x"),
@@ -519,7 +519,7 @@ describe("multipart/form-data", () => {
     ]);
   });
 
-  test("the boundary of one body does not end another", async () => {
+  test("S31: the boundary of one body does not end another", async () => {
     const it = await worldFor({ [type]: object });
     await it.call("op", { body: { a: "1" } });
     const [, boundary = ""] =

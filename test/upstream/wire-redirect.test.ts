@@ -141,7 +141,7 @@ describe("to another host", () => {
     },
     { title: "another scheme", location: (host: string) => `ftp://${host}/x`, allowed: ["HOST"] },
     { title: "no address", location: () => "http://", allowed: ["HOST"] },
-  ])("$title: the model is told the Location", async ({ location, allowed }) => {
+  ])("S17, S21: $title: the model is told the Location", async ({ location, allowed }) => {
     const other = await otherApi();
     const hosts = allowed.map((host) => `"${host === "HOST" ? other.host : host}"`).join(", ");
     const made = await thing({

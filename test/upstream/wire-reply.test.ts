@@ -260,7 +260,7 @@ describe("a compressed answer is read", () => {
     expect(modern).toEqual(legacy);
   });
 
-  test("at the limit, counted after decompression", async () => {
+  test("F11: at the limit, counted after decompression", async () => {
     const made = await thing({ extra: { top: "limits: {responseSize: 1000B}" } });
     const headers = { "content-encoding": "gzip" };
     made.api.answer = sends(typed("text/plain", gzipSync("x".repeat(1000)), { headers }));
@@ -327,7 +327,7 @@ describe("a stream is a list", () => {
   });
 });
 
-describe("a large answer", () => {
+describe("S61: a large answer", () => {
   test("is cut by structure to 100,000 characters", async () => {
     const made = await thing({ declared: "json" });
     const rows = Array.from({ length: 4000 }, (_, id) => ({ id, note: "n".repeat(40) }));

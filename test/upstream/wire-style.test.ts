@@ -370,7 +370,7 @@ test.each([
   "%2e%2e;a",
   "a\n",
   "\u0000",
-])("%j is refused in a path, never encoded", async (value) => {
+])("S01, S02, S03: %j is refused in a path, never encoded", async (value) => {
   const cell = { param: inPath(text), value };
   const it = await worldOf([cell]);
   const { isError, content } = await it.call("op0", { p: value });
@@ -395,7 +395,7 @@ test.each([
 });
 
 test.each([[{ a: ".", b: "." }], [{ a: "x", b: ".." }]])(
-  "values side by side cannot climb: %j",
+  "S02: values side by side cannot climb: %j",
   async (args) => {
     const param = { in: "path", required: true, schema: text };
     const parameters = ["a", "b"].map((name) => ({ ...param, name, style: "label" }));
@@ -439,7 +439,7 @@ test("one value in a header, not percent-encoded", async () => {
 });
 
 test.each(["a\r\nX-Evil: 1", "a\nb", "a\u0000b", "\u007f", "日本", "€"])(
-  "%j is refused in a header, naming the argument",
+  "S22: %j is refused in a header, naming the argument",
   async (value) => {
     const it = await worldOf([{ param: header(text), value }]);
     const { isError, content } = await it.call("op0", { "X-H": value });
@@ -639,7 +639,7 @@ test.each([
   expect(it.api.requests.map((seen) => seen.path)).toEqual([path]);
 });
 
-test("control characters are refused wherever text is percent-encoded", async () => {
+test("S09: control characters are refused wherever text is percent-encoded", async () => {
   const params = [query(text), inPath(text), cookie(text), query(text, { allowReserved: true })];
   const cells = params.map((param) => ({ param, value: "" }));
   const it = await worldOf(cells);
