@@ -137,7 +137,7 @@ export function createAuthenticate(
     if (!issuer.algorithms.has(alg)) throw invalidToken("unsupported_algorithm");
     const key = await issuer.keySet.find(alg, kid);
     if (key === undefined) throw invalidToken("unknown_key");
-    await key.verify(token, alg);
+    key.verify(token, alg);
     if (issuer.askAgainMs !== undefined) await issuer.introspection?.claims(token, tokenHash);
     const subject = checkClaims(jws, issuer, ports.now());
     const principal = describe(token, tokenHash, { issuer, claims, ...subject });

@@ -36,7 +36,7 @@ export function createCheckIdToken(
     if (!config.algorithms.includes(alg)) throw invalidToken("unsupported_algorithm");
     const key = await keySet.find(alg, kid);
     if (key === undefined) throw invalidToken("unknown_key");
-    await key.verify(token, alg);
+    key.verify(token, alg);
     if (config.tenant !== undefined && claims["tid"] !== config.tenant)
       throw invalidToken("wrong_tenant");
     checkAudience(claims, clientId);

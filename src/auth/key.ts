@@ -1,4 +1,12 @@
-import { compactVerify, importJWK, type CryptoKey, type JWK } from "jose";
+import {
+  constants,
+  createPublicKey,
+  type JsonWebKey,
+  verify as verifySignature,
+  type KeyObject,
+  type SigningOptions,
+} from "node:crypto";
+import type { JWK } from "jose";
 import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
 import { invalidToken } from "./refusal.ts";
 
@@ -11,23 +19,41 @@ export interface VerificationKey {
   readonly published: JsonObject;
   /** Whether the key can verify this algorithm: type, curve and the key's own `alg` fit. */
   readonly fits: (alg: string) => boolean;
-  /** @throws AuthError `bad_signature`. */
-  readonly verify: (token: string, alg: string) => Promise<void>;
+  /**
+   * @param token In compact form, as `decodeJws` takes it: it has three parts of canonical base64url.
+   * @param alg That its header names.
+   * @throws AuthError `bad_signature`.
+   */
+  readonly verify: (token: string, alg: string) => void;
 }
 
+interface Algorithm extends SigningOptions {
+  readonly kty: string;
+  readonly crv?: string;
+  /** undefined: the signature has its own. */
+  readonly hash: string | undefined;
+  readonly dsaEncoding?: "ieee-p1363";
+}
+
+const pss = {
+  padding: constants.RSA_PKCS1_PSS_PADDING,
+  saltLength: constants.RSA_PSS_SALTLEN_DIGEST,
+} as const;
+const dsaEncoding = "ieee-p1363";
+
 /** Key type and curve that each algorithm needs (RFC 7518 §3.1, RFC 8037, RFC 9864). No HMAC, no `none`. */
-const algorithms: ReadonlyMap<string, { readonly kty: string; readonly crv?: string }> = new Map([
-  ["RS256", { kty: "RSA" }],
-  ["RS384", { kty: "RSA" }],
-  ["RS512", { kty: "RSA" }],
-  ["PS256", { kty: "RSA" }],
-  ["PS384", { kty: "RSA" }],
-  ["PS512", { kty: "RSA" }],
-  ["ES256", { kty: "EC", crv: "P-256" }],
-  ["ES384", { kty: "EC", crv: "P-384" }],
-  ["ES512", { kty: "EC", crv: "P-521" }],
-  ["EdDSA", { kty: "OKP", crv: "Ed25519" }],
-  ["Ed25519", { kty: "OKP", crv: "Ed25519" }],
+const algorithms: ReadonlyMap<string, Algorithm> = new Map<string, Algorithm>([
+  ["RS256", { kty: "RSA", hash: "sha256" }],
+  ["RS384", { kty: "RSA", hash: "sha384" }],
+  ["RS512", { kty: "RSA", hash: "sha512" }],
+  ["PS256", { kty: "RSA", hash: "sha256", ...pss }],
+  ["PS384", { kty: "RSA", hash: "sha384", ...pss }],
+  ["PS512", { kty: "RSA", hash: "sha512", ...pss }],
+  ["ES256", { kty: "EC", crv: "P-256", hash: "sha256", dsaEncoding }],
+  ["ES384", { kty: "EC", crv: "P-384", hash: "sha384", dsaEncoding }],
+  ["ES512", { kty: "EC", crv: "P-521", hash: "sha512", dsaEncoding }],
+  ["EdDSA", { kty: "OKP", crv: "Ed25519", hash: undefined }],
+  ["Ed25519", { kty: "OKP", crv: "Ed25519", hash: undefined }],
 ]);
 
 /** RFC 7518 §3.3 demands 2048 bits; the upper bound keeps one verification cheap. */
@@ -52,32 +78,41 @@ export function readKey(value: JsonValue): VerificationKey | string | undefined 
 }
 
 function createKey(kid: string | undefined, ownAlg: string | undefined, jwk: JWK): VerificationKey {
-  const imported = new Map<string, Promise<CryptoKey>>();
-  const importFor = (alg: string): Promise<CryptoKey> => {
-    const known = imported.get(alg);
-    if (known !== undefined) return known;
-    // The public members hold no `oct` key, so the result is never raw bytes.
-    const key = importJWK(jwk, alg) as Promise<CryptoKey>;
-    imported.set(alg, key);
-    return key;
+  let imported: KeyObject | undefined;
+  const algorithmOf = (alg: string): Algorithm | undefined => {
+    const algorithm = algorithms.get(alg);
+    if (algorithm?.kty !== jwk.kty || algorithm?.crv !== jwk.crv) return undefined;
+    return ownAlg === undefined || ownAlg === alg ? algorithm : undefined;
   };
   return {
     identity: JSON.stringify([kid, ownAlg, jwk]),
     kid,
     published: { ...(jwk as JsonObject), ...(kid && { kid }), ...(ownAlg && { alg: ownAlg }) },
-    fits(alg) {
-      const needs = algorithms.get(alg);
-      if (needs === undefined || needs.kty !== jwk.kty) return false;
-      return (ownAlg === undefined || ownAlg === alg) && needs.crv === jwk.crv;
-    },
-    async verify(token, alg) {
+    fits: (alg) => algorithmOf(alg) !== undefined,
+    // Here and now: half the CPU of the way through the thread pool, most of which is the way.
+    verify(token, alg) {
+      const algorithm = algorithmOf(alg);
+      const end = token.lastIndexOf(".");
+      const signature = Buffer.from(token.slice(end + 1), "base64url");
+      let isGood = false;
       try {
-        await compactVerify(token, await importFor(alg), { algorithms: [alg] });
+        imported ??= createPublicKey({ key: jwk as JsonWebKey, format: "jwk" });
+        if (algorithm) isGood = check(token.slice(0, end), signature, imported, algorithm);
       } catch (cause) {
         throw invalidToken("bad_signature", cause);
       }
+      if (!isGood) throw invalidToken("bad_signature");
     },
   };
+}
+
+function check(
+  signed: string,
+  signature: Buffer,
+  key: KeyObject,
+  { hash, ...options }: Algorithm,
+): boolean {
+  return verifySignature(hash, Buffer.from(signed), { key, ...options }, signature);
 }
 
 function readPublicMembers(value: JsonObject): JWK | string {

@@ -43,7 +43,7 @@ export function compileLogout(
     if (!issuer.config.algorithms.includes(alg)) throw invalidToken("unsupported_algorithm");
     const key = await issuer.keySet.find(alg, kid);
     if (key === undefined) throw invalidToken("unknown_key");
-    await key.verify(token, alg);
+    key.verify(token, alg);
     return { iss: issuer.config.issuer, ...readEvent(jws, issuer, now() / 1000) };
   };
 }
