@@ -7,17 +7,18 @@ import { join } from "node:path";
  * JavaScript. Built once, before the first test, and only when a source is newer.
  */
 export function setup(): void {
-  installCorpus();
+  install("corpus");
+  install("sloppy");
   build("tsconfig.build.json", "src", "dist/cli/main.js");
   build("tsconfig.examples.json", "examples", "dist-examples/demo/browser.js");
 }
 
-/** Published documents have a lock file of their own: they are read and no part of the product. */
-function installCorpus(): void {
-  const folder = "test/corpus/packages";
+/** What tests only read or start has a lock file of its own: it is no part of the product. */
+function install(room: "corpus" | "sloppy"): void {
+  const folder = `test/${room}/packages`;
   const installed = modified(join(folder, "node_modules/.package-lock.json"));
   if (modified(join(folder, "package-lock.json")) <= installed) return;
-  execFileSync("npm", ["run", "--silent", "corpus:install"], { stdio: "inherit" });
+  execFileSync("npm", ["run", "--silent", `${room}:install`], { stdio: "inherit" });
 }
 
 function build(project: string, sources: string, output: string): void {
