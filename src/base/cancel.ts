@@ -9,29 +9,32 @@ export interface Cancellation extends CancelSignal {
   readonly cancel: () => void;
 }
 
-/** A tenth of the cost of an AbortController, which is several microseconds per call on Node 20. */
+/**
+ * A small part of the cost of an AbortController, which is several microseconds per call on Node 20.
+ * Plain members: an object literal with a getter costs more than all the rest of this.
+ */
 export function createCancellation(): Cancellation {
-  let cancelled = false;
-  let listeners: (() => void)[] = [];
-  return {
-    get cancelled() {
-      return cancelled;
-    },
-    onCancel(listener) {
-      if (cancelled) {
+  const listeners: (() => void)[] = [];
+  const cancellation = {
+    cancelled: false,
+    onCancel(listener: () => void) {
+      if (cancellation.cancelled) {
         listener();
-        return () => {};
+        return nothing;
       }
       listeners.push(listener);
       return () => {
-        listeners = listeners.filter((other) => other !== listener);
+        const at = listeners.indexOf(listener);
+        if (at !== -1) listeners.splice(at, 1);
       };
     },
     cancel() {
-      if (cancelled) return;
-      cancelled = true;
-      for (const listener of listeners) listener();
-      listeners = [];
+      if (cancellation.cancelled) return;
+      cancellation.cancelled = true;
+      for (const listener of listeners.splice(0)) listener();
     },
   };
+  return cancellation;
 }
+
+function nothing(): void {}

@@ -300,40 +300,30 @@ async function sendAll(
   { limits, deadline, watch }: Attempts,
   now: () => number,
 ): Promise<WireResponse> {
-  const { route, call } = sending;
+  const { route, call, trace } = sending;
   let bounds = limits;
   route.retry?.earn();
   for (let failures = 1; ; failures++) {
-    const happened = await sendOnce(sending, request, { limits: bounds, deadline, watch }, now);
-    const failed = happened instanceof SendError;
-    if (!failed && happened.status < 400) return happened;
+    const admitted = route.circuit?.admit() ?? 0;
+    trace.attempts++;
+    let happened: WireResponse | SendError;
+    try {
+      happened = await route.send(request, bounds, watch);
+      trace.status = happened.status;
+      trace.answeredAt = now();
+      route.circuit?.record(happened.status >= 500 ? "failed" : "ok", admitted, trace.answeredAt);
+      if (happened.status < 400) return happened;
+    } catch (error) {
+      route.circuit?.record(endingOf(error), admitted, now());
+      if (!(error instanceof SendError)) throw error;
+      happened = error;
+    }
     const waitMs = againAfter(route, happened, failures, deadline - now());
     if (waitMs !== undefined) {
       await pause(waitMs, call.cancel);
       bounds = { ...limits, timeoutMs: Math.max(1, deadline - now()) };
-    } else if (failed) throw happened;
+    } else if (happened instanceof SendError) throw happened;
     else return happened;
-  }
-}
-
-async function sendOnce(
-  { route: { circuit, send }, trace }: Sending,
-  request: WireRequest,
-  { limits, watch }: Attempts,
-  now: () => number,
-): Promise<WireResponse | SendError> {
-  const admitted = circuit?.admit() ?? 0;
-  trace.attempts++;
-  try {
-    const response = await send(request, limits, watch);
-    trace.status = response.status;
-    trace.answeredAt = now();
-    circuit?.record(response.status >= 500 ? "failed" : "ok", admitted, trace.answeredAt);
-    return response;
-  } catch (error) {
-    circuit?.record(endingOf(error), admitted, now());
-    if (error instanceof SendError) return error;
-    throw error;
   }
 }
 

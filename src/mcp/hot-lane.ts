@@ -92,8 +92,7 @@ export function createHotLane(
           };
     // Closing the response is how the 2026 era cancels; in the 2025 era it means nothing.
     const cancel = era === "modern" ? createCancellation() : undefined;
-    const onClose = cancel && ((): void => cancel.cancel());
-    if (onClose) response.once("close", onClose);
+    if (cancel) response.on("close", cancel.cancel);
     let message: string | Buffer;
     try {
       const call: Call = {
@@ -112,8 +111,6 @@ export function createHotLane(
     } catch (error) {
       if (error instanceof AuthError && stream === undefined) throw error;
       message = encodeFault(id, error, ports);
-    } finally {
-      if (onClose) response.off("close", onClose);
     }
     if (cancel?.cancelled) return;
     if (stream) stream.finish(message.toString());

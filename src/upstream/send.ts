@@ -73,7 +73,7 @@ export function createUpstreams(): Upstreams {
     to: (origin, connectMs) => {
       const totalMs = origin.startsWith("https:") ? connectMs + tlsMs : connectMs;
       const line = { pool: poolOf(origin, totalMs), connectMs: totalMs, deadlines };
-      return (request, limits, watch) => send(line, request, limits, watch);
+      return (request, limits, watch) => exchange(line, request, limits, watch);
     },
     async close() {
       const all = [...pools.values()];
@@ -88,18 +88,6 @@ interface Line {
   readonly pool: Pool;
   readonly connectMs: number;
   readonly deadlines: Deadlines;
-}
-
-async function send(
-  line: Line,
-  request: WireRequest,
-  limits: SendLimits,
-  watch: Watch,
-): Promise<WireResponse> {
-  const raw = await exchange(line, request, limits, watch);
-  const coding = raw.headers.get("content-encoding");
-  if (coding === undefined || coding === "identity" || raw.body.length === 0) return raw;
-  return { ...raw, body: await decompress(coding, raw.body, limits.maxBytes) };
 }
 
 /** More of them are no progress but an attack (RFC 9110 §15.2 sets no bound). */
@@ -195,7 +183,7 @@ function exchange(
         },
         onResponseEnd() {
           const body = chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, size);
-          settle(() => resolve({ status, headers, body }));
+          settle(() => resolve(decoded({ status, headers, body }, maxBytes)));
         },
         onResponseError(_, error) {
           settle(() => reject(translate(error, phase)));
@@ -234,6 +222,14 @@ function readHeaders(
       headers.set(name, typeof value === "string" ? value : value.join(", "));
   }
   return headers;
+}
+
+/** Most answers come as they are. */
+function decoded(response: WireResponse, maxBytes: number): WireResponse | Promise<WireResponse> {
+  const { headers, body } = response;
+  const coding = headers.get("content-encoding");
+  if (coding === undefined || coding === "identity" || body.length === 0) return response;
+  return decompress(coding, body, maxBytes).then((plain) => ({ ...response, body: plain }));
 }
 
 type Decoder = (
