@@ -12,7 +12,7 @@ import { layOut, type Layout } from "./layout.ts";
 import { distinctToolName, toolName } from "./name.ts";
 import { outputOf } from "./output.ts";
 import { selectOperations, type Selected } from "./rule.ts";
-import { checkSecurity } from "./security.ts";
+import { checkSecurity, unmetSecurity } from "./security.ts";
 import { keepServable } from "./servable.ts";
 import { warnOfCost } from "./tokens.ts";
 import type { ArgIssue } from "./arg-issue.ts";
@@ -59,13 +59,15 @@ export function compileCatalog(
     return wanted.map(({ operation, rule }) => ({
       operation: withoutCredential(operation, config.credential),
       rule,
+      unmetSecurity: unmetSecurity(operation, document.securitySchemes, config.credential),
       api: config.id,
       prefix: config.prefix ? `${config.id}_` : "",
     }));
   });
   const names = nameTools(drafts, issues);
   const tools: Tool[] = [];
-  for (const [index, { api, operation, rule }] of drafts.entries()) {
+  for (const [index, draft] of drafts.entries()) {
+    const { api, operation, rule } = draft;
     const name = names[index];
     if (name === undefined) continue;
     const layout = layOut(operation, rule, operation.schemas);
@@ -79,6 +81,7 @@ export function compileCatalog(
       name,
       api,
       operation: served(operation),
+      unmetSecurity: draft.unmetSecurity,
       get inputSchema() {
         return schemaIn(entry);
       },

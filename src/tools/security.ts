@@ -14,25 +14,33 @@ export function checkSecurity(
   operations: readonly Operation[],
 ): readonly Issue[] {
   const unmet = new Map<string, number>();
-  for (const { security } of operations) {
-    if (security.length === 0) continue;
-    // Alternatives, each of which needs all of its schemes.
-    const met = security.some((alternative) =>
-      [...alternative.keys()].every((name) => supplies(credential, securitySchemes.get(name))),
-    );
-    if (met) continue;
-    const wanted = security
-      .map((alternative) => [...alternative.keys()].join(" and "))
-      .join(", or ");
-    unmet.set(wanted, (unmet.get(wanted) ?? 0) + 1);
+  for (const operation of operations) {
+    const wanted = unmetSecurity(operation, securitySchemes, credential);
+    if (wanted !== undefined) unmet.set(wanted, (unmet.get(wanted) ?? 0) + 1);
   }
   return [...unmet].map(([wanted, count]) => ({
     severity: "warning",
     code: "credential_mismatch",
-    message: `${count} ${count === 1 ? "operation" : "operations"} of ${id} ${count === 1 ? "asks" : "ask"} for ${escapeText(wanted, 200)}, which its credential does not supply`,
+    message: `${count} ${count === 1 ? "operation" : "operations"} of ${id} ${count === 1 ? "asks" : "ask"} for ${wanted}, which its credential does not supply`,
     position,
     help: "the security schemes of the document say what the API expects",
   }));
+}
+
+/** What an operation asks for and the credential does not supply, by the names of its schemes. */
+export function unmetSecurity(
+  { security }: Pick<Operation, "security">,
+  schemes: ApiDocument["securitySchemes"],
+  credential: CredentialConfig,
+): string | undefined {
+  if (security.length === 0) return undefined;
+  // Alternatives, each of which needs all of its schemes.
+  const met = security.some((alternative) =>
+    [...alternative.keys()].every((name) => supplies(credential, schemes.get(name))),
+  );
+  if (met) return undefined;
+  const names = security.map((alternative) => [...alternative.keys()].join(" and "));
+  return escapeText(names.join(", or "), 200);
 }
 
 /** A scheme that the document does not define says nothing that could be missing. */

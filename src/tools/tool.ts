@@ -10,6 +10,8 @@ export interface Tool {
   readonly name: string;
   readonly api: string;
   readonly operation: ServedOperation;
+  /** Security schemes that the operation names and the API's credential does not supply. */
+  readonly unmetSecurity: string | undefined;
   /**
    * Root is a plain object with `additionalProperties: false`; property names are argument names. Read
    * from `entry` when it is asked for: of a thousand tools most are never called.

@@ -45,7 +45,7 @@ export function compileErrorReply(
     if (status === 304) return textReply(`${head}\nThe copy you know is still current.`, false);
     if (status >= 300 && status < 400) return textReply(describeRedirect(head, headers), true);
     const wait = parseRetryAfter(headers.get("retry-after"), now());
-    const hint = hintFor(status, wait, mayRepeat);
+    const hint = refusal(status, shape) ?? hintFor(status, wait, mayRepeat);
     const lines = [head, ...describeBody(response, pathOf)].join("\n");
     const room = maxChars - hint.length - 1;
     const shown = lines.length > room ? `${cutText(lines, room - 1)}…` : lines;
@@ -122,6 +122,12 @@ function describeBody(response: WireResponse, pathOf: ArgumentPath): readonly st
 function describePage(html: string): string {
   const title = /<title[^>]{0,100}>([^<]{1,300})/i.exec(html.slice(0, 16_384))?.[1];
   return title === undefined ? "[an HTML page]" : `[an HTML page: ${toLine(title, 200)}]`;
+}
+
+/** Told only once the API has refused: a document often describes another door than the gateway's. */
+function refusal(status: number, { unmetSecurity }: ReplyShape): string | undefined {
+  if (unmetSecurity === undefined || (status !== 401 && status !== 403)) return undefined;
+  return `The API asks for ${unmetSecurity}, which the gateway is not configured to supply; do not retry.`;
 }
 
 function hintFor(status: number, wait: number | undefined, mayRepeat: boolean): string {

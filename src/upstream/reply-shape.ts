@@ -11,6 +11,8 @@ export interface ReplyShape {
   readonly method: string;
   /** Path template, e.g. `/orders/{id}`: values of the call do not appear in messages. */
   readonly path: string;
+  /** As of the tool. */
+  readonly unmetSecurity: string | undefined;
   /** A success is declared as JSON and never as HTML. */
   readonly expectsJson: boolean;
   readonly names: ArgumentNames;
@@ -42,7 +44,7 @@ export interface ArgumentNames {
  * @throws ConfigError when `select` of the tool's rule cannot be used.
  */
 export function replyShapeOf(
-  tool: Pick<Tool, "operation" | "places" | "response" | "output">,
+  tool: Pick<Tool, "operation" | "unmetSecurity" | "places" | "response" | "output">,
 ): ReplyShape {
   const parameters = new Map<string, string>();
   const properties = new Map<string, string>();
@@ -57,6 +59,7 @@ export function replyShapeOf(
   return {
     method,
     path,
+    unmetSecurity: tool.unmetSecurity,
     expectsJson: declaresJson(successes),
     names: { parameters, properties, body },
     reshape: compileReshape(tool.response),

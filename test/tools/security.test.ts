@@ -49,6 +49,26 @@ test.each([
   );
 });
 
+test.each([401, 403])(
+  "an API that answers %d is asked for what the document names",
+  async (status) => {
+    const operation = (security: readonly object[]): object => ({ get: { security } });
+    const paths = {
+      "/unmet": { ...operation([{ key: [], oauth: [] }, { basic: [] }]) },
+      "/met": { ...operation([{ oauth: [] }]) },
+    };
+    const credential = `static: {bearer: ${secret}}`;
+    const made = await world({ spec: { paths, components: { securitySchemes } }, credential });
+    made.api.answer = (_, response) => void response.writeHead(status).end();
+    const textOf = async (tool: string): Promise<string> =>
+      (await made.call(tool)).content.map(({ text }) => text).join("");
+    expect(await textOf("get_unmet")).toContain(
+      "The API asks for key and oauth, or basic, which the gateway is not configured to supply; do not retry.",
+    );
+    expect(await textOf("get_met")).toContain("The gateway's credential was rejected");
+  },
+);
+
 test("what a credential or the connection decides is no argument", async () => {
   const text = { type: "string" };
   const names = [

@@ -10,6 +10,7 @@ import type { ReplyShape } from "../../src/upstream/reply-shape.ts";
 const shape: ReplyShape = {
   method: "POST",
   path: "/orders/{id}",
+  unmetSecurity: undefined,
   expectsJson: true,
   names: {
     parameters: new Map([

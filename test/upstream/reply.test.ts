@@ -243,11 +243,11 @@ test("the shape of a tool holds the names of what the model supplies", () => {
   const place = (key: string, source: object, target: object): never =>
     ({ key, source, target, default: undefined }) as never;
   const model = { kind: "model" };
-  const responses = [
-    { status: "200", mediaTypes: ["application/json"], description: "" },
-    { status: "default", mediaTypes: ["text/html"], description: "" },
+  const successes = [
+    { status: "200", mediaTypes: ["application/json"] },
+    { status: "default", mediaTypes: ["text/html"] },
   ];
-  const operation = { method: "PUT", path: "/a/{b}", responses } as never;
+  const operation = { method: "PUT", path: "/a/{b}", successes } as never;
   const places = [
     place("customer", model, { kind: "parameter", parameter: { name: "customer_id" } }),
     place("hidden", { kind: "value", value: 1 }, { kind: "parameter", parameter: { name: "h" } }),
@@ -262,9 +262,12 @@ test("the shape of a tool holds the names of what the model supplies", () => {
     maxPages: 1,
     maxTokens: 25_000,
   };
-  expect(replyShapeOf({ operation, places, response, output: undefined })).toEqual({
+  expect(
+    replyShapeOf({ operation, unmetSecurity: undefined, places, response, output: undefined }),
+  ).toEqual({
     method: "PUT",
     path: "/a/{b}",
+    unmetSecurity: undefined,
     expectsJson: true,
     names: {
       parameters: new Map([["customer_id", "customer"]]),
