@@ -91,7 +91,13 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const registry = createRegistry();
   const recorder = createRecorder(audit, registry);
   const store = auth.mode === "none" ? noKeyStore : createKeyStore(auth.keysDir, ports);
-  const lasting = createLasting(options, clientKeys, { recorder, store, registry, kept });
+  const lasting = createLasting(options, clientKeys, {
+    recorder,
+    store,
+    registry,
+    kept,
+    maxTokens: config.limits.maxTokens,
+  });
   const listeners = new Set<() => void>();
   const onToolsChanged = (): void => {
     for (const listener of listeners) listener();

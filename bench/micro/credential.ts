@@ -74,6 +74,9 @@ function createBenchCredential(): Credential {
       subjectTokenType: type,
       requestedTokenType: type,
       actor: "none",
+      cache: { maxMs: 600_000, failureMs: 5_000 },
+      retry: true,
+      stepUp: undefined,
     },
   } satisfies Partial<ApiConfig>;
   const compiled = createCredential(
@@ -87,7 +90,7 @@ function createBenchCredential(): Credential {
       issuer: "http://127.0.0.1:3999",
       connections: undefined,
       signingKeys: createSigningKeys(ports.now),
-      tokens: createTokenCache(ports),
+      tokens: createTokenCache(ports, 10_000),
       metadata: createIssuerMetadata(answer, ports),
     },
     ports,

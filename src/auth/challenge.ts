@@ -48,12 +48,20 @@ export function compileChallenge(endpoint: Challenged): (error: AuthError) => Re
   };
 }
 
-function challenge({ code, scopes }: AuthError, description: string, endpoint: Challenged): string {
+function challenge(
+  { code, scopes, stepUp }: AuthError,
+  description: string,
+  endpoint: Challenged,
+): string {
   const params: [string, string][] = [];
   const bearerCode = code === "invalid_dpop_proof" ? "invalid_token" : code;
   if (code !== "missing_token") params.push(["error", bearerCode]);
   if (bearerCode === "invalid_token" || code === "invalid_request")
     params.push(["error_description", description]);
+  // RFC 9470 §3
+  if (stepUp !== undefined && stepUp.acrValues.length > 0)
+    params.push(["acr_values", stepUp.acrValues.join(" ")]);
+  if (stepUp?.maxAgeS !== undefined) params.push(["max_age", String(stepUp.maxAgeS)]);
   params.push(["resource_metadata", endpoint.metadataUrl]);
   const needed = endpoint.advertise([...new Set([...endpoint.scopes, ...scopes])]);
   if (needed.length > 0 && code !== "invalid_request") params.push(["scope", needed.join(" ")]);

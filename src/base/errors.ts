@@ -1,3 +1,4 @@
+import type { StepUp } from "./step-up.ts";
 import { compareIssues, formatPosition, type Issue } from "./issue.ts";
 
 /**
@@ -28,6 +29,7 @@ export type AuthCode =
   | "invalid_dpop_proof"
   | "invalid_request"
   | "insufficient_scope"
+  | "insufficient_user_authentication"
   | "access_denied"
   | "temporarily_unavailable";
 
@@ -37,6 +39,7 @@ const authStatus = {
   invalid_dpop_proof: 401,
   invalid_request: 400,
   insufficient_scope: 403,
+  insufficient_user_authentication: 401,
   access_denied: 403,
   temporarily_unavailable: 503,
 } as const satisfies Record<AuthCode, number>;
@@ -53,17 +56,20 @@ export class AuthError extends Error {
   readonly reason: string;
   /** Scopes the operation needs; only with `insufficient_scope`. */
   readonly scopes: readonly string[];
+  /** Only with `insufficient_user_authentication`. */
+  readonly stepUp: StepUp | undefined;
 
   constructor(
     code: AuthCode,
     reason: string,
-    options?: ErrorOptions & { readonly scopes?: readonly string[] },
+    options?: ErrorOptions & { readonly scopes?: readonly string[]; readonly stepUp?: StepUp },
   ) {
     super(`${code}: ${reason}`, options);
     this.code = code;
     this.status = authStatus[code];
     this.reason = reason;
     this.scopes = options?.scopes ?? [];
+    this.stepUp = options?.stepUp;
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Issue, Position } from "../base/issue.ts";
 import type { JsonValue } from "../base/json.ts";
 import type { Secret } from "../base/secret.ts";
+import type { StepUp } from "../base/step-up.ts";
 
 /**
  * What gateway.yaml means, with every default filled in and every unit in the name. No field is
@@ -431,6 +432,23 @@ export type CredentialConfig =
       /** undefined: not sent. */
       readonly requestedTokenType: string | undefined;
       readonly actor: "none" | "self";
+      readonly cache: TokenCacheConfig;
+      /** An API that answers 401 gets a fresh token and the request once more. */
+      readonly retry: boolean;
+      /** What a person has to log in with when the server wants more of them than it says. */
+      readonly stepUp: StepUp | undefined;
+    }
+  | {
+      /** Experimental: a token of the API's own authorization server, for an assertion of the company's. */
+      readonly kind: "idJag";
+      /** At the company's server. */
+      readonly client: string;
+      /** At the API's. */
+      readonly at: string;
+      readonly resource: readonly string[];
+      readonly scope: readonly string[];
+      /** URI. */
+      readonly subjectTokenType: string;
     }
   | {
       /** A token that the gateway signs itself. */
@@ -489,6 +507,12 @@ export interface TimeoutsConfig {
   readonly idleMs: number;
   /** For all of it, every attempt included. */
   readonly totalMs: number;
+}
+
+/** How long exchanged tokens and failures are kept. */
+interface TokenCacheConfig {
+  readonly maxMs: number;
+  readonly failureMs: number;
 }
 
 export interface RuleConfig {
@@ -599,6 +623,8 @@ export interface LimitsConfig {
   readonly callTimeoutMs: number;
   /** At one endpoint. */
   readonly maxListenStreams: number;
+  /** Tokens for APIs that are kept in memory. */
+  readonly maxTokens: number;
 }
 
 /** Where audit records go. */

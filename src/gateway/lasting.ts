@@ -48,6 +48,8 @@ interface LastingDeps {
   readonly store: KeyStore;
   readonly registry: Registry;
   readonly kept: Kept;
+  /** Of tokens for APIs. */
+  readonly maxTokens: number;
 }
 
 /** Proofs of two minutes, at 800 requests a second. */
@@ -56,7 +58,7 @@ const maxReplays = 100_000;
 export function createLasting(
   { info, ports, fetch }: Surroundings,
   keys: ReadonlyMap<string, MadeKey>,
-  { recorder, store, registry, kept }: LastingDeps,
+  { recorder, store, registry, kept, maxTokens }: LastingDeps,
 ): Lasting {
   const limits = createLimits({
     now: ports.now,
@@ -76,7 +78,7 @@ export function createLasting(
     upstreams: createUpstreams(),
     userAgent: `${info.name}/${info.version}`,
     clientKeys: new Map([...keys].map(([name, { key }]) => [name, key])),
-    tokens: createTokenCache(ports),
+    tokens: createTokenCache(ports, maxTokens),
     metadata: createIssuerMetadata(fetch, ports),
     fetchAs: createFetchAs(undefined),
     signingKeys: createSigningKeys(ports.now),
@@ -93,6 +95,7 @@ export function createUnrecorded(
     store: noKeyStore,
     registry: createRegistry(),
     kept: keepInMemory(surroundings.ports),
+    maxTokens: 1,
   });
 }
 

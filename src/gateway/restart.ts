@@ -12,6 +12,7 @@ export function refuseRestart(before: Config, after: Config): void {
     "connections.dir": ({ connections }: Config) => connections?.dir,
     audit: (config: Config) => config.audit,
     "limits.requestSize": (config: Config) => config.limits.maxRequestBytes,
+    "limits.tokens": (config: Config) => config.limits.maxTokens,
     "limits.listenStreams": (config: Config) => config.limits.maxListenStreams,
     "auth.keysDir": ({ auth }: Config) => (auth.mode === "oauth" ? auth.keysDir : undefined),
     "the paths of endpoints": (config: Config) => config.endpoints.map(({ path }) => path),

@@ -7,6 +7,7 @@ import { type ConnectionDeps, createConnection } from "./connection.ts";
 import type { Tool } from "../tools/tool.ts";
 import type { Credential } from "./credential-parts.ts";
 import { createExchange } from "./exchange.ts";
+import { assertionFor, redeemAt } from "./id-jag.ts";
 import type { IssuerMetadata } from "./issuer-metadata.ts";
 import { scopeFor } from "./operation-scope.ts";
 import { withIdentity } from "./identity-headers.ts";
@@ -88,9 +89,21 @@ function compileKind(api: ApiConfig, deps: CredentialDeps, ports: Ports): ApiCre
         return createExchange(
           api.id,
           { ...credential, scope },
-          { ...shared, inbound, self },
+          { ...shared, inbound, self, redeem: undefined },
           ports,
         );
+      };
+    }
+    case "idJag": {
+      const shared = tokenDeps(api, credential.client, deps, ports);
+      const { client: at, requestToken } = tokenDeps(api, credential.at, deps, ports);
+      const config = assertionFor(credential, at);
+      const redeem = redeemAt(at, requestToken);
+      return ({ scopes: needed, operation }) => {
+        const scope = scopeFor(config, operation.security);
+        const inbound = { offered: deps.offeredScopes, needed };
+        const parts = { ...shared, inbound, self: undefined, redeem };
+        return createExchange(api.id, { ...config, scope }, parts, ports);
       };
     }
     case "signedJwt": {

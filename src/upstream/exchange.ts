@@ -9,7 +9,7 @@ import { bearerOf, type Grant, toGrant } from "./grant.ts";
 import { readJwtClaims } from "./jwt-claims.ts";
 import { type TokenDeps, tokenKey, unlessCancelled } from "./token-cache.ts";
 import { targetParameters, type TokenReply } from "./token-endpoint.ts";
-import { explainFailure, TokenFailure } from "./token-failure.ts";
+import { explainFailure, TokenFailure, wantsPerson } from "./token-failure.ts";
 
 const grantTypes = {
   "token-exchange": "urn:ietf:params:oauth:grant-type:token-exchange",
@@ -32,6 +32,14 @@ export interface ExchangeDeps extends TokenDeps {
   };
   /** A token of the gateway's own, when the new token shall say who acts. */
   readonly self: Credential | undefined;
+  /** The answer is an assertion for another server, which gives the token. */
+  readonly redeem: Redeem | undefined;
+}
+
+interface Redeem {
+  /** Of the other server and the client there. */
+  readonly place: readonly (string | null)[];
+  readonly run: (assertion: string) => Promise<TokenReply>;
 }
 
 /** The caller's token becomes one for this API, this person and these scopes only. */
@@ -45,7 +53,14 @@ export function createExchange(
   const { now } = ports;
   const grantType = grantTypes[config.grant];
   const fixed = [...config.parameters, ...targetParameters(config)];
-  const place = [api, client.issuer, client.tokenUrl ?? null, client.id];
+  const { redeem } = deps;
+  const place = [
+    api,
+    client.issuer,
+    client.tokenUrl ?? null,
+    client.id,
+    ...(redeem === undefined ? [] : redeem.place),
+  ];
   // The hash has a fixed length, so with the subject token's hash behind it the key stays unambiguous.
   const prefix = tokenKey([
     ...place,
@@ -68,8 +83,9 @@ export function createExchange(
     const subject = await subjectParameters(principal, subjectToken);
     const reply = await requestToken(grantType, [...subject, ...fixed]);
     refuseUnasked(reply, { ...config, subjectToken });
+    const last = redeem === undefined ? reply : await redeem.run(reply.accessToken);
     tokens.told.delete(personOf(principal));
-    return toGrant(reply, requestedAt, principal);
+    return toGrant(last, requestedAt, principal, config.cache.maxMs);
   }
 
   /** RFC 8693 §2.1, or RFC 7523 §2.1. */
@@ -108,12 +124,19 @@ export function createExchange(
         api,
         client: client.name,
         request: () => request(principal, subjectToken),
+        failureMs: config.cache.failureMs,
       });
       return grant.parts;
     } catch (error) {
       if (!(error instanceof TokenFailure)) throw error;
       if (error.code === "invalid_grant" && mayLogIn(principal, error))
         throw new AuthError("invalid_token", "exchange_refused", { cause: error });
+      const stepUp = wantsPerson(error) ? (error.stepUp ?? config.stepUp) : undefined;
+      if (stepUp !== undefined && mayLogIn(principal, error))
+        throw new AuthError("insufficient_user_authentication", "step_up_required", {
+          cause: error,
+          stepUp,
+        });
       const missing = error.code === "invalid_scope" ? missingScopes(principal) : [];
       if (missing.length > 0) {
         const scopes = [...deps.inbound.needed, ...missing];
@@ -144,7 +167,7 @@ export function createExchange(
     get: (principal, signal) =>
       tokens.find(keyOf(principal))?.parts ?? unlessCancelled(obtain(principal), signal),
     invalidate: (principal, refused) =>
-      tokens.refuse({ key: keyOf(principal), api, client: client.name }, refused),
+      tokens.refuse({ key: keyOf(principal), api, client: client.name }, refused) && config.retry,
   };
 }
 

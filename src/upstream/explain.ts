@@ -52,6 +52,26 @@ export function explainCredential(
           audience: [credential.audience],
         },
       ];
+    case "idJag": {
+      const [client, at] = [credential.client, credential.at].map((name) =>
+        gateway.clients.get(name),
+      );
+      const scope = scopeFor({ ...credential, scopeGranularity: "operation" }, operation.security);
+      const audience = at === undefined ? [] : [at.issuer];
+      const hop: Hop = {
+        ...own({ audience, resource: credential.resource, scope }, client),
+        grant: "token-exchange",
+        requestedTokenType: "urn:ietf:params:oauth:token-type:id-jag",
+        kept: "never",
+        cache: "none",
+      };
+      const redeemed: Hop = {
+        ...own({ audience: [], resource: [], scope: [] }, at),
+        grant: "jwt-bearer",
+        kept: "per token",
+      };
+      return [hop, redeemed];
+    }
     case "connection": {
       const { provider, scope } = credential;
       const client = gateway.clients.get(gateway.providers.get(provider)?.client ?? "");

@@ -3,7 +3,7 @@ import { readJwtClaims } from "./jwt-claims.ts";
 import type { CredentialParts } from "./request.ts";
 import type { TokenReply } from "./token-endpoint.ts";
 
-const maxLifetimeMs = 10 * 60_000;
+const maxKeptMs = 10 * 60_000;
 const unknownLifetimeMs = 60_000;
 /** A token must not end between here and the API. */
 const marginMs = 30_000;
@@ -24,14 +24,16 @@ export interface Grant {
 /**
  * @param requestedAt Before the request was sent: the lifetime counts from the server's answer.
  * @param holder Of the subject token, which it does not outlive.
+ * @param maxMs Kept no longer than this.
  */
 export function toGrant(
   reply: TokenReply,
   requestedAt: number,
   holder: Principal | undefined,
+  maxMs: number = maxKeptMs,
 ): Grant {
   const endsBy = holder?.expiresAt ?? Infinity;
-  const expiresAt = Math.min(tokenEnd(reply, requestedAt), requestedAt + maxLifetimeMs, endsBy);
+  const expiresAt = Math.min(tokenEnd(reply, requestedAt), requestedAt + maxMs, endsBy);
   return {
     // RFC 6750 §2.1
     parts: { headers: ["authorization", `Bearer ${reply.accessToken}`], query: "", cookie: "" },

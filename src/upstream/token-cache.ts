@@ -13,9 +13,8 @@ import { createTokenCircuit, type TokenCircuit } from "./token-circuit.ts";
 import type { RequestToken } from "./token-endpoint.ts";
 import { isKept, logFailure, TokenFailure } from "./token-failure.ts";
 
-const maxTokens = 10_000;
 const maxClients = 1_000;
-const failureMs = 5_000;
+const usualFailureMs = 5_000;
 const quarantineMs = 30_000;
 
 /** Where a token comes from and whom it is for. */
@@ -26,6 +25,8 @@ interface TokenSource {
   readonly client: string;
   /** Rejects with TokenFailure. */
   readonly request: () => Promise<Grant>;
+  /** How long a refusal counts; absent: 5 s. */
+  readonly failureMs?: number;
 }
 
 /** Tokens the gateway got for calls. Memory only; outlives a reload: one per gateway. */
@@ -34,12 +35,15 @@ export interface TokenCache {
   /**
    * Joins the request that is under way for this key, or starts it.
    *
-   * @throws TokenFailure of the request, or the kept one of the last 5 s.
+   * @throws TokenFailure of the request, or the kept one of a moment ago.
    * @throws CallError `upstream_unauthorized`: the API refused two tokens within 30 s.
    */
   readonly obtain: (source: TokenSource) => Promise<Grant>;
   /** See `Credential.invalidate`. */
-  readonly refuse: (source: Omit<TokenSource, "request">, refused: CredentialParts) => boolean;
+  readonly refuse: (
+    source: Omit<TokenSource, "request" | "failureMs">,
+    refused: CredentialParts,
+  ) => boolean;
   /** Drops what was got in the name of such people. */
   readonly forget: (isSuch: (holder: Principal) => boolean) => void;
   /** The next call asks again. */
@@ -56,7 +60,8 @@ export interface TokenDeps {
   readonly tokens: TokenCache;
 }
 
-export function createTokenCache(ports: Ports): TokenCache {
+/** @param maxTokens The one that was not used for longest makes room. */
+export function createTokenCache(ports: Ports, maxTokens: number): TokenCache {
   const { now } = ports;
   const grants = createCache<Grant>(maxTokens, now);
   const failures = createCache<TokenFailure["code"]>(maxTokens, now);
@@ -72,7 +77,8 @@ export function createTokenCache(ports: Ports): TokenCache {
       return grant;
     } catch (error) {
       if (error instanceof TokenFailure) {
-        if (isKept(error)) failures.set(source.key, error.code, now() + failureMs);
+        if (isKept(error))
+          failures.set(source.key, error.code, now() + (source.failureMs ?? usualFailureMs));
         if (error.code !== "circuit_open") logFailure(ports.log, source, error);
       }
       throw error;

@@ -1,6 +1,7 @@
 import { allowInsecureRequests, genericTokenEndpointRequest } from "oauth4webapi";
 
 import type { JsonObject, JsonValue } from "../base/json.ts";
+import type { StepUp } from "../base/step-up.ts";
 import type { Ports } from "../base/ports.ts";
 import type { ClientConfig } from "../config/config.ts";
 import { type ClientKeys, createClientAuth } from "./client-auth.ts";
@@ -15,6 +16,8 @@ import { type Fetch, type JsonReply, requestJson } from "./token-http.ts";
 export interface TokenReply {
   /** Visible ASCII: safe in a header. */
   readonly accessToken: string;
+  /** `N_A`: it is no access token (RFC 8693 §2.2.1). */
+  readonly isAccessToken: boolean;
   readonly issuedTokenType: string | undefined;
   /** undefined: as asked for. */
   readonly scope: readonly string[] | undefined;
@@ -107,7 +110,8 @@ function readReply({ status, retryAfter, body }: JsonReply, now: number): TokenR
     const retryAfterMs = seconds === undefined ? undefined : seconds * 1000;
     throw new TokenFailure(status === 429 ? "rate_limited" : "server_error", { retryAfterMs });
   }
-  if (isTokenErrorCode(body?.["error"])) throw new TokenFailure(body["error"]);
+  if (isTokenErrorCode(body?.["error"]))
+    throw new TokenFailure(body["error"], { stepUp: readStepUp(body) });
   // RFC 6749 §5.2: 401 is for failed client authentication.
   if (status === 401) throw new TokenFailure("invalid_client");
   if (status !== 200) throw new TokenFailure("unexpected_status");
@@ -126,12 +130,24 @@ function readToken(body: JsonObject): TokenReply {
     throw new TokenFailure("malformed_reply");
   return {
     accessToken: token,
+    isAccessToken: type.toLowerCase() === "bearer",
     issuedTokenType: issued ?? undefined,
     scope: scope ? splitScope(scope) : undefined,
     expiresInMs: readLifetime(body["expires_in"]),
     refreshToken: textIn(body["refresh_token"]),
     idToken: textIn(body["id_token"]),
   };
+}
+
+/** What RFC 9470 §3 has in a challenge, as servers say it in an error; anything odd is not repeated. */
+function readStepUp(body: JsonObject): StepUp | undefined {
+  const { acr_values: acr, max_age: age } = body;
+  const known = typeof acr === "string" && /^[ !#-[\]-~]{1,256}$/.test(acr);
+  const acrValues = known ? acr.split(" ").filter((value) => value !== "") : [];
+  const seconds = typeof age === "string" && /^\d{1,9}$/.test(age) ? Number(age) : age;
+  const maxAgeS =
+    Number.isSafeInteger(seconds) && Number(seconds) >= 0 ? Number(seconds) : undefined;
+  return acrValues.length === 0 && maxAgeS === undefined ? undefined : { acrValues, maxAgeS };
 }
 
 function textIn(value: JsonValue | undefined): string | undefined {

@@ -1,5 +1,6 @@
 import { CallError, type CallCode } from "../base/errors.ts";
 import type { Log } from "../base/ports.ts";
+import type { StepUp } from "../base/step-up.ts";
 
 /** What a failure of the token endpoint means here. */
 interface Meaning {
@@ -29,6 +30,7 @@ type TokenErrorCode =
   | "invalid_request"
   | "unsupported_grant_type"
   | "invalid_client"
+  | "insufficient_user_authentication"
   | "interaction_required"
   | "consent_required"
   | "login_required"
@@ -38,6 +40,7 @@ type TokenErrorCode =
 /** Stable and snake_case. */
 export type TokenFailureCode =
   | TokenErrorCode
+  | "assertion_refused"
   | "exchange_echo"
   | "wrong_issued_token_type"
   | "wrong_token_type"
@@ -67,6 +70,7 @@ const answered: Record<TokenErrorCode, Meaning> = {
   invalid_request: misfit,
   unsupported_grant_type: misfit,
   invalid_client: broken,
+  insufficient_user_authentication: login,
   interaction_required: login,
   consent_required: login,
   login_required: login,
@@ -77,6 +81,7 @@ const answered: Record<TokenErrorCode, Meaning> = {
 const meanings: Record<TokenFailureCode, Meaning> = {
   ...answered,
   // a token that is not to be used
+  assertion_refused: { ...login, kept: true },
   exchange_echo: misfit,
   wrong_issued_token_type: misfit,
   wrong_token_type: misfit,
@@ -104,6 +109,12 @@ export function isTokenErrorCode(code: unknown): code is TokenErrorCode {
   return typeof code === "string" && Object.hasOwn(answered, code);
 }
 
+interface FailureDetails {
+  readonly retryAfterMs?: number | undefined;
+  readonly system?: string | undefined;
+  readonly stepUp?: StepUp | undefined;
+}
+
 /** No token was obtained. Stays inside this room; carries no text of the authorization server. */
 export class TokenFailure extends Error {
   override readonly name = "TokenFailure";
@@ -112,21 +123,33 @@ export class TokenFailure extends Error {
   readonly retryAfterMs: number | undefined;
   /** Error code of the socket or TLS layer, e.g. `ECONNREFUSED`. */
   readonly system: string | undefined;
+  /** How the person must log in, if the server says so. */
+  readonly stepUp: StepUp | undefined;
 
-  constructor(
-    code: TokenFailureCode,
-    details?: { readonly retryAfterMs?: number | undefined; readonly system?: string | undefined },
-  ) {
+  constructor(code: TokenFailureCode, details?: FailureDetails) {
     super(code);
     this.code = code;
     this.retryAfterMs = details?.retryAfterMs;
     this.system = details?.system;
+    this.stepUp = details?.stepUp;
   }
 }
 
 export function isKept(failure: TokenFailure): boolean {
   return meanings[failure.code].kept;
 }
+
+/** The person must do something in a browser. */
+export function wantsPerson({ code }: TokenFailure): boolean {
+  return personCodes.has(code);
+}
+
+const personCodes: ReadonlySet<TokenFailureCode> = new Set([
+  "consent_required",
+  "insufficient_user_authentication",
+  "interaction_required",
+  "login_required",
+]);
 
 export function isOutage(failure: TokenFailure): boolean {
   return meanings[failure.code].outage;

@@ -136,6 +136,7 @@ test("the shortest file gets every default", async () => {
       maxCalls: 1_024,
       rates: { principal: undefined, client: undefined, tool: undefined, address: undefined },
       maxListenStreams: 1000,
+      maxTokens: 10_000,
     },
     audit: {
       sinks: [{ kind: "file", dir: join(directory, "var/audit"), rotation: undefined }],
@@ -509,6 +510,9 @@ test.each([
       subjectTokenType: "urn:ietf:params:oauth:token-type:access_token",
       requestedTokenType: "urn:ietf:params:oauth:token-type:access_token",
       actor: "none",
+      cache: { maxMs: 600_000, failureMs: 5_000 },
+      retry: true,
+      stepUp: undefined,
     },
   },
   {
@@ -528,6 +532,9 @@ test.each([
       subjectTokenType: "urn:ietf:params:oauth:token-type:jwt",
       requestedTokenType: "urn:acme:t",
       actor: "self",
+      cache: { maxMs: 600_000, failureMs: 5_000 },
+      retry: true,
+      stepUp: undefined,
     },
   },
   {
@@ -550,6 +557,9 @@ test.each([
       subjectTokenType: "",
       requestedTokenType: undefined,
       actor: "none",
+      cache: { maxMs: 600_000, failureMs: 5_000 },
+      retry: true,
+      stepUp: undefined,
     },
   },
   {
@@ -698,6 +708,7 @@ test.each([
     maxCalls: 1_024,
     rates: { principal: undefined, client: undefined, tool: undefined, address: undefined },
     maxListenStreams: 1_000,
+    maxTokens: 10_000,
   });
 });
 

@@ -175,6 +175,9 @@ export const exchange: Extract<CredentialConfig, { kind: "exchange" }> = {
   subjectTokenType: "urn:ietf:params:oauth:token-type:access_token",
   requestedTokenType: "urn:ietf:params:oauth:token-type:access_token",
   actor: "none",
+  cache: { maxMs: 600_000, failureMs: 5_000 },
+  retry: true,
+  stepUp: undefined,
 };
 
 /** A person whose token is `token`; it ends an hour after the real now. */
@@ -214,7 +217,7 @@ export function createRoom(
     fetch: send,
     clients: new Map(clients.map((client) => [client.name, client])),
     clientKeys: options.clientKeys ?? new Map(),
-    tokens: createTokenCache(ports),
+    tokens: createTokenCache(ports, 10_000),
     metadata: createIssuerMetadata(send, ports),
     fetchAs: createFetchAs(options.ca),
     issuer: "https://mcp.test",

@@ -17,7 +17,7 @@ function heap(): number {
 
 test("10,000 kept tokens of 1 KB take less than 25 MB, and one more takes the place of the oldest", async () => {
   const ports = createTestPorts();
-  const tokens = createTokenCache(ports);
+  const tokens = createTokenCache(ports, 10_000);
   const before = heap();
   const keep = (i: number): Promise<unknown> =>
     tokens.obtain({
@@ -28,6 +28,7 @@ test("10,000 kept tokens of 1 KB take less than 25 MB, and one more takes the pl
         const accessToken = Buffer.alloc(1_000, `${i}.`).toString("latin1");
         const reply = {
           accessToken,
+          isAccessToken: true,
           issuedTokenType: undefined,
           scope: undefined,
           refreshToken: undefined,

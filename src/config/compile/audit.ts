@@ -44,6 +44,7 @@ export function compileLimits({ root, problems }: Scope): LimitsConfig {
     },
     callTimeoutMs: durationOf(child(limits, "callTimeout"), { min: "1ms", max: "600s" }, problems),
     maxListenStreams: numberOf(child(limits, "listenStreams")),
+    maxTokens: numberOf(child(limits, "tokens")),
   };
 }
 

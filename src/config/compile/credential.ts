@@ -15,7 +15,7 @@ import {
   type YamlNode,
 } from "../node.ts";
 import { didYouMean } from "../problems.ts";
-import type { Scope } from "./scope.ts";
+import { durationOf, type Scope } from "./scope.ts";
 import { compileStatic } from "./static.ts";
 
 type ExchangeConfig = Extract<CredentialConfig, { kind: "exchange" }>;
@@ -46,6 +46,8 @@ export function compileCredential(
     checkProof(scope, child(own, "client"), clients, undefined);
     return { kind: "clientCredentials", ...compileTargets(scope, own, clients) };
   }
+  const idJag = child(node, "idJag");
+  if (idJag !== undefined) return compileIdJag(scope, idJag, clients);
   const connection = child(node, "connection");
   if (connection !== undefined)
     return {
@@ -100,6 +102,57 @@ function compileExchange(scope: Scope, node: YamlNode, clients: Clients): Exchan
     subjectTokenType: tokenTypeOf(child(node, "subjectTokenType")) ?? "",
     requestedTokenType: tokenTypeOf(child(node, "requestedTokenType")),
     actor: textOf(child(node, "actor")) === "self" ? "self" : "none",
+    cache: compileCache(scope, child(node, "cache")),
+    retry: child(node, "retry")?.value !== false,
+    stepUp: compileStepUp(scope, child(node, "stepUp")),
+  };
+}
+
+/** `jwtBearer` has the usual times only. */
+function compileCache({ problems }: Scope, node: YamlNode | undefined): ExchangeConfig["cache"] {
+  if (node === undefined) return { maxMs: 600_000, failureMs: 5_000 };
+  return {
+    maxMs: durationOf(child(node, "maxTtl"), { min: "1s", max: "1h" }, problems),
+    failureMs: durationOf(child(node, "negative"), { min: "0s", max: "30s" }, problems),
+  };
+}
+
+function compileStepUp({ problems }: Scope, node: YamlNode | undefined): ExchangeConfig["stepUp"] {
+  if (node === undefined) return undefined;
+  const maxAge = child(node, "maxAge");
+  const acrValues = textsOf(child(node, "acrValues"));
+  if (acrValues.length === 0 && maxAge === undefined) {
+    const message = `${label(node)} needs "acrValues" or "maxAge"`;
+    problems.error({ at: nameOf(node), code: "missing_key", message });
+  }
+  const maxAgeMs = durationOf(maxAge, { min: "1s", max: "24h" }, problems);
+  return { acrValues, maxAgeS: maxAge && Math.floor(maxAgeMs / 1000) };
+}
+
+/** An authorization server of its own, and what the company's says to it. */
+function compileIdJag(scope: Scope, node: YamlNode, clients: Clients): CredentialConfig {
+  const isOn = textsOf(child(scope.root, "experimental")).includes("id-jag");
+  if (!isOn) {
+    const message = `${label(node)} is experimental: it follows a draft and may change in any version`;
+    const help = "write experimental: [id-jag] at the top level to use it all the same";
+    scope.problems.error({ at: nameOf(node), code: "experimental", message, help });
+  }
+  const at = child(node, "at");
+  checkProof(scope, child(node, "client"), clients, undefined);
+  checkClient(scope, at, clients);
+  const { client, resource, scope: scopes } = compileTargets(scope, node, clients);
+  const [own, other] = [clients.get(client), clients.get(textOf(at) ?? "")];
+  if (at !== undefined && own !== undefined && own.issuer === other?.issuer) {
+    const message = `${label(at)} is at the issuer of "client": there is nothing to cross`;
+    scope.problems.error({ at, code: "conflicting_keys", message, help: "use exchange" });
+  }
+  return {
+    kind: "idJag",
+    client,
+    at: textOf(at) ?? "",
+    resource,
+    scope: scopes,
+    subjectTokenType: tokenTypeOf(child(node, "subjectTokenType")) ?? "",
   };
 }
 

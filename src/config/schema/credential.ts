@@ -1,7 +1,7 @@
 import type { JsonObject, JsonSchema } from "../../base/json.ts";
 import { exchangePresetNames } from "../exchange-presets.ts";
 import { choice, exactlyOne, flag, list, named, oneOrMany, section, text } from "./shape.ts";
-import { scopeToken, token } from "./units.ts";
+import { duration, scopeToken, token } from "./units.ts";
 
 /** What both token grants ask for. */
 const grant: JsonObject = {
@@ -71,6 +71,17 @@ const perPerson: JsonObject = {
 
 const tokenType = "^([a-z0-9_-]+|urn:[!-~]+|https?:[!-~]+)$";
 
+function subjectTokenType(): JsonSchema {
+  return text(
+    {
+      description: "`subject_token_type`: a name of RFC 8693 §3 or a whole URI.",
+      default: "access_token",
+      examples: ["jwt"],
+    },
+    { pattern: tokenType },
+  );
+}
+
 const exchangeSchema: JsonSchema = section(
   {
     description: "A token for this API and this person, by token exchange (RFC 8693).",
@@ -98,14 +109,7 @@ const exchangeSchema: JsonSchema = section(
       ["token-exchange", "jwt-bearer"],
     ),
     ...perPerson,
-    subjectTokenType: text(
-      {
-        description: "`subject_token_type`: a name of RFC 8693 §3 or a whole URI.",
-        default: "access_token",
-        examples: ["jwt"],
-      },
-      { pattern: tokenType },
-    ),
+    subjectTokenType: subjectTokenType(),
     requestedTokenType: text(
       {
         description:
@@ -114,6 +118,58 @@ const exchangeSchema: JsonSchema = section(
         examples: ["jwt"],
       },
       { pattern: tokenType },
+    ),
+    cache: section(
+      {
+        description: "How long what the server answers is kept, in memory and per caller's token.",
+        default: {},
+        examples: [{ maxTtl: "2m" }],
+      },
+      [],
+      {
+        maxTtl: duration({
+          description:
+            "A token, at most; never longer than it and the caller's own token live. 1s to 1h.",
+          default: "10m",
+          examples: ["2m"],
+        }),
+        negative: duration({
+          description:
+            "A refusal that would be the same for a while (`invalid_grant`, `invalid_target`, `invalid_scope`, `unauthorized_client`, `access_denied`), 0s to 30s.",
+          default: "5s",
+          examples: ["30s"],
+        }),
+      },
+    ),
+    retry: flag({
+      description: "An API that answers 401 gets the request once more, with a fresh token.",
+      default: true,
+      examples: [false],
+    }),
+    stepUp: section(
+      {
+        description:
+          "What a client is told to log in with (RFC 9470) when the server wants more of the person (`interaction_required` and its like) and does not say what.",
+        "x-default": "a tool error",
+        examples: [{ acrValues: ["mfa"], maxAge: "5m" }],
+      },
+      [],
+      {
+        acrValues: list(
+          {
+            description: "`acr_values`, in order of preference.",
+            default: [],
+            examples: [["mfa"]],
+          },
+          { type: "string", pattern: "^[!#-\\[\\]-~]+$" },
+          { uniqueItems: true },
+        ),
+        maxAge: duration({
+          description: "`max_age`: how long ago the login may be, 1s to 24h.",
+          "x-default": "not said",
+          examples: ["5m"],
+        }),
+      },
     ),
     actor: choice(
       {
@@ -232,6 +288,31 @@ export const credentialSchema: JsonSchema = {
           ["client"],
           grant,
         ),
+        idJag: section(
+          {
+            description:
+              "Experimental (`experimental: [id-jag]`), after a draft that may change: cross-app access. The company login gives an assertion about the person (ID-JAG) for the API's own authorization server, which gives a token for it.",
+            "x-default": "—",
+            examples: [
+              { client: "corp", at: "tracker", resource: "https://api.tracker.example" },
+            ],
+          },
+          ["client", "at"],
+          {
+            client: text({
+              description: "A name of `auth.clients`, at the company login.",
+              examples: ["corp"],
+            }),
+            at: text({
+              description:
+                "A name of `auth.clients`, at the API's authorization server; its issuer is the `audience` of the assertion.",
+              examples: ["tracker"],
+            }),
+            resource: grant["resource"] ?? {},
+            scope: grant["scope"] ?? {},
+            subjectTokenType: subjectTokenType(),
+          },
+        ),
         connection: section(
           {
             description:
@@ -272,6 +353,7 @@ export const credentialSchema: JsonSchema = {
         "jwtBearer",
         "signedJwt",
         "clientCredentials",
+        "idJag",
         "connection",
         "static",
         "none",

@@ -7,7 +7,7 @@ import { endpointsSchema } from "./endpoints.ts";
 import { brokerSchema } from "./broker.ts";
 import { limitsSchema } from "./limits.ts";
 import { adminSchema, serverSchema } from "./server.ts";
-import { section } from "./shape.ts";
+import { list, section } from "./shape.ts";
 
 /**
  * gateway.yaml, version 1, as JSON Schema 2020-12: the one source of its keys and defaults. The
@@ -33,6 +33,16 @@ export const gatewaySchema: JsonSchema = {
       connections: connectionsSchema,
       apis: apisSchema,
       endpoints: endpointsSchema,
+      experimental: list(
+        {
+          description:
+            "What is switched on although it may change or go in any version: `id-jag`, after a draft.",
+          default: [],
+          examples: [["id-jag"]],
+        },
+        { type: "string", enum: ["id-jag"] },
+        { uniqueItems: true },
+      ),
       limits: limitsSchema,
       audit: auditSchema,
     },

@@ -26,6 +26,15 @@ export const limitsSchema: JsonSchema = section(
       default: 16,
       examples: [4],
     }),
+    tokens: {
+      type: "integer",
+      description:
+        "Exchanged tokens that are kept in memory, about 2.5 kB each; the one that was not used for longest makes room.",
+      default: 10_000,
+      minimum: 100,
+      maximum: 1_000_000,
+      examples: [50_000],
+    },
     totalConcurrency: concurrency({
       description: "Calls under way in all; one more is refused at once.",
       default: 1_024,

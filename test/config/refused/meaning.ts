@@ -6,6 +6,44 @@ const connections = (over: string, more = ""): string =>
 
 export const meanings: readonly Refused[] = [
   {
+    because: "what is experimental must be switched on",
+    from: "exchange: {client: corp, audience: courses-api, scope: [courses:read]}",
+    to: "¦idJag: {client: corp, at: local}",
+    code: "experimental",
+  },
+  {
+    because: "an assertion crosses from one server to another",
+    from: "exchange: {client: corp, audience: courses-api, scope: [courses:read]}",
+    to: "idJag: {client: corp, at: ¦corp}",
+    code: "conflicting_keys",
+    findings: 2,
+  },
+  {
+    because: "the server that an assertion is for is known",
+    from: "exchange: {client: corp, audience: courses-api, scope: [courses:read]}",
+    to: "idJag: {client: corp, at: ¦nobody}",
+    code: "unknown_client",
+    findings: 2,
+  },
+  {
+    because: "a step-up says what for",
+    from: "audience: courses-api",
+    to: "audience: courses-api, ¦stepUp: {}",
+    code: "missing_key",
+  },
+  {
+    because: "a token is kept for an hour at most",
+    from: "audience: courses-api",
+    to: "audience: courses-api, cache: {maxTtl: ¦2h}",
+    code: "out_of_range",
+  },
+  {
+    because: "a refusal is kept for 30 s at most",
+    from: "audience: courses-api",
+    to: "audience: courses-api, cache: {negative: ¦31s}",
+    code: "out_of_range",
+  },
+  {
     because: "what is kept on disk has a key",
     from: "limits:",
     to: connections("  ¦dir: var/connections\n"),
