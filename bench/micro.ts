@@ -46,7 +46,8 @@ async function measure({ count, run }: MicroRow): Promise<number> {
 const made = { machine: describeMachine(), measuredAt: new Date().toISOString() };
 const road = await roadRows();
 const audit = await auditRows();
-const rows = [yardstick, ...road.rows, ...audit.rows, ...metricRows(), ...(await credentialRows())];
+const credentials = await credentialRows();
+const rows = [yardstick, ...road.rows, ...audit.rows, ...metricRows(), ...credentials.rows];
 const unit = await measure(yardstick);
 const results: MicroReport["rows"][number][] = [];
 for (const row of rows) {
@@ -55,6 +56,7 @@ for (const row of rows) {
 }
 await audit.close();
 await road.close();
+credentials.close();
 
 const report: MicroReport = { ...made, rows: results };
 const { head, rows: shown } = microTable(report);

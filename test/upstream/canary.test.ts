@@ -3,6 +3,8 @@ import { join } from "node:path";
 
 import { expect, onTestFinished, test, vi } from "vitest";
 
+import { type Collector, startCollector } from "../observe/collector.ts";
+import { startSyslogServer } from "../observe/syslog-server.ts";
 import { answerJson } from "../world/api.ts";
 import { freePort, leaksToken, world } from "../world/world.ts";
 
@@ -53,6 +55,20 @@ const spec = {
 const calls = 10_000;
 const atOnce = 20;
 
+/** A place where something about calls is kept or sent to. A new one is one more line. */
+interface Sink {
+  readonly name: string;
+  readonly read: () => string | Promise<string>;
+}
+
+async function readFiles(dir: string): Promise<string> {
+  const names = await readdir(dir);
+  const texts = await Promise.all(names.map((name) => readFile(join(dir, name), "utf8")));
+  return texts.join("\n");
+}
+
+const countCalls = (text: string): number => text.split("tool.call").length - 1;
+
 test(
   `S81, O10: ${calls} generated calls leave no secret in any log, metric, audit record, error or console`,
   { timeout: 300_000 },
@@ -68,7 +84,29 @@ test(
       });
     }
     const admin = `127.0.0.1:${await freePort()}`;
-    const at = await world({ spec, extra: { top: `admin: {listen: "${admin}"}` } });
+    const [webhook, collector] = [await startCollector(), await startCollector()];
+    const syslog = await startSyslogServer();
+    const at = await world({
+      spec,
+      extra: {
+        top: `admin: {listen: "${admin}"}`,
+        sinks: `, {webhook: {url: "${webhook.url}/in", secret: "\${CLIENT_SECRET}"}}, {otlp: {endpoint: "${collector.url}"}}, {syslog: {url: "tcp://127.0.0.1:${syslog.port}"}}`,
+      },
+    });
+    const bodies = ({ taken, refused }: Collector): string =>
+      [...taken, ...refused].map((received) => JSON.stringify(received)).join("\n");
+    const shipped: readonly Sink[] = [
+      { name: "webhook", read: () => bodies(webhook) },
+      { name: "OpenTelemetry collector", read: () => bodies(collector) },
+      { name: "syslog", read: () => syslog.messages.join("\n") },
+    ];
+    const sinks: readonly Sink[] = [
+      { name: "log", read: () => at.logs.join("\n") },
+      { name: "standard output and error", read: () => printed.join("\n") },
+      { name: "audit files", read: () => readFiles(join(at.dir, "audit")) },
+      { name: "metrics", read: async () => (await fetch(`http://${admin}/metrics`)).text() },
+      ...shipped,
+    ];
     const pick = createRandom(6);
     const oauthErrors =
       "invalid_grant invalid_target invalid_scope access_denied invalid_client consent_required";
@@ -130,13 +168,13 @@ test(
     };
     for (let i = 0; i < calls; i += atOnce) await Promise.all(Array.from({ length: atOnce }, one));
 
-    const dir = join(at.dir, "audit");
-    const files = await Promise.all(
-      (await readdir(dir)).map((name) => readFile(join(dir, name), "utf8")),
-    );
-    const metrics = await (await fetch(`http://${admin}/metrics`)).text();
-    expect(metrics).toContain("# TYPE");
-    const kept = [...at.logs, ...printed, ...files, metrics].join("\n");
+    const audited = countCalls(await readFiles(join(at.dir, "audit")));
+    for (const { name, read } of shipped)
+      await expect
+        .poll(async () => countCalls(await read()), { message: name, timeout: 60_000 })
+        .toBeGreaterThanOrEqual(audited);
+    const texts = await Promise.all(sinks.map(async ({ read }) => read()));
+    const kept = texts.join("\n");
     const answers = told.join("\n");
     const received = at.api.requests.map((request) => JSON.stringify(request)).join("\n");
     const has = (text: string, words: readonly string[]): readonly string[] =>
@@ -151,8 +189,13 @@ test(
       new Set(at.logs.map((line) => (JSON.parse(line) as { code?: string }).code)).size,
     ).toBeGreaterThan(5);
 
+    expect(audited).toBeGreaterThan(calls / 2);
+    const silent = sinks.filter((_, i) => texts[i] === "").map(({ name }) => name);
+    expect(silent).toEqual(["standard output and error"]);
+
     // Nothing is kept of any secret; callers hear of the API's words and their own only.
-    expect(has(kept, Object.values(sentinels))).toEqual([]);
+    for (const [i, { name }] of sinks.entries())
+      expect(has(texts[i] ?? "", Object.values(sentinels)), name).toEqual([]);
     const { inner, idpText, secret, basic, claim } = sentinels;
     expect(has(received, [idpText, secret, basic, claim])).toEqual([]);
     expect(has(answers, [inner, idpText, secret, basic, claim])).toEqual([]);

@@ -33,6 +33,8 @@ export interface WorldOptions {
     readonly issuer?: string;
     /** YAML of further issuers. */
     readonly issuers?: string;
+    /** More sinks of the audit log, each as a flow mapping with a comma in front. */
+    readonly sinks?: string;
     /** YAML of further apis; `API_URL` in it is where the API listens. */
     readonly apis?: string;
   };
@@ -194,7 +196,7 @@ apis:
     tools:
 ${indent(tools, 6)}
 ${indent((options.extra?.apis ?? "").replaceAll("API_URL", api.url), 2)}
-audit: {sinks: [{file: {dir: audit}}], ${auditYaml(options)}}
+audit: {${auditYaml(options)}}
 ${options.extra?.top ?? ""}
 `;
 }
@@ -207,8 +209,8 @@ function authYaml(
   clients: {gateway: {issuer: "${url}", id: gw, auth: client_secret_basic, secret: "\${CLIENT_SECRET}"}, ${clients}}}`;
 }
 
-function auditYaml({ audit = "" }: WorldOptions): string {
-  return audit;
+function auditYaml({ audit = "", extra }: Pick<WorldOptions, "audit" | "extra">): string {
+  return `sinks: [{file: {dir: audit}}${extra?.sinks ?? ""}], ${audit}`;
 }
 
 function indent(text: string, by: number): string {
