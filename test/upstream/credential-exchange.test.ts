@@ -1,28 +1,17 @@
 import fc from "fast-check";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 
 import { createCancellation } from "../../src/base/cancel.ts";
-import type { Credential } from "../../src/upstream/credential-parts.ts";
 import {
   type Answer,
   type Asked,
-  type AuthorizationServer,
   bearerParts,
-  clientConfig,
-  createRoom,
-  createTestPorts,
   exchange,
   obtain,
   person,
-  startServer,
-  type TestPorts,
+  type CredentialWorld,
+  credentialWorld,
 } from "./credential-world.ts";
-
-const servers: AuthorizationServer[] = [];
-
-afterEach(async () => {
-  await Promise.all(servers.splice(0).map((server) => server.close()));
-});
 
 const issued = "urn:ietf:params:oauth:token-type:access_token";
 let counter = 0;
@@ -48,18 +37,9 @@ function good(over: Record<string, string | number | null> = {}): Answer {
 async function world(
   answer: (asked: Asked) => Answer | Promise<Answer> = () => good(),
   config = exchange,
-): Promise<{
-  server: AuthorizationServer;
-  ports: TestPorts;
-  credential: Credential;
-  room: ReturnType<typeof createRoom>;
-}> {
+): Promise<CredentialWorld> {
   counter = 0;
-  const server = await startServer(answer);
-  servers.push(server);
-  const ports = createTestPorts();
-  const room = createRoom([clientConfig({ issuer: server.origin })], ports);
-  return { server, ports, room, credential: room(config) };
+  return credentialWorld(answer, config);
 }
 
 describe("the request", () => {

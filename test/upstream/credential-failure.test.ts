@@ -8,7 +8,6 @@ import type { Credential } from "../../src/upstream/credential-parts.ts";
 import {
   type Answer,
   type Asked,
-  type AuthorizationServer,
   bearerParts,
   clientConfig,
   createRoom,
@@ -16,29 +15,12 @@ import {
   exchange,
   person,
   startServer,
-  type TestPorts,
+  credentialWorld,
 } from "./credential-world.ts";
 
-const servers: AuthorizationServer[] = [];
-
-afterEach(async () => {
+afterEach(() => {
   vi.useRealTimers();
-  await Promise.all(servers.splice(0).map((server) => server.close()));
 });
-
-interface World {
-  readonly server: AuthorizationServer;
-  readonly ports: TestPorts;
-  readonly credential: Credential;
-}
-
-async function world(answer: (asked: Asked) => Answer): Promise<World> {
-  const server = await startServer(answer);
-  servers.push(server);
-  const ports = createTestPorts();
-  const credential = createRoom([clientConfig({ issuer: server.origin })], ports)(exchange);
-  return { server, ports, credential };
-}
 
 const token = (over: Record<string, unknown> = {}): Answer => ({
   body: JSON.stringify({ access_token: "inner", token_type: "Bearer", expires_in: 60, ...over }),
@@ -75,7 +57,7 @@ describe("an answer that is not to be believed (O02, O03, H10)", () => {
     ["an empty token", { access_token: "" }, "malformed_reply"],
     ["a token that is a list", { access_token: ["inner"] }, "malformed_reply"],
   ])("%s is refused and not kept", async (_name, over, code) => {
-    const { server, ports, credential } = await world(() => token(over));
+    const { server, ports, credential } = await credentialWorld(() => token(over));
     const error = await failure(credential, person("outer"));
     expect(error).toMatchObject({
       name: "CallError",
@@ -94,7 +76,7 @@ describe("an answer that is not to be believed (O02, O03, H10)", () => {
     ["with a narrower scope", { scope: "" }],
     ["with an ID token beside it", { id_token: "not.checked.here" }],
   ])("a token %s is accepted", async (_name, over) => {
-    const { credential } = await world(() => token(over));
+    const { credential } = await credentialWorld(() => token(over));
     expect(await credential.get(person("outer"), undefined)).toEqual(bearerParts("inner"));
   });
 });
@@ -111,7 +93,7 @@ describe("a refusal", () => {
     { error: "temporarily_unavailable", code: "temporarily_unavailable", kept: false },
     { error: "LEAK_of_its_own", code: "gateway_misconfigured", kept: false },
   ])("$error becomes $code; kept for 5 s: $kept (O06)", async ({ error, code, kept }) => {
-    const { server, ports, credential } = await world(() => refusal(error));
+    const { server, ports, credential } = await credentialWorld(() => refusal(error));
     for (let i = 0; i < 3; i++) {
       expect(await failure(credential, person("outer"))).toMatchObject({ name: "CallError", code });
       ports.forward(1_600);
@@ -123,13 +105,13 @@ describe("a refusal", () => {
   });
 
   test("with status 401 is about the client even without a body", async () => {
-    const { ports, credential } = await world(() => ({ status: 401, body: "" }));
+    const { ports, credential } = await credentialWorld(() => ({ status: 401, body: "" }));
     await failure(credential, person("outer"));
     expect(ports.lines[0]?.fields).toMatchObject({ code: "invalid_client", client: "corp" });
   });
 
   test("of one token is not kept for another", async () => {
-    const { credential } = await world(({ form }) =>
+    const { credential } = await credentialWorld(({ form }) =>
       form.get("subject_token") === "dead" ? refusal("invalid_target") : token(),
     );
     await failure(credential, person("dead"));
@@ -139,7 +121,7 @@ describe("a refusal", () => {
 
 describe("invalid_grant (O07)", () => {
   test("sends a person to log in again once; if that does not help it is a tool error", async () => {
-    const { server, ports, credential } = await world(() => refusal("invalid_grant"));
+    const { server, ports, credential } = await credentialWorld(() => refusal("invalid_grant"));
     const first = await Promise.all([
       failure(credential, person("dead")),
       failure(credential, person("dead")),
@@ -158,7 +140,7 @@ describe("invalid_grant (O07)", () => {
   });
 
   test("may send the same person again after an exchange that worked", async () => {
-    const { credential } = await world(({ form }) =>
+    const { credential } = await credentialWorld(({ form }) =>
       form.get("subject_token")?.startsWith("dead") ? refusal("invalid_grant") : token(),
     );
     expect(await failure(credential, person("dead 1"))).toMatchObject({ name: "AuthError" });
@@ -167,7 +149,7 @@ describe("invalid_grant (O07)", () => {
   });
 
   test("of many people does not open the circuit", async () => {
-    const { server, credential } = await world(({ form }) =>
+    const { server, credential } = await credentialWorld(({ form }) =>
       form.get("subject_token")?.startsWith("dead") ? refusal("invalid_grant") : token(),
     );
     for (let i = 0; i < 8; i++) await failure(credential, person(`dead ${i}`, { sub: `p${i}` }));
@@ -187,7 +169,7 @@ describe("a login service in trouble", () => {
     ["404", { status: 404, body: "" }, "unexpected_status"],
     ["204", { status: 204 }, "unexpected_status"],
   ])("%s is never kept", async (_name, answer, code) => {
-    const { server, ports, credential } = await world(() => answer);
+    const { server, ports, credential } = await credentialWorld(() => answer);
     await failure(credential, person("outer"));
     await failure(credential, person("outer"));
     expect(server.asked).toHaveLength(2);
@@ -196,8 +178,7 @@ describe("a login service in trouble", () => {
 
   test.each([307, 308, 302])("a redirect (%d) is not followed (O11)", async (status) => {
     const thief = await startServer(() => token());
-    servers.push(thief);
-    const { credential } = await world(() => ({
+    const { credential } = await credentialWorld(() => ({
       status,
       headers: { location: `${thief.origin}/token` },
       body: "",
@@ -210,7 +191,7 @@ describe("a login service in trouble", () => {
 
   test("Retry-After is obeyed and told", async () => {
     const answers: Answer[] = [{ status: 429, headers: { "retry-after": "7" }, body: "" }, token()];
-    const { server, ports, credential } = await world(() => answers.shift() ?? token());
+    const { server, ports, credential } = await credentialWorld(() => answers.shift() ?? token());
     const waits = { code: "temporarily_unavailable", retryAfterMs: 7_000 };
     expect(await failure(credential, person("outer"))).toMatchObject(waits);
     expect(await failure(credential, person("other"))).toMatchObject({
@@ -224,7 +205,7 @@ describe("a login service in trouble", () => {
 
   test("Retry-After of a day holds for a minute", async () => {
     const answers: Answer[] = [{ status: 503, headers: { "retry-after": "86400" }, body: "" }];
-    const { ports, credential } = await world(() => answers.shift() ?? token());
+    const { ports, credential } = await credentialWorld(() => answers.shift() ?? token());
     await failure(credential, person("outer"));
     ports.forward(60_000);
     expect(await credential.get(person("outer"), undefined)).toEqual(bearerParts("inner"));
@@ -232,7 +213,7 @@ describe("a login service in trouble", () => {
 
   test("five failures in a row open the circuit for 10 s, then one caller probes", async () => {
     let healthy = false;
-    const { server, ports, credential } = await world(() =>
+    const { server, ports, credential } = await credentialWorld(() =>
       healthy ? token() : { status: 500, body: "" },
     );
     for (let i = 0; i < 7; i++) await failure(credential, person(`outer ${i}`));
@@ -252,7 +233,7 @@ describe("a login service in trouble", () => {
   });
 
   test("silence ends after 5 s", async () => {
-    const { server, ports, credential } = await world(() => ({}));
+    const { server, ports, credential } = await credentialWorld(() => ({}));
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const failed = failure(credential, person("outer"));
     await vi.waitUntil(() => server.asked.length === 1, { interval: 5 });
@@ -284,7 +265,7 @@ describe("a login service in trouble", () => {
   });
 
   test("a closed port is named by its error code in the log only", async () => {
-    const { server, ports, credential } = await world(() => token());
+    const { server, ports, credential } = await credentialWorld(() => token());
     await server.close();
     const error = await failure(credential, person("outer"));
     expect(error).toMatchObject({ code: "temporarily_unavailable" });
@@ -331,7 +312,7 @@ test("no secret and no word of the login service reaches an error or the log (O1
     () => token({ scope: "LEAK" }),
   ];
   for (const answer of answers) {
-    const { ports, credential } = await world(answer);
+    const { ports, credential } = await credentialWorld(answer);
     const error = await failure(credential, person("outer-sentinel"));
     expect(error).toBeInstanceOf(Error);
     const seen = inspect([error, ports.lines], { depth: 10, showHidden: true });

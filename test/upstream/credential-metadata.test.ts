@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 
 import { createIssuerMetadata } from "../../src/upstream/issuer-metadata.ts";
 import {
@@ -15,19 +15,12 @@ import {
   type TestPorts,
 } from "./credential-world.ts";
 
-const servers: AuthorizationServer[] = [];
-
-afterEach(async () => {
-  await Promise.all(servers.splice(0).map((server) => server.close()));
-});
-
 async function world(answer: (asked: Asked, origin: string) => Answer): Promise<{
   server: AuthorizationServer;
   ports: TestPorts;
   metadata: (issuer: string) => Promise<string>;
 }> {
   const server: AuthorizationServer = await startServer((asked) => answer(asked, server.origin));
-  servers.push(server);
   const ports = createTestPorts();
   const find = createIssuerMetadata(fetch, ports);
   return { server, ports, metadata: async (issuer) => (await find(issuer)).tokenUrl };
@@ -117,7 +110,6 @@ describe("discovery", () => {
 
   test("does not follow a redirect", async () => {
     const thief = await startServer(() => missing);
-    servers.push(thief);
     const { server, metadata } = await world(() => ({
       status: 302,
       headers: { location: thief.origin },

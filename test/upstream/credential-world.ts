@@ -7,6 +7,8 @@ import {
 } from "node:http";
 import type { AddressInfo } from "node:net";
 
+import { onTestFinished } from "vitest";
+
 import type { CancelSignal } from "../../src/base/cancel.ts";
 import type { JsonObject } from "../../src/base/json.ts";
 import type { Log, Ports } from "../../src/base/ports.ts";
@@ -50,7 +52,10 @@ export interface AuthorizationServer {
   readonly close: () => Promise<void>;
 }
 
-/** A real HTTP server that answers as a test says; what it is asked is kept byte for byte. */
+/**
+ * A real HTTP server that answers as a test says; what it is asked is kept byte for byte. It ends with
+ * its test.
+ */
 export async function startServer(
   answer: (asked: Asked) => Answer | Promise<Answer>,
 ): Promise<AuthorizationServer> {
@@ -74,15 +79,14 @@ export async function startServer(
     serve(request, response).catch((error: unknown) => response.destroy(error as Error));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return {
-    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    asked,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+  const close = (): Promise<void> =>
+    new Promise((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+    });
+  onTestFinished(close);
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return { origin, asked, close };
 }
 
 interface LogLine {
@@ -245,6 +249,25 @@ export function secretAuth(
 
 export function bearerParts(token: string): object {
   return { headers: ["authorization", `Bearer ${token}`], query: "", cookie: "" };
+}
+
+/** One authorization server, one client of it, and a credential that gets its tokens there. */
+export interface CredentialWorld {
+  readonly server: AuthorizationServer;
+  readonly ports: TestPorts;
+  readonly credential: Credential;
+  /** More credentials that share what is kept. */
+  readonly room: ReturnType<typeof createRoom>;
+}
+
+export async function credentialWorld(
+  answer: (asked: Asked) => Answer | Promise<Answer>,
+  config: CredentialConfig = exchange,
+): Promise<CredentialWorld> {
+  const server = await startServer(answer);
+  const ports = createTestPorts();
+  const room = createRoom([clientConfig({ issuer: server.origin })], ports);
+  return { server, ports, room, credential: room(config) };
 }
 
 /** `get` as a promise, whether or not the token was kept. */

@@ -1,10 +1,9 @@
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 
 import { Secret } from "../../src/base/secret.ts";
 import type { CredentialConfig } from "../../src/config/config.ts";
 import {
   type Answer,
-  type AuthorizationServer,
   bearerParts,
   clientConfig,
   createRoom,
@@ -14,12 +13,6 @@ import {
   person,
   startServer,
 } from "./credential-world.ts";
-
-const servers: AuthorizationServer[] = [];
-
-afterEach(async () => {
-  await Promise.all(servers.splice(0).map((server) => server.close()));
-});
 
 const bare = createRoom([], createTestPorts());
 const alice = person("outer");
@@ -108,7 +101,6 @@ describe("clientCredentials", () => {
           };
         }),
     );
-    servers.push(server);
     const ports = createTestPorts();
     return { server, ports, room: createRoom([clientConfig({ issuer: server.origin })], ports) };
   }

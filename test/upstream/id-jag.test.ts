@@ -1,11 +1,10 @@
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 
 import { answerJson, startApi } from "../world/api.ts";
 import { world, type World } from "../world/world.ts";
 import {
   type Answer,
   type Asked,
-  type AuthorizationServer,
   bearerParts,
   clientConfig,
   createRoom,
@@ -15,12 +14,6 @@ import {
   secretAuth,
   startServer,
 } from "./credential-world.ts";
-
-const servers: AuthorizationServer[] = [];
-
-afterEach(async () => {
-  await Promise.all(servers.splice(0).map((server) => server.close()));
-});
 
 const jagType = "urn:ietf:params:oauth:token-type:id-jag";
 const jwt = (claims: object): string =>
@@ -46,7 +39,6 @@ async function start({ company, other }: Two = {}) {
       ? { body: { access_token: jag(), issued_token_type: jagType, token_type: "N_A" } }
       : company(asked),
   );
-  servers.push(corp, at);
   const clients = [
     clientConfig({ issuer: corp.origin }),
     clientConfig({
@@ -189,7 +181,6 @@ describe("through a gateway", () => {
   const spec = { paths: { "/issues": { get: { operationId: "list_issues" } } } };
   const startGateway = async (top: string): Promise<World> => {
     const tracker = await startApi();
-    servers.push({ origin: tracker.url, asked: [], close: async () => tracker.close() });
     tracker.answer = (_, response) =>
       answerJson(response, { access_token: "inner", token_type: "Bearer", expires_in: 300 });
     const at = await world({

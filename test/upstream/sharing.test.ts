@@ -1,34 +1,17 @@
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 
 import { answerJson } from "../world/api.ts";
 import { world } from "../world/world.ts";
-import {
-  type AuthorizationServer,
-  clientConfig,
-  createRoom,
-  createTestPorts,
-  exchange,
-  obtain,
-  person,
-  startServer,
-} from "./credential-world.ts";
-
-const servers: AuthorizationServer[] = [];
-
-afterEach(async () => {
-  await Promise.all(servers.splice(0).map((server) => server.close()));
-});
+import { exchange, obtain, person, credentialWorld } from "./credential-world.ts";
 
 test("S74: 50 callers of each of 8 keys at the same time: one request per key, no token for two", async () => {
   let count = 0;
-  const server = await startServer(async ({ form }) => {
+  const { server, room } = await credentialWorld(async ({ form }) => {
     await new Promise((resolve) => setTimeout(resolve, 20));
     count += 1;
     const token = `${form.get("subject_token")}.for.${count}`;
     return { body: { access_token: token, token_type: "Bearer", expires_in: 300 } };
   });
-  servers.push(server);
-  const room = createRoom([clientConfig({ issuer: server.origin })], createTestPorts());
   // Two scopes of one person, one subject at two issuers, each at two APIs with one audience.
   const people = [
     person("alice-reads", { scopes: new Set(["mcp:tools"]) }),
