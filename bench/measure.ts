@@ -29,6 +29,7 @@ const gateway = await createGateway({
   ports: { now: () => Date.now(), log: silent },
   fetch,
   writeAudit: async () => {},
+  pressure: undefined,
 });
 const ms = performance.now() - start;
 const rssMb = process.resourceUsage().maxRSS / 1_024;

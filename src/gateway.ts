@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { createAdminServer } from "./admin/server.ts";
 import { createKeyStore, noKeyStore } from "./auth/key-store.ts";
 import { AuthError } from "./base/errors.ts";
@@ -17,6 +18,8 @@ import { compileSnapshot, type Endpoint, type Snapshot } from "./gateway/snapsho
 import { watchFiles } from "./gateway/watch.ts";
 import type { ConnectEvent } from "./http/connect.ts";
 import { createHttpServer, httpTimes } from "./http/server.ts";
+import type { Gauge, Pressure } from "./limits/pressure.ts";
+import { createShedder } from "./limits/shedder.ts";
 import { createMcpEndpoint } from "./mcp/endpoint.ts";
 import type { McpService } from "./mcp/service.ts";
 import { createAudit, type Audit } from "./observe/audit.ts";
@@ -35,6 +38,8 @@ export interface GatewayOptions extends Surroundings {
   readonly env: Env;
   /** Where the audit sink `stdout` writes. */
   readonly writeAudit: (bytes: Uint8Array) => Promise<void>;
+  /** How hard the process has it; undefined where it does more than serve. */
+  readonly pressure: (() => Gauge) | undefined;
 }
 
 export interface Gateway {
@@ -63,14 +68,35 @@ export interface Gateway {
   readonly auditProblem: () => string | undefined;
   /** Stops accepting, ends listening clients, waits for calls in flight; once, however often asked. */
   readonly close: () => Promise<void>;
+  /** Calls that `close` ended because they took too long. */
+  readonly aborted: number;
+  /** Says in the audit log that the process ends now, whatever is under way. */
+  readonly interrupted: (reason: StopReason) => void;
 }
 
+type StopReason = "grace_exceeded" | "interrupted";
+
 /** For verbs that only look: the same code path as start-up, but nothing is opened or written. */
-export async function inspect(options: Omit<GatewayOptions, "writeAudit">): Promise<Snapshot> {
+export async function inspect(
+  options: Omit<GatewayOptions, "writeAudit" | "pressure">,
+): Promise<Snapshot> {
   const { loaded } = await readFirst(options);
   const lasting = createUnrecorded(options, await makeClientKeys(loaded.config));
   return compileSnapshot(loaded, lasting, options.ports);
 }
+
+/** Readiness goes only when a burst has become a state. */
+const maxSheddingMs = 10_000;
+const lastWordsMs = 1_000;
+
+const noPressure = (): Pressure => ({ loopDelayMs: 0, heap: 0, memory: 0 });
+
+/** Of refused requests, where it is not simply that. */
+const outcomes: Readonly<Record<string, "failure" | "shed">> = {
+  internal_error: "failure",
+  overloaded: "shed",
+  too_many_connections: "shed",
+};
 
 /** Watching looks at files every half minute; a host is asked less often. */
 const askHostsMs = 300_000;
@@ -112,6 +138,13 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   }
   audit.start({ config: { generation: serving.snapshot.generation } });
   let closing: Promise<void> | undefined;
+  let aborted = 0;
+  const gauge = options.pressure?.();
+  const shedder = createShedder({
+    now: ports.now,
+    measure: gauge?.measure ?? noPressure,
+    isFull: lasting.limits.isFull,
+  });
 
   const { maxListenStreams } = config.limits;
   const mcp = new Map(
@@ -130,13 +163,17 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       service: () => serving.snapshot.http,
       endpoints: new Map([...mcp].map(([path, { post }]) => [path, post])),
       onRefused: ({ event, reason, principal, client }) => {
-        const outcome = reason === "internal_error" ? "failure" : "denied";
-        refusals.note({ ...nobody, transport: "http", event, outcome, reason, principal, client });
+        const outcome = outcomes[reason] ?? "denied";
+        const detail = event === "rate.deny" ? { limit: "address" } : undefined;
+        const note = { ...nobody, event, outcome, reason, principal, client, detail } as const;
+        refusals.note({ ...note, transport: "http" });
       },
       onBelieved: recorder.believed,
       secure: config.server.url.startsWith("https:"),
       onConnect: (event) => recorder.note(noteOfConnection(event)),
       times: httpTimes,
+      maxConnections: config.limits.maxConnections,
+      sheds: shedder.sheds,
     },
     ports,
   );
@@ -152,6 +189,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
         keys: missingKeys(lasting),
         audit: audit.problem(),
         shutdown: closing && "stopping",
+        load: shedder.sinceMs() > maxSheddingMs ? "turns requests away" : undefined,
       }),
       warnings: () => shippingProblems(audit),
       metrics: registry.expose,
@@ -177,16 +215,26 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   };
 
   const stop = async (): Promise<void> => {
+    const { delayMs, timeoutMs } = config.server.drain;
     watcher.close();
+    http.drain();
+    await sleep(delayMs ?? (options.env["KUBERNETES_SERVICE_HOST"] === undefined ? 0 : 5_000));
     await serving.idle();
     await Promise.all([...mcp.values()].map((endpoint) => endpoint.close()));
-    await http.close();
+    const deadline = setTimeout(() => {
+      aborted = lasting.upstreams.abort();
+    }, timeoutMs);
+    // Who is told that the call ended must be able to read it.
+    await http.close(timeoutMs + lastWordsMs);
+    clearTimeout(deadline);
     await admin?.close();
     stopMeasuring?.();
     await lasting.upstreams.close();
     await broker?.close();
     await kept.store.close();
     refusals.close();
+    shedder.close();
+    gauge?.close();
     await audit.close();
   };
 
@@ -248,6 +296,12 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       }
     },
     auditProblem: () => audit.problem(),
+    get aborted() {
+      return aborted;
+    },
+    interrupted(reason) {
+      audit.note({ ...nobody, event: "server.stop", outcome: "failure", reason });
+    },
     close() {
       closing ??= stop();
       return closing;

@@ -131,6 +131,7 @@ async function callTool(name: string, options: CallOptions, io: Io): Promise<Exi
   const gateway = await createGateway({
     ...gatewayOptions(io, options.config, createPorts(io, "warn")),
     writeAudit: writerOf(io.stderr),
+    pressure: undefined,
   });
   try {
     const { snapshot } = gateway;

@@ -8,6 +8,8 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Runs `listener` at the next SIGINT or SIGTERM, and at every SIGHUP, of these names. */
   readonly onSignal: (names: readonly NodeJS.Signals[], listener: () => void) => void;
+  /** Runs `listener` when a second SIGINT or SIGTERM ends the process, right before it does. */
+  readonly onInterrupt: (listener: () => void) => void;
 }
 
 export const exitCodes = {

@@ -6,12 +6,16 @@ const crashed = 70;
 const interrupted = 130;
 
 const listeners = new Map<NodeJS.Signals, Set<() => void>>();
+const interruptions = new Set<() => void>();
 let stopping = false;
 
 /** The first SIGINT or SIGTERM asks to stop; the second, of either, does not wait for anybody. */
 function receive(name: NodeJS.Signals): void {
   if (name !== "SIGHUP") {
-    if (stopping) process.exit(interrupted);
+    if (stopping) {
+      for (const listener of interruptions) listener();
+      process.exit(interrupted);
+    }
     stopping = true;
   }
   for (const listener of listeners.get(name) ?? []) listener();
@@ -37,6 +41,7 @@ const code = await run(process.argv.slice(2), {
   stdout: process.stdout,
   stderr: process.stderr,
   env: process.env,
+  onInterrupt: (listener) => void interruptions.add(listener),
   onSignal(names, listener) {
     for (const name of names) {
       const known = listeners.get(name);
@@ -49,3 +54,5 @@ const code = await run(process.argv.slice(2), {
   },
 });
 process.exitCode = code;
+// What could not be ended in time would keep the process alive.
+if (stopping && code !== 0) process.exit(code);

@@ -1,8 +1,10 @@
 import { readFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { describeIssue } from "../base/errors.ts";
 import type { Ports } from "../base/ports.ts";
 import type { Principal } from "../base/principal.ts";
 import { createGateway, type Gateway, type ReloadReport } from "../gateway.ts";
+import { createGauge } from "../limits/pressure.ts";
 import type { Endpoint, Snapshot } from "../gateway/snapshot.ts";
 import { readServerInfo } from "./info.ts";
 import { exitCodes, type ExitCode, type Io } from "./io.ts";
@@ -23,6 +25,7 @@ export async function serve(options: ServeOptions, io: Io): Promise<ExitCode> {
   const gateway = await createGateway({
     ...gatewayOptions(io, options.config, ports),
     writeAudit: writerOf(auditStream),
+    pressure: createGauge,
   });
   for (const issue of gateway.snapshot.warnings) {
     ports.log.warn("config_warning", { finding: describeIssue(issue) });
@@ -34,14 +37,33 @@ export async function serve(options: ServeOptions, io: Io): Promise<ExitCode> {
       ports.log.error("reload_failed", {}, cause);
     });
   });
+  io.onInterrupt(() => gateway.interrupted("interrupted"));
   try {
     await (options.stdio ? serveStdio(gateway, io, ports) : serveHttp(gateway, io, ports));
     ports.log.info("stopping");
-  } finally {
-    // Also when a port was taken: what did open would keep the process alive.
+  } catch (error) {
+    // A port was taken: what did open would keep the process alive.
     await gateway.close();
+    throw error;
   }
-  return exitCodes.ok;
+  return stop(gateway, ports);
+}
+
+/** Within the time that the supervisor gives. */
+async function stop(gateway: Gateway, ports: Ports): Promise<ExitCode> {
+  const { graceMs } = gateway.snapshot.config.server.drain;
+  const over = new AbortController();
+  const late = sleep(graceMs, undefined, { signal: over.signal }).catch(() => undefined);
+  const inTime = await Promise.race([gateway.close().then(() => true), late]);
+  over.abort();
+  if (inTime === undefined) {
+    gateway.interrupted("grace_exceeded");
+    ports.log.error("stop_cut");
+    return exitCodes.refused;
+  }
+  if (gateway.aborted === 0) return exitCodes.ok;
+  ports.log.warn("calls_aborted", { count: gateway.aborted });
+  return exitCodes.refused;
 }
 
 async function serveHttp(gateway: Gateway, io: Io, ports: Ports): Promise<void> {

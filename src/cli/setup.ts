@@ -37,6 +37,6 @@ export function gatewayOptions(
   io: Io,
   file: string,
   ports: Ports,
-): Omit<GatewayOptions, "writeAudit"> {
+): Omit<GatewayOptions, "writeAudit" | "pressure"> {
   return { file, env: io.env, info: readServerInfo(), ports, fetch: globalThis.fetch };
 }

@@ -57,12 +57,23 @@ export interface ServerConfig {
   /** Public origin, e.g. `https://mcp.acme.com`: no path, no trailing slash. Every advertised URL starts with it. */
   readonly url: string;
   readonly listen: Listen;
+  readonly drain: DrainConfig;
   /** undefined: plain http, with TLS in front of it or on loopback. */
   readonly tls: TlsConfig | undefined;
   /** Host names (no port) accepted in `Host`: that of `url`, the loopback names on a loopback listener, and the configured ones. */
   readonly allowedHosts: readonly string[];
   /** Host names (no scheme, no port) accepted in `Origin`, same defaults. */
   readonly allowedOrigins: readonly string[];
+}
+
+/** How the gateway stops. */
+interface DrainConfig {
+  /** While it still accepts; undefined: 5 s in Kubernetes, else 0. */
+  readonly delayMs: number | undefined;
+  /** For calls under way. */
+  readonly timeoutMs: number;
+  /** For all of it. */
+  readonly graceMs: number;
 }
 
 export interface AdminConfig {
@@ -621,6 +632,8 @@ export interface LimitsConfig {
   };
   /** For a whole call: waiting for a place, the credential and the API. */
   readonly callTimeoutMs: number;
+  /** Of clients, at the public listener. */
+  readonly maxConnections: number;
   /** At one endpoint. */
   readonly maxListenStreams: number;
   /** Tokens for APIs that are kept in memory. */

@@ -5,7 +5,7 @@ import { createRevocations, type Revocations } from "../auth/revocation.ts";
 import { createCache } from "../base/cache.ts";
 import type { Ports } from "../base/ports.ts";
 import { createLimits, type Limits } from "../limits/limits.ts";
-import { createLocalRates } from "../limits/rate.ts";
+import { createLocalRates, type LocalRates } from "../limits/rate.ts";
 import type { ServerInfo } from "../mcp/service.ts";
 import type { Recorder } from "../observe/recorder.ts";
 import { createRegistry, type Registry } from "../observe/registry.ts";
@@ -31,6 +31,8 @@ export interface Lasting extends Omit<
   readonly upstreams: Upstreams;
   readonly recorder: Recorder;
   readonly limits: Limits;
+  /** Of this process. */
+  readonly rates: LocalRates;
   readonly measures: UpstreamMeasures;
   readonly userAgent: string;
 }
@@ -60,15 +62,17 @@ export function createLasting(
   keys: ReadonlyMap<string, MadeKey>,
   { recorder, store, registry, kept, maxTokens }: LastingDeps,
 ): Lasting {
+  const rates = createLocalRates(ports.now);
   const limits = createLimits({
     now: ports.now,
     random: Math.random,
-    take: createLocalRates(ports.now),
+    take: rates,
     onCircuit: (api, state) => ports.log.warn("breaker_changed", { api, state }),
   });
   return {
     recorder,
     limits,
+    rates,
     measures: createUpstreamMeasures(registry, limits.circuits),
     kept,
     fetch,

@@ -137,6 +137,7 @@ export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports):
       gatewayKeys: config.apis.some(({ credential }) => credential.kind === "signedJwt")
         ? signingKeys.jwks
         : undefined,
+      takeAddress: compileTakeAddress(config, lasting),
       logout: compileBackChannel(config.auth, lasting, ports),
       connect: connections?.connect,
     },
@@ -253,6 +254,12 @@ function compileAuth(
       dpop: auth.dpop !== "off",
     }),
   };
+}
+
+/** In the memory of this process only: a store would have to be asked before every request. */
+function compileTakeAddress({ limits }: Config, { rates }: Lasting): HttpService["takeAddress"] {
+  const { address: rate } = limits.rates;
+  return rate && ((address) => rates(`address\n${address}`, rate));
 }
 
 /** Every member by name: spreading costs more than the rest of a list. */

@@ -3,19 +3,22 @@ import { isJsonObject, type JsonValue } from "../base/json.ts";
 import { linkArguments } from "../mcp/exact.ts";
 
 const maxDepth = 64;
+/** Of all objects together: more only make hash tables slow. */
+const maxMembers = 10_000;
 
 /**
  * The body as JSON. Arguments of a call with numbers that JavaScript cannot hold have an exact form.
  *
  * @returns undefined when it is not UTF-8, not JSON, or JSON that different readers read
  *   differently or cannot read at all: a name twice in one object, half a surrogate pair, or nested
- *   deeper than anything sensible, which could exhaust the stack of whatever walks it.
+ *   deeper or with more names than anything sensible, which could exhaust the stack or the time of
+ *   whatever walks it.
  */
 export function parseJsonBody(body: Buffer): JsonValue | undefined {
   if (!isUtf8(body)) return undefined;
   const text = body.toString();
   const seen = look(text);
-  if (seen === undefined) return undefined;
+  if (seen === undefined || seen.members > maxMembers) return undefined;
   try {
     const value = JSON.parse(text) as JsonValue;
     const strict = text.includes("\\ud") || text.includes("\\uD");

@@ -14,6 +14,7 @@ import type { Client } from "../observe/client.ts";
 import type { Connect } from "../upstream/connect.ts";
 import { type ConnectEvent, serveConnect } from "./connect.ts";
 import type { Edge } from "./edge.ts";
+import { guard, type Gate } from "./gate.ts";
 import { parseJsonBody } from "./json-body.ts";
 import { serveLogout, type AcceptLogout } from "./logout.ts";
 import { takeShortcuts, type Message, type Shortcut } from "./shortcut.ts";
@@ -28,6 +29,8 @@ export interface HttpService {
   readonly metadata: ReadonlyMap<string, string>;
   /** Key set of the tokens that the gateway signs for APIs; undefined: it signs none. */
   readonly gatewayKeys: (() => string) | undefined;
+  /** Counts a request of this address, ms until one more is let in; undefined: nobody counts. */
+  readonly takeAddress: ((address: string) => number) | undefined;
   /** undefined: no issuer has a back channel. */
   readonly logout: AcceptLogout | undefined;
   /** Pages on which people connect accounts; undefined: there are none. */
@@ -55,11 +58,14 @@ export interface HttpParts {
   /** Told of every request with a good token. */
   readonly onBelieved: () => void;
   readonly times: HttpTimes;
+  readonly maxConnections: number;
+  /** Whether a request is turned away before anything of it is looked at. */
+  readonly sheds: () => boolean;
 }
 
 interface RefusedRequest {
   /** `auth.deny`: the caller was not believed; `request.reject`: the request cannot be served. */
-  readonly event: "auth.deny" | "request.reject";
+  readonly event: "auth.deny" | "request.reject" | "rate.deny";
   readonly reason: string;
   /** Who sent it, when that was known by then. */
   readonly principal: Principal | undefined;
@@ -70,18 +76,18 @@ export interface HttpTimes {
   /** To send the head of a request, and the whole of it. */
   readonly headersMs: number;
   readonly requestMs: number;
-  /** For answers in flight when the listener closes; then their connections are cut. */
-  readonly drainMs: number;
 }
 
-export const httpTimes: HttpTimes = { headersMs: 10_000, requestMs: 10_000, drainMs: 25_000 };
+export const httpTimes: HttpTimes = { headersMs: 10_000, requestMs: 10_000 };
 
 export interface HttpServer {
   readonly listen: () => Promise<{ readonly port: number }>;
   /** The certificate of connections from now on. */
   readonly renew: (tls: TlsConfig) => void;
-  /** Stops accepting, waits for requests in flight, at most `drainMs`. */
-  readonly close: () => Promise<void>;
+  /** Goes on accepting, but no connection outlives its next answer. */
+  readonly drain: () => void;
+  /** Stops accepting and waits for requests in flight; then their connections are cut. */
+  readonly close: (timeoutMs: number) => Promise<void>;
 }
 
 declare module "fastify" {
@@ -91,6 +97,8 @@ declare module "fastify" {
   }
 }
 
+/** So that a load balancer in front can spread clients anew. */
+const maxRequestsPerSocket = 10_000;
 /** Node looks for slow requests this often; its default would give them half a minute more. */
 const slowCheckMs = 5_000;
 const idleSweepMs = 50;
@@ -105,14 +113,32 @@ export function createHttpServer(parts: HttpParts, ports: Ports): HttpServer {
     headersTimeout: parts.times.headersMs,
     connectionsCheckingInterval: Math.min(slowCheckMs, parts.times.requestMs),
   };
+  const reject: Reject = (request, principal, reason) => {
+    const client = clientOf(request, null);
+    parts.onRefused({ event: "request.reject", reason, principal, client });
+  };
+  let draining = false;
+  const gate: Gate = {
+    sheds: parts.sheds,
+    draining: () => draining,
+    takeAddress: () => parts.service().takeAddress,
+    onShed: (request) => reject(request, undefined, "overloaded"),
+    onLimited(request) {
+      const client = clientOf(request, null);
+      const reason = "rate_limited";
+      parts.onRefused({ event: "rate.deny", reason, principal: undefined, client });
+    },
+  };
   const app = Fastify({
     serverFactory(handler, { keepAliveTimeout, requestTimeout }) {
-      const handle = takeShortcuts(shortcuts, handler);
+      const handle = guard(gate, takeShortcuts(shortcuts, handler));
       const server =
         parts.tls === undefined
           ? createServer(slow, handle)
           : createTlsServer({ ...slow, ...tlsOptionsOf(parts.tls) }, handle);
-      return Object.assign(server, { keepAliveTimeout, requestTimeout });
+      const { maxConnections } = parts;
+      const bounds = { maxConnections, maxRequestsPerSocket };
+      return Object.assign(server, { keepAliveTimeout, requestTimeout, ...bounds });
     },
     bodyLimit: parts.maxRequestBytes,
     requestTimeout: parts.times.requestMs,
@@ -120,10 +146,6 @@ export function createHttpServer(parts: HttpParts, ports: Ports): HttpServer {
     exposeHeadRoutes: false,
   });
   app.decorateRequest("principal");
-  const reject: Reject = (request, principal, reason) => {
-    const client = clientOf(request, null);
-    parts.onRefused({ event: "request.reject", reason, principal, client });
-  };
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, body, done) => {
     if (request.headers["content-encoding"] !== undefined) done(unsupportedMediaType());
@@ -146,6 +168,10 @@ export function createHttpServer(parts: HttpParts, ports: Ports): HttpServer {
   app.server.on(opened, (socket: Socket) => {
     connections.set(socket, socket.bytesRead);
     socket.once("close", () => connections.delete(socket));
+  });
+  app.server.on("drop", () => {
+    const reason = "too_many_connections";
+    parts.onRefused({ event: "request.reject", reason, principal: undefined, client: undefined });
   });
   // Answered by fastify: what the parser could not read, or did not get in time.
   app.server.on("clientError", (error: NodeJS.ErrnoException) => {
@@ -208,7 +234,11 @@ export function createHttpServer(parts: HttpParts, ports: Ports): HttpServer {
       const { server } = app;
       if (server instanceof TlsServer) server.setSecureContext(contextOf(tls));
     },
-    async close() {
+    drain() {
+      draining = true;
+    },
+    async close(timeoutMs) {
+      draining = true;
       shortcuts.clear();
       // A connection whose last answer ends only now would stay open until its client drops it, and
       // one that was opened ahead of need counts as busy to Node until its first request has ended.
@@ -216,7 +246,7 @@ export function createHttpServer(parts: HttpParts, ports: Ports): HttpServer {
         app.server.closeIdleConnections();
         for (const [socket, bytes] of connections) if (socket.bytesRead === bytes) socket.destroy();
       }, idleSweepMs);
-      const deadline = setTimeout(() => app.server.closeAllConnections(), parts.times.drainMs);
+      const deadline = setTimeout(() => app.server.closeAllConnections(), timeoutMs);
       try {
         await app.close();
       } finally {

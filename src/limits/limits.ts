@@ -37,8 +37,8 @@ export interface Limits {
   readonly circuitOf: (api: string) => Circuit;
   readonly circuits: () => Iterable<readonly [api: string, state: CircuitState]>;
   readonly budgetOf: (api: string) => RetryBudget;
-  /** Calls under way. */
-  readonly inside: () => number;
+  /** As many calls as may be are under way. */
+  readonly isFull: () => boolean;
 }
 
 export interface LimitsDeps {
@@ -52,7 +52,7 @@ export function createLimits({ now, random, take, onCircuit }: LimitsDeps): Limi
   const bulkheads = new Map<string, Bulkhead>();
   const circuits = new Map<string, Circuit>();
   const budgets = new Map<string, RetryBudget>();
-  const count = { inside: 0 };
+  const count: Count = { inside: 0, max: Number.POSITIVE_INFINITY };
   let principals: Principals | undefined;
 
   const bulkheadOf = (key: string, size: BulkheadSize, busy: string): Bulkhead => {
@@ -64,13 +64,14 @@ export function createLimits({ now, random, take, onCircuit }: LimitsDeps): Limi
     compileEnter(rules) {
       const { api, tool, apiSize, toolSize, principalSize, total } = rules;
       const text = "is busy with other calls. Try again in a few seconds.";
+      count.max = total;
       const ofApi = bulkheadOf(api, apiSize, `The API ${text}`);
       const ofTool = toolSize && bulkheadOf(`${api}\n${tool}`, toolSize, `This tool ${text}`);
       if (principals) principals.resize(principalSize);
       else principals = createPrincipals(principalSize);
       const { of } = principals;
       const takePlaces = (call: Entering): Leave | Promise<Leave> => {
-        if (count.inside >= total) throw new CallError("busy", `The gateway ${text}`);
+        if (count.inside >= count.max) throw new CallError("busy", `The gateway ${text}`);
         const own = of(call.principal);
         const doors = own === undefined ? [ofApi] : [own, ofApi];
         if (ofTool) doors.push(ofTool);
@@ -95,7 +96,7 @@ export function createLimits({ now, random, take, onCircuit }: LimitsDeps): Limi
       for (const [api, circuit] of circuits) yield [api, circuit.state()];
     },
     budgetOf: (api) => budgets.get(api) ?? keep(budgets, api, createRetryBudget()),
-    inside: () => count.inside,
+    isFull: () => count.inside >= count.max,
   };
 }
 
@@ -106,6 +107,7 @@ function keep<V>(map: Map<string, V>, key: string, value: V): V {
 
 interface Count {
   inside: number;
+  max: number;
 }
 
 function pass(doors: readonly Bulkhead[], call: Entering, count: Count): Leave | Promise<Leave> {

@@ -13,6 +13,8 @@ export interface Rate {
  */
 export type TakeRate = (key: string, rate: Rate) => number | Promise<number>;
 
+export type LocalRates = (key: string, rate: Rate) => number;
+
 /** One who is silent that long is forgotten earlier than that many others. */
 const maxKeys = 100_000;
 
@@ -20,7 +22,7 @@ const maxKeys = 100_000;
  * In the memory of this process, by the generic cell rate algorithm: one number a key, the moment at
  * which all that was let through would have come evenly.
  */
-export function createLocalRates(now: () => number): (key: string, rate: Rate) => number {
+export function createLocalRates(now: () => number): LocalRates {
   const arrivals = createCache<number>(maxKeys, now);
   return (key, { count, periodMs }) => {
     const moment = now();

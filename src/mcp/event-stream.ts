@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import { closeWhenStalled } from "./slow-reader.ts";
 
 /** A reply that tells progress before its result, as server-sent events. */
 export interface EventStream {
@@ -18,6 +19,7 @@ export function openEventStream(response: ServerResponse): EventStream {
     "cache-control": "no-cache",
     "x-accel-buffering": "no",
   });
+  closeWhenStalled(response);
   const keepAlive = setInterval(() => response.write(": keep-alive\n\n"), keepAliveMs);
   response.once("close", () => clearInterval(keepAlive));
   return {

@@ -16,6 +16,7 @@ import {
 } from "./errand.ts";
 import { openEventStream, type EventStream } from "./event-stream.ts";
 import type { McpService, ServerInfo } from "./service.ts";
+import { closeWhenStalled } from "./slow-reader.ts";
 
 /**
  * Answers a well-formed `tools/call` or `tools/list` on the raw response.
@@ -128,6 +129,8 @@ function send(response: ServerResponse, message: string | Buffer): void {
   const length = Buffer.byteLength(message);
   response.writeHead(200, ["content-type", "application/json", "content-length", `${length}`]);
   response.end(message);
+  // Most answers are with the system by now.
+  if (response.writableLength > 0) closeWhenStalled(response);
 }
 
 function sendPieces(
@@ -141,6 +144,7 @@ function sendPieces(
   response.write(list);
   response.end(tail);
   response.uncork();
+  if (response.writableLength > 0) closeWhenStalled(response);
 }
 
 /** A call whose answer is an errand. */

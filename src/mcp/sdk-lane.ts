@@ -14,6 +14,7 @@ import { watchErrors } from "./refusals.ts";
 import { InvalidStateError } from "./request-state.ts";
 import { createServer } from "./server.ts";
 import type { EndpointSettings, McpExchange, McpService } from "./service.ts";
+import { closeWhenStalled } from "./slow-reader.ts";
 
 /** Whatever the hot lane does not take, by the SDK that knows every rule. */
 export interface SdkLane {
@@ -67,6 +68,7 @@ export function createSdkLane(
         refuseState(faultyId, response);
         return;
       }
+      closeWhenStalled(response);
       const state: State = { caller, recorded: new Set() };
       restoreNumbersOf(response);
       watchErrors(response, (reason, id) => {

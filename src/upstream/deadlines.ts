@@ -2,7 +2,8 @@
 export interface Due {
   /** On the clock of `Deadlines`. */
   at: number;
-  readonly expire: () => void;
+  /** @param why Its moment passed, or all work is to end. */
+  readonly expire: (why: "late" | "stopped") => void;
 }
 
 export interface Deadlines {
@@ -10,6 +11,8 @@ export interface Deadlines {
   readonly now: () => number;
   readonly add: (due: Due) => void;
   readonly remove: (due: Due) => void;
+  /** Ends all work, also what is added later. @returns How much was under way. */
+  readonly stopAll: () => number;
   readonly close: () => void;
 }
 
@@ -24,6 +27,7 @@ const tickMs = 25;
 export function createDeadlines(now: () => number): Deadlines {
   const waiting = new Set<Due>();
   let timer: NodeJS.Timeout | undefined;
+  let stopped = false;
 
   const stop = (): void => {
     clearInterval(timer);
@@ -34,7 +38,7 @@ export function createDeadlines(now: () => number): Deadlines {
     for (const due of waiting) {
       if (due.at > moment) continue;
       waiting.delete(due);
-      due.expire();
+      due.expire("late");
     }
   };
   const tick = (): void => {
@@ -45,10 +49,21 @@ export function createDeadlines(now: () => number): Deadlines {
   return {
     now,
     add(due) {
+      if (stopped) {
+        due.expire("stopped");
+        return;
+      }
       waiting.add(due);
       timer ??= setInterval(tick, tickMs).unref();
     },
     remove: (due) => void waiting.delete(due),
+    stopAll() {
+      stopped = true;
+      const all = [...waiting];
+      waiting.clear();
+      for (const due of all) due.expire("stopped");
+      return all.length;
+    },
     close: stop,
   };
 }

@@ -42,6 +42,8 @@ export interface Upstreams {
    * @param connectMs For a connection to be there, without TLS.
    */
   readonly to: (origin: string, connectMs: number) => Send;
+  /** Ends every exchange under way as cancelled, and those to come. @returns How many there were. */
+  readonly abort: () => number;
   readonly close: () => Promise<void>;
 }
 
@@ -75,6 +77,7 @@ export function createUpstreams(): Upstreams {
       const line = { pool: poolOf(origin, totalMs), connectMs: totalMs, deadlines };
       return (request, limits, watch) => exchange(line, request, limits, watch);
     },
+    abort: deadlines.stopAll,
     async close() {
       const all = [...pools.values()];
       pools.clear();
@@ -122,7 +125,11 @@ function exchange(
     };
     const due: Due = {
       at: totalAt,
-      expire() {
+      expire(why) {
+        if (why === "stopped") {
+          fail(new CallError("cancelled", "The gateway is stopping. Try again."));
+          return;
+        }
         const whole = deadlines.now() >= totalAt;
         const spent = { connect: connectMs, head: headersMs, body: idleMs }[phase];
         fail(whole ? overdue("total", timeoutMs, phase) : overdue(phase, spent, phase));
@@ -132,11 +139,12 @@ function exchange(
       phase = next;
       due.at = Math.min(totalAt, deadlines.now() + ms);
     };
-    enter("connect", connectMs);
-    deadlines.add(due);
     const forget = cancel?.onCancel(() =>
       fail(new CallError("cancelled", "The call was cancelled.")),
     );
+    enter("connect", connectMs);
+    deadlines.add(due);
+    if (settled) return;
     const chunks: Buffer[] = [];
     let size = 0;
     let status = 0;

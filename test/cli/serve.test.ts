@@ -95,6 +95,45 @@ describe("a signal", () => {
     server.child.kill("SIGINT");
     expect((await server.ended).code).toBe(130);
     expect(await answer).toBe("cut");
+    expect((await at.auditText()).trimEnd().split("\n").at(-1)).toContain(
+      '"event":"server.stop","outcome":"failure","reason":"interrupted"',
+    );
+  });
+
+  test("what takes longer than the drain is ended, and told with 1", async () => {
+    const at = await site();
+    await at.edit("gateway.yaml", (text) =>
+      text.replace(/^server:.*$/m, (line) => line.replace("{", "{drain: {timeout: 200ms}, ")),
+    );
+    at.api.answer = () => {};
+    const server = await serve(at);
+    const answer = callTool(at, "list_orders");
+    await vi.waitUntil(() => at.api.requests.length > 0, { timeout: 20_000 });
+    server.child.kill("SIGTERM");
+    expect(await (await answer).json()).toMatchObject({ result: { isError: true } });
+    const { code, stderr } = await server.ended;
+    expect(code).toBe(1);
+    expect(stderr).toContain('"calls_aborted"');
+    expect(await at.audit()).toMatchObject([{ event: "tool.call", outcome: "cancelled" }]);
+  });
+
+  test("the gateway says that it stops before it refuses anybody", async () => {
+    const at = await site();
+    await at.edit("gateway.yaml", (text) =>
+      text.replace(/^server:.*$/m, (line) => line.replace("{", "{drain: {delay: 20s}, ")),
+    );
+    const server = await serve(at);
+    expect((await at.run(["healthcheck", "--ready"])).code).toBe(0);
+    server.child.kill("SIGTERM");
+    await server.until("stderr", '"stopping"');
+    const ready = await at.run(["healthcheck", "--ready"]);
+    expect({ code: ready.code, told: ready.stderr.includes("stopping") }).toEqual({
+      code: 1,
+      told: true,
+    });
+    expect((await callTool(at, "list_orders")).status).toBe(200);
+    server.child.kill("SIGTERM");
+    expect((await server.ended).code).toBe(130);
   });
 
   test("SIGHUP reloads: a good file is served, a broken one changes nothing and says where", async () => {

@@ -52,6 +52,7 @@ export async function house(): Promise<House> {
     ports: { now: () => Date.now(), log: createLog((line) => void logs.push(line), "debug") },
     fetch: globalThis.fetch,
     writeAudit: async () => {},
+    pressure: undefined,
   });
   await gateway.listen();
   const guarded = new Set<string>();

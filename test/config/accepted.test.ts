@@ -21,6 +21,7 @@ test("the shortest file gets every default", async () => {
       url: "https://mcp.acme.com",
       listen: { host: "127.0.0.1", port: 443 },
       tls: undefined,
+      drain: { delayMs: undefined, timeoutMs: 25_000, graceMs: 60_000 },
       allowedHosts: ["mcp.acme.com", "localhost", "127.0.0.1", "::1"],
       allowedOrigins: ["mcp.acme.com", "localhost", "127.0.0.1", "::1"],
     },
@@ -129,6 +130,7 @@ test("the shortest file gets every default", async () => {
     limits: {
       maxRequestBytes: 2 ** 20,
       maxResponseBytes: 2 ** 20,
+      maxConnections: 16_384,
       callTimeoutMs: 60_000,
       queue: 64,
       queueMs: 1_000,
@@ -701,6 +703,7 @@ test.each([
   expect(limits).toEqual({
     maxRequestBytes: bytes,
     maxResponseBytes: 1_048_576,
+    maxConnections: 16_384,
     callTimeoutMs: 60_000,
     queue: 64,
     queueMs: 1_000,

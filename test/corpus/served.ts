@@ -29,6 +29,7 @@ export async function serve(spec: string): Promise<Served> {
     ports: { now: () => Date.now(), log: silent },
     fetch: globalThis.fetch,
     writeAudit: async () => {},
+    pressure: undefined,
   });
   return {
     gateway,

@@ -53,7 +53,7 @@ export const codes: Readonly<Record<string, readonly string[]>> = {
   ],
   "HTTP answers": [
     ...unionOf("base/errors.ts", "AuthCode"),
-    ...matches(/\berror: "([a-z0-9_]+)"/g, (path) => path === "http/server.ts"),
+    ...matches(/\berror: "([a-z0-9_]+)"/g, (path) => /^http\/(?:server|gate)\.ts$/.test(path)),
     ...matches(/"([a-z0-9]+(?:_[a-z0-9]+)+)"/g, (path) => path === "http/server.ts").filter(
       (word) => ["request_too_large", "unsupported_media_type"].includes(word),
     ),
@@ -68,6 +68,8 @@ export const codes: Readonly<Record<string, readonly string[]>> = {
     ...matches(/\bfailure\("([a-z0-9_]+)"\)/g, (path) => path === "call/road.ts"),
     ...matches(/\breason: "([a-z0-9_]+)"/g, (path) => path === "call/road.ts"),
     ...matches(/\breject\([\w.]+, [\w.]+, "([a-z0-9_]+)"\)/g, (path) => path === "http/server.ts"),
+    ...matches(/\breason = "([a-z0-9_]+)"/g, (path) => path === "http/server.ts"),
+    ...unionOf("gateway.ts", "StopReason"),
     ...matches(/\.code \?\? "([a-z0-9_]+)"/g, (path) => path === "gateway/serving.ts"),
     ...matches(/"([a-z]+_(?:timeout|too_large|http))"/g, (path) => path === "http/server.ts"),
     ...matches(/\[-32\d+, "([a-z_]+)"\]/g, (path) => path === "mcp/refusals.ts"),

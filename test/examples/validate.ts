@@ -14,7 +14,14 @@ export interface Verdict {
 export async function validateFile(file: string, env: Io["env"]): Promise<Verdict> {
   const stdout = new PassThrough();
   const stderr = new PassThrough();
-  const io: Io = { stdin: Readable.from([]), stdout, stderr, env, onSignal: () => {} };
+  const io: Io = {
+    stdin: Readable.from([]),
+    stdout,
+    stderr,
+    env,
+    onSignal: () => {},
+    onInterrupt: () => {},
+  };
   const code = await run(["validate", "-c", file, "--format", "json"], io);
   stdout.end();
   stderr.end();

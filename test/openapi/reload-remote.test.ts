@@ -80,6 +80,7 @@ audit: {sinks: [{stdout: {}}]}
     ports: { now: () => clock.ms, log: createLog((line) => log.push(line), "warn") },
     fetch: globalThis.fetch,
     writeAudit: async () => {},
+    pressure: undefined,
   });
   onTestFinished(() => gateway.close());
   return { answers, statuses, gateway, log, edit, clock };

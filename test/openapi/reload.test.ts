@@ -47,6 +47,7 @@ test.each([
       ports: { now: () => Date.now(), log: createLog(() => {}, "error") },
       fetch: globalThis.fetch,
       writeAudit: async () => {},
+      pressure: undefined,
     });
     expect(gateway.snapshot.files).toEqual(
       expect.arrayContaining(

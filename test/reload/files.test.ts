@@ -183,6 +183,7 @@ audit: {sinks: [{file: {dir: ${join(dir, "audit")}}}]}
     ports: { now: () => Date.now(), log: createLog(() => {}, "error") },
     fetch: globalThis.fetch,
     writeAudit: async () => {},
+    pressure: undefined,
   });
   gateway.watch(() => {});
   onTestFinished(async () => {

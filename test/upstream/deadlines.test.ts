@@ -26,7 +26,7 @@ function make(): Made {
     },
     ticked: () =>
       new Promise((resolve) => {
-        deadlines.add({ at: moment, expire: resolve });
+        deadlines.add({ at: moment, expire: () => resolve() });
       }),
   };
 }
@@ -45,6 +45,16 @@ test("each passes at its own moment, and only once", async () => {
   pass(1_000);
   await ticked();
   expect(passed()).toEqual([50, 100]);
+});
+
+test("when all work is to end, what is under way does, and what comes later", () => {
+  const deadlines = createDeadlines(() => 0);
+  const why: string[] = [];
+  const due = { at: 1_000, expire: (reason: string) => void why.push(reason) };
+  deadlines.add(due);
+  expect(deadlines.stopAll()).toBe(1);
+  deadlines.add(due);
+  expect(why).toEqual(["stopped", "stopped"]);
 });
 
 test("one that was moved or taken away does not pass", async () => {

@@ -101,6 +101,7 @@ export async function world(options: WorldOptions): Promise<World> {
     ports: { now: () => Date.now(), log: createLog((line) => void logs.push(line), "debug") },
     fetch: globalThis.fetch,
     writeAudit: async () => {},
+    pressure: undefined,
   };
   const gateway = await createGateway(gatewayOptions);
   await gateway.listen();

@@ -43,6 +43,7 @@ export function compileLimits({ root, problems }: Scope): LimitsConfig {
       address: rateOf(child(rates, "address")),
     },
     callTimeoutMs: durationOf(child(limits, "callTimeout"), { min: "1ms", max: "600s" }, problems),
+    maxConnections: numberOf(child(limits, "connections")),
     maxListenStreams: numberOf(child(limits, "listenStreams")),
     maxTokens: numberOf(child(limits, "tokens")),
   };

@@ -2,9 +2,11 @@ import type { AdminConfig, Listen, ServerConfig } from "../config.ts";
 import { child, label, quote, textOf, textsOf, type YamlNode } from "../node.ts";
 import { isLoopback, parseListen } from "../units.ts";
 import { hostOf, originRules, portOf } from "../url.ts";
-import { checkUrl, type Scope } from "./scope.ts";
+import { checkUrl, durationOf, type Scope } from "./scope.ts";
 import { compileTls } from "./tls.ts";
 
+/** In Kubernetes; elsewhere it is less. */
+const defaultDelayMs = 5_000;
 const loopbackNames = ["localhost", "127.0.0.1", "::1"];
 
 export function compileServer(scope: Scope): ServerConfig {
@@ -22,10 +24,25 @@ export function compileServer(scope: Scope): ServerConfig {
   return {
     url: url ?? "",
     listen,
+    drain: compileDrain(scope, child(server, "drain")),
     tls: compileTls(scope, child(server, "tls"), url),
     allowedHosts: allowed("allowedHosts"),
     allowedOrigins: allowed("allowedOrigins"),
   };
+}
+
+function compileDrain({ problems }: Scope, node: YamlNode | undefined): ServerConfig["drain"] {
+  const range = { min: "0s", max: "1h" };
+  const delay = child(node, "delay");
+  const delayMs = delay && durationOf(delay, range, problems);
+  const timeoutMs = durationOf(child(node, "timeout"), range, problems);
+  const grace = child(node, "grace");
+  const graceMs = durationOf(grace, range, problems);
+  if (grace !== undefined && (delayMs ?? defaultDelayMs) + timeoutMs >= graceMs) {
+    const message = `${label(grace)} must be longer than server.drain.delay and server.drain.timeout together`;
+    problems.error({ at: grace, code: "out_of_range", message });
+  }
+  return { delayMs, timeoutMs, graceMs };
 }
 
 export function compileAdmin({ root, problems }: Scope): AdminConfig | undefined {

@@ -86,6 +86,11 @@ export const limitsSchema: JsonSchema = section(
         }),
       },
     ),
+    connections: concurrency({
+      description: "Connections of clients; one more is closed at once.",
+      default: 16_384,
+      examples: [1_000],
+    }),
     callTimeout: duration({
       description:
         "For a whole call: waiting for a place, getting a credential, and the API with every attempt. No `timeout` may be longer.",

@@ -1,6 +1,6 @@
 import type { JsonSchema } from "../../base/json.ts";
 import { choice, list, section, text } from "./shape.ts";
-import { hostName, listen } from "./units.ts";
+import { duration, hostName, listen } from "./units.ts";
 
 export const serverSchema: JsonSchema = section(
   {
@@ -53,6 +53,33 @@ export const serverSchema: JsonSchema = section(
           description: "PEM certificates of the authorities whose client certificates count.",
           "x-default": "with `optional` any certificate counts, as a bound token names its own",
           examples: ["${file:/etc/tls/clients.pem}"],
+        }),
+      },
+    ),
+    drain: section(
+      {
+        description: "How the gateway stops after SIGTERM or SIGINT.",
+        default: {},
+        examples: [{ delay: "5s", timeout: "50s", grace: "60s" }],
+      },
+      [],
+      {
+        delay: duration({
+          description:
+            "How long it goes on accepting while `/readyz` says 503, until load balancers know.",
+          "x-default": "5s in Kubernetes (KUBERNETES_SERVICE_HOST is set), else 0s",
+          examples: ["10s"],
+        }),
+        timeout: duration({
+          description: "How long calls under way may then take; the rest are ended.",
+          default: "25s",
+          examples: ["50s"],
+        }),
+        grace: duration({
+          description:
+            "When the process ends whatever happens; what the supervisor gives it before SIGKILL. Longer than `delay` and `timeout` together.",
+          default: "60s",
+          examples: ["90s"],
         }),
       },
     ),

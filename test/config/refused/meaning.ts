@@ -107,6 +107,18 @@ export const meanings: readonly Refused[] = [
     to: "endpoints: {¦/connect/x: {apis: [courses, other]}}\nlimits:",
     code: "invalid_name",
   },
+  {
+    because: "a process that is killed while it drains drains nothing",
+    from: "server:",
+    to: "server:\n  drain: {grace: ¦30s}",
+    code: "out_of_range",
+  },
+  {
+    because: "the delay counts too",
+    from: "server:",
+    to: "server:\n  drain: {delay: 10s, timeout: 50s, grace: ¦60s}",
+    code: "out_of_range",
+  },
   ...["timeouts: {headers: ¦11s}", "timeouts: {idle: ¦10001ms}", "timeouts: {connect: ¦61s}"].map(
     (timeouts) => ({
       because: "no part takes longer than the whole",

@@ -1,0 +1,92 @@
+import { onTestFinished, expect, test, vi } from "vitest";
+import type { Pressure } from "../../src/limits/pressure.ts";
+import { createShedder, type Shedder } from "../../src/limits/shedder.ts";
+
+const calm: Pressure = { loopDelayMs: 10, heap: 0.5, memory: 0.5 };
+
+interface Made {
+  readonly shedder: Shedder;
+  readonly state: { pressure: Pressure; full: boolean };
+  readonly pass: (seconds: number) => void;
+  /** Of a hundred requests. */
+  readonly shed: () => number;
+}
+
+function make(): Made {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "Date"] });
+  const state = { pressure: calm, full: false };
+  const shedder = createShedder({
+    now: () => Date.now(),
+    measure: () => state.pressure,
+    isFull: () => state.full,
+  });
+  onTestFinished(() => {
+    shedder.close();
+    vi.useRealTimers();
+  });
+  return {
+    shedder,
+    state,
+    pass: (seconds) => void vi.advanceTimersByTime(seconds * 1_000),
+    shed: () => Array.from({ length: 100 }, () => shedder.sheds()).filter(Boolean).length,
+  };
+}
+
+test("one late second turns nobody away: a reload takes one", () => {
+  const { state, pass, shed } = make();
+  state.pressure = { ...calm, loopDelayMs: 400 };
+  pass(1);
+  expect(shed()).toBe(0);
+  state.pressure = calm;
+  pass(1);
+  state.pressure = { ...calm, loopDelayMs: 400 };
+  pass(1);
+  expect(shed()).toBe(0);
+});
+
+test("each further late second turns away a quarter more, and each good one a quarter less", () => {
+  const { state, pass, shed } = make();
+  state.pressure = { ...calm, loopDelayMs: 251 };
+  pass(1);
+  const shares = [0, 0, 0, 0, 0].map(() => {
+    pass(1);
+    return shed();
+  });
+  expect(shares).toEqual([25, 50, 75, 100, 100]);
+  state.pressure = calm;
+  const after = [0, 0, 0, 0].map(() => {
+    pass(1);
+    return shed();
+  });
+  expect(after).toEqual([75, 50, 25, 0]);
+});
+
+test.each([{ heap: 0.91 }, { memory: 0.91 }])("F61: with %j all are turned away", (more) => {
+  const { state, pass, shed } = make();
+  state.pressure = { ...calm, ...more };
+  pass(1);
+  expect(shed()).toBe(100);
+  state.pressure = calm;
+  pass(4);
+  expect(shed()).toBe(0);
+});
+
+test("while no call more may be under way all are turned away, and at once no more", () => {
+  const { state, shed } = make();
+  state.full = true;
+  expect(shed()).toBe(100);
+  state.full = false;
+  expect(shed()).toBe(0);
+});
+
+test("it tells for how long it has been going on", () => {
+  const { state, pass, shedder } = make();
+  state.pressure = { ...calm, loopDelayMs: 400 };
+  pass(2);
+  expect(shedder.sinceMs()).toBe(0);
+  pass(12);
+  expect(shedder.sinceMs()).toBe(12_000);
+  state.pressure = calm;
+  pass(4);
+  expect(shedder.sinceMs()).toBe(0);
+});
