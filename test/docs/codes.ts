@@ -28,6 +28,7 @@ const otherWords = new Set([
   "private_key_jwt",
   "tls_client_auth",
   "enrol_in_course",
+  "exists_one",
   "api_key",
   "request_body",
   "needs_scopes",

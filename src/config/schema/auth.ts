@@ -445,7 +445,7 @@ export const authSchema: JsonSchema = section(
     ),
     when: text({
       description:
-        "CEL over `principal`, `tool` and `args` that must hold for every tool, besides those of apis and rules.",
+        "CEL over `principal`, `tool` and `args` that must hold for every tool, besides those of apis and rules. An error is a refusal, and so are arguments for which loops within loops (`all`, `exists`, `map`, `filter`) could take more than a million steps. `matches` takes a written-out RE2 pattern.",
       "x-default": "no condition",
       examples: ['"mcp-users" in principal.roles'],
     }),
