@@ -15,6 +15,7 @@ import {
 } from "./gateway/lasting.ts";
 import { createServing, type ReloadReport, type Serving } from "./gateway/serving.ts";
 import { compileSnapshot, type Endpoint, type Snapshot } from "./gateway/snapshot.ts";
+import { openTraces } from "./gateway/traces.ts";
 import { watchFiles } from "./gateway/watch.ts";
 import type { ConnectEvent } from "./http/connect.ts";
 import { createHttpServer, httpTimes } from "./http/server.ts";
@@ -109,6 +110,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { auth } = config;
   const clientKeys = await makeClientKeys(config);
   const kept = await openKept(config, ports);
+  const traces = await openTraces(config, options.env, { version: info.version, ports });
   const audit = createAudit(config.audit, ports, {
     version: info.version,
     stdout: options.writeAudit,
@@ -119,6 +121,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const store = auth.mode === "none" ? noKeyStore : createKeyStore(auth.keysDir, ports);
   const lasting = createLasting(options, clientKeys, {
     recorder,
+    startSpan: traces.startSpan,
     store,
     registry,
     kept,
@@ -134,6 +137,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   } catch (error) {
     // A configuration that cannot serve leaves no file open.
     await audit.close();
+    await traces.close();
     throw error;
   }
   audit.start({ config: { generation: serving.snapshot.generation } });
@@ -236,6 +240,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     shedder.close();
     gauge?.close();
     await audit.close();
+    await traces.close();
   };
 
   return {

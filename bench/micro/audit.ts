@@ -11,7 +11,7 @@ import type { ToolText } from "../../src/observe/text.ts";
 import type { MicroRow } from "./row.ts";
 
 const tool: ToolText = {
-  labels: { tool: "get_item", method: "GET", address: "items.internal" },
+  labels: { tool: "get_item", method: "GET", path: "/orders/{id}", address: "items.internal" },
   allowed: `,"tool":{"name":"get_item","source":"items","operation":"getItem","schema_hash":"sha256:0123456789abcdef0123456789abcdef","risk":"read"},"policy":{"decision":"allow","rule":"bench/config/full.yaml:26:9","generation":"0123456789ab"}`,
   denied: "",
   upstream: `,"upstream":{"name":"items","method":"GET","url_template":"/items/{id}","token":"exchanged","aud":"items-api"`,
@@ -80,6 +80,7 @@ export function traceOf(): CallTrace {
   const now = Date.now();
   return {
     tool,
+    span: undefined,
     intent: undefined,
     startedAt: now,
     sentAt: now,

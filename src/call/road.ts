@@ -7,6 +7,7 @@ import { RateError } from "../limits/rate-error.ts";
 import type { Recorder } from "../observe/recorder.ts";
 import type { CallEnd, CallTrace, Origin } from "../observe/event.ts";
 import type { ToolText } from "../observe/text.ts";
+import type { CallSpan, StartSpan } from "../observe/tracing.ts";
 import type { Permit } from "../policy/permit.ts";
 import type { Catalog } from "../tools/catalog.ts";
 import type { ArgIssue } from "../tools/arg-issue.ts";
@@ -59,6 +60,8 @@ export interface RoadParts {
   /** undefined only for a tool of another catalog. */
   readonly routes: { readonly get: (tool: Tool) => Route | undefined };
   readonly recorder: Recorder;
+  /** undefined: nobody asked for traces. */
+  readonly startSpan: StartSpan | undefined;
 }
 
 export interface Road {
@@ -81,7 +84,7 @@ export interface Road {
  * known to be the caller's, and nothing is sent before every check has passed.
  */
 export function compileRoad(parts: RoadParts, ports: Ports): Road {
-  const { catalog, permit, routes, recorder } = parts;
+  const { catalog, permit, routes, recorder, startSpan } = parts;
 
   const find = (call: Pick<Call, "tool">): Route | undefined => {
     const tool = catalog.tools.get(call.tool);
@@ -103,8 +106,13 @@ export function compileRoad(parts: RoadParts, ports: Ports): Road {
     return tool;
   };
 
-  const run = async (call: Call, route: Route | undefined, trace: CallTrace): Promise<Reply> => {
-    const tool = admit(call);
+  const run = async (
+    call: Call,
+    route: Route | undefined,
+    trace: CallTrace,
+    span: CallSpan | undefined,
+  ): Promise<Reply> => {
+    const tool = span ? within(span, "policy.evaluate", () => admit(call)) : admit(call);
     if (route === undefined) throw new TypeError(`no route for ${tool.name}`);
     if (route.needsAudit && recorder.problem() !== undefined) throw auditUnavailable();
     const values = collectValues(tool.places, call.args, call.principal);
@@ -115,6 +123,7 @@ export function compileRoad(parts: RoadParts, ports: Ports): Road {
         call,
         route,
         trace,
+        span,
         build: (credential) => route.build(values, credential),
         announce: () => announce(call, route, trace),
       };
@@ -125,10 +134,29 @@ export function compileRoad(parts: RoadParts, ports: Ports): Road {
       trace.answeredAt = ports.now();
       trace.answerBytes = whole.body.length;
       trace.answer = whole.body;
-      return route.mapReply(whole, values, joined);
+      const read = (): Reply => route.mapReply(whole, values, joined);
+      return span ? within(span, "response.transform", read) : read();
     } finally {
       leave();
     }
+  };
+
+  /** The span of a call ends when its record is written. */
+  const record = (
+    call: Call,
+    end: CallEnd,
+    trace: CallTrace,
+    span: CallSpan | undefined,
+  ): boolean | Promise<boolean> => {
+    if (span === undefined) return recorder.call(call, end, trace);
+    const committed = span.step("audit.commit");
+    const commit = async (): Promise<boolean> => {
+      const kept = await recorder.call(call, end, trace);
+      committed();
+      span.end(end, trace);
+      return kept;
+    };
+    return commit();
   };
 
   /** Nothing that may change something is sent before the log says that it will be. */
@@ -142,11 +170,14 @@ export function compileRoad(parts: RoadParts, ports: Ports): Road {
     async callTool(call) {
       const route = find(call);
       recorder.enter();
-      const trace = startTrace(route?.text, ports.now());
+      const startedAt = ports.now();
+      const text = route?.text;
+      const span = startSpan?.(call, text, startedAt);
+      const trace = startTrace(text, startedAt, span);
       let end: CallEnd = success;
       let ended: { readonly reply: Reply } | { readonly error: unknown };
       try {
-        const reply = await run(call, route, trace);
+        const reply = await run(call, route, trace, span);
         trace.isError = reply.isError;
         if (reply.isError) end = failure("upstream_error");
         ended = { reply };
@@ -159,7 +190,7 @@ export function compileRoad(parts: RoadParts, ports: Ports): Road {
         ended = error instanceof CallError ? { reply: refuse(error) } : { error };
       }
       trace.endedAt = ports.now();
-      const written = recorder.call(call, end, trace);
+      const written = record(call, end, trace, span);
       const kept = written === true || (await written);
       if ("error" in ended) throw ended.error;
       // What was announced is known to the log, and what was done is best told to the caller.
@@ -174,7 +205,11 @@ export function compileRoad(parts: RoadParts, ports: Ports): Road {
       if (decision?.kind !== "needs_scopes") return undefined;
       const call = { ...origin, tool: name, args: undefined };
       recorder.enter();
-      void recorder.call(call, lacksScopes, startTrace(find({ tool: name })?.text, ports.now()));
+      void recorder.call(
+        call,
+        lacksScopes,
+        startTrace(find({ tool: name })?.text, ports.now(), undefined),
+      );
       return decision.scopes;
     },
     prepare(call, credential) {
@@ -188,9 +223,23 @@ export function compileRoad(parts: RoadParts, ports: Ports): Road {
   };
 }
 
-function startTrace(tool: ToolText | undefined, startedAt: number): CallTrace {
+function within<T>(span: CallSpan, step: Parameters<CallSpan["step"]>[0], work: () => T): T {
+  const end = span.step(step);
+  try {
+    return work();
+  } finally {
+    end();
+  }
+}
+
+function startTrace(
+  tool: ToolText | undefined,
+  startedAt: number,
+  span: CallSpan | undefined,
+): CallTrace {
   return {
     tool,
+    span,
     intent: undefined,
     startedAt,
     sentAt: startedAt,
@@ -249,6 +298,7 @@ interface Sending {
   readonly call: Call;
   readonly route: Route;
   readonly trace: CallTrace;
+  readonly span: CallSpan | undefined;
   readonly build: (credential: CredentialParts) => WireRequest;
   readonly announce: () => Promise<void>;
 }
@@ -258,13 +308,13 @@ interface Sending {
  * says that nothing was done, so this is safe for every method.
  */
 async function exchange(sending: Sending, now: () => number): Promise<WireResponse> {
-  const { route, call, trace, build } = sending;
+  const { route, call, trace, build, span } = sending;
   const { credential } = route;
   const { principal, cancel } = call;
   const { onProgress } = call;
   const watch: Watch = onProgress ? { cancel, onHead: createProgress(onProgress) } : { cancel };
   const cached = credential.get(principal, cancel);
-  const first = cached instanceof Promise ? await cached : cached;
+  const first = cached instanceof Promise ? await obtained(cached, span) : cached;
   const key = route.idempotencyKey?.();
   const request = withKey(build(first), key);
   if (route.unsafe) await sending.announce();
@@ -274,7 +324,7 @@ async function exchange(sending: Sending, now: () => number): Promise<WireRespon
   const deadline = sentAt + limits.timeoutMs;
   const response = await sendAll(sending, request, { limits, deadline, watch }, now);
   if (response.status !== 401 || !credential.invalidate(principal, first)) return response;
-  const second = await credential.get(principal, cancel);
+  const second = await obtained(credential.get(principal, cancel), span);
   const fresh = withKey(build(second), key);
   const left = { ...limits, timeoutMs: Math.max(1, deadline - now()) };
   const again = await sendAll(sending, fresh, { limits: left, deadline, watch }, now);
@@ -284,6 +334,42 @@ async function exchange(sending: Sending, now: () => number): Promise<WireRespon
     "upstream_unauthorized",
     "The API refused the gateway's credential, and a fresh one as well. Trying again does not help now.",
   );
+}
+
+async function obtained(
+  parts: CredentialParts | Promise<CredentialParts>,
+  span: CallSpan | undefined,
+): Promise<CredentialParts> {
+  const end = span?.step("token.exchange");
+  try {
+    return await parts;
+  } finally {
+    end?.();
+  }
+}
+
+/** The API's own spans become a part of this call. What a caller set itself stays. */
+function withTrace(request: WireRequest, traceparent: string): WireRequest {
+  const { headers } = request;
+  if (headers.some((text, i) => i % 2 === 0 && text === "traceparent")) return request;
+  return { ...request, headers: [...headers, "traceparent", traceparent] };
+}
+
+/** Each request in a span of its own, which the API is told of. */
+function tracedSend({ send, text }: Route, trace: CallTrace, span: CallSpan): Send {
+  return async (request, limits, watch) => {
+    const sent = span.request(text, trace.attempts);
+    const parent = sent.traceparent;
+    try {
+      const whole = parent === undefined ? request : withTrace(request, parent);
+      const response = await send(whole, limits, watch);
+      sent.end(response.status, undefined);
+      return response;
+    } catch (error) {
+      sent.end(undefined, error instanceof CallError ? error.code : "internal_error");
+      throw error;
+    }
+  };
 }
 
 interface Attempts {
@@ -300,7 +386,8 @@ async function sendAll(
   { limits, deadline, watch }: Attempts,
   now: () => number,
 ): Promise<WireResponse> {
-  const { route, call, trace } = sending;
+  const { route, call, trace, span } = sending;
+  const send = span === undefined ? route.send : tracedSend(route, trace, span);
   let bounds = limits;
   route.retry?.earn();
   for (let failures = 1; ; failures++) {
@@ -308,7 +395,7 @@ async function sendAll(
     trace.attempts++;
     let happened: WireResponse | SendError;
     try {
-      happened = await route.send(request, bounds, watch);
+      happened = await send(request, bounds, watch);
       trace.status = happened.status;
       trace.answeredAt = now();
       route.circuit?.record(happened.status >= 500 ? "failed" : "ok", admitted, trace.answeredAt);

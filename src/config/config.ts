@@ -28,6 +28,10 @@ export interface Config {
   readonly endpoints: readonly EndpointConfig[];
   readonly limits: LimitsConfig;
   readonly audit: AuditConfig;
+  readonly telemetry: {
+    /** undefined: no traces. */
+    readonly otlp: TracesConfig | undefined;
+  };
   /** Findings that do not keep the gateway from starting. */
   readonly warnings: readonly Issue[];
 }
@@ -675,6 +679,11 @@ export interface OtlpConfig {
   /** Without trailing slash and without `/v1/…`. */
   readonly endpoint: string;
   readonly headers: ReadonlyMap<string, Secret>;
+}
+
+export interface TracesConfig extends OtlpConfig {
+  /** Share of traces that are recorded, from 0 to 1. */
+  readonly ratio: number;
 }
 
 export type ArgsMode =

@@ -5,6 +5,7 @@ import { brokerIssuer, compileBroker } from "./compile/broker.ts";
 import { compileAdmin, compileServer } from "./compile/server.ts";
 import { compileApis } from "./compile/apis.ts";
 import { compileAudit, compileLimits } from "./compile/audit.ts";
+import { compileTelemetry } from "./compile/telemetry.ts";
 import { compileAuth } from "./compile/auth.ts";
 import { compileClients, compileSigningKeys } from "./compile/clients.ts";
 import { checkConnections, compileConnections } from "./compile/connections.ts";
@@ -113,5 +114,6 @@ function compileTree(scope: Scope): Meaning {
     endpoints: compileEndpoints(scope, { server, auth, apis }),
     limits,
     audit: compileAudit(scope),
+    telemetry: compileTelemetry(scope),
   };
 }

@@ -9,6 +9,7 @@ import { createLocalRates, type LocalRates } from "../limits/rate.ts";
 import type { ServerInfo } from "../mcp/service.ts";
 import type { Recorder } from "../observe/recorder.ts";
 import { createRegistry, type Registry } from "../observe/registry.ts";
+import type { StartSpan } from "../observe/tracing.ts";
 import { createUpstreamMeasures, type UpstreamMeasures } from "../observe/upstream-measures.ts";
 import type { CredentialDeps } from "../upstream/credential.ts";
 import { createIssuerMetadata } from "../upstream/issuer-metadata.ts";
@@ -30,6 +31,7 @@ export interface Lasting extends Omit<
   readonly revocations: Revocations;
   readonly upstreams: Upstreams;
   readonly recorder: Recorder;
+  readonly startSpan: StartSpan | undefined;
   readonly limits: Limits;
   /** Of this process. */
   readonly rates: LocalRates;
@@ -47,6 +49,7 @@ export interface Surroundings {
 
 interface LastingDeps {
   readonly recorder: Recorder;
+  readonly startSpan: StartSpan | undefined;
   readonly store: KeyStore;
   readonly registry: Registry;
   readonly kept: Kept;
@@ -60,7 +63,7 @@ const maxReplays = 100_000;
 export function createLasting(
   { info, ports, fetch }: Surroundings,
   keys: ReadonlyMap<string, MadeKey>,
-  { recorder, store, registry, kept, maxTokens }: LastingDeps,
+  { recorder, startSpan, store, registry, kept, maxTokens }: LastingDeps,
 ): Lasting {
   const rates = createLocalRates(ports.now);
   const limits = createLimits({
@@ -71,6 +74,7 @@ export function createLasting(
   });
   return {
     recorder,
+    startSpan,
     limits,
     rates,
     measures: createUpstreamMeasures(registry, limits.circuits),
@@ -96,6 +100,7 @@ export function createUnrecorded(
 ): Lasting {
   return createLasting(surroundings, keys, {
     recorder: recordNothing,
+    startSpan: undefined,
     store: noKeyStore,
     registry: createRegistry(),
     kept: keepInMemory(surroundings.ports),

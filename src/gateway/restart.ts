@@ -12,6 +12,7 @@ export function refuseRestart(before: Config, after: Config): void {
     broker: (config: Config) => config.broker,
     "connections.dir": ({ connections }: Config) => connections?.dir,
     audit: (config: Config) => config.audit,
+    telemetry: (config: Config) => config.telemetry,
     "limits.requestSize": (config: Config) => config.limits.maxRequestBytes,
     "limits.tokens": (config: Config) => config.limits.maxTokens,
     "limits.connections": (config: Config) => config.limits.maxConnections,

@@ -99,6 +99,7 @@ export function compileRoutes(
           labels: {
             tool: catalog.tools.size > maxLabelled ? tool.api : tool.name,
             method: tool.operation.method,
+            path: tool.operation.path,
             address: new URL(base.origin).host,
           },
         }),

@@ -17,7 +17,7 @@ import { compileEdge } from "../http/edge.ts";
 import type { HttpService } from "../http/server.ts";
 import type { McpService } from "../mcp/service.ts";
 import type { Note, Origin } from "../observe/event.ts";
-import type { Recorder } from "../observe/recorder.ts";
+import { readIncoming } from "../observe/trace-context.ts";
 import type { ApiDocument, Ignored } from "../openapi/operation.ts";
 import { compilePermit, type Permit } from "../policy/permit.ts";
 import { compileCatalog, createCatalog, type Catalog } from "../tools/catalog.ts";
@@ -110,7 +110,8 @@ export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports):
   const certificates = asksForCertificates(config.server);
   const endpoints = config.endpoints.map((endpoint): Endpoint => {
     const own = catalogOf(catalog, endpoint);
-    const road = compileRoad({ catalog: own, permit, routes, recorder: lasting.recorder }, ports);
+    const { recorder, startSpan } = lasting;
+    const road = compileRoad({ catalog: own, permit, routes, recorder, startSpan }, ports);
     return {
       path: endpoint.path,
       resource: endpoint.resource,
@@ -118,7 +119,7 @@ export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports):
       ...compileAuth(config, endpoint, { ...lasting, introspect, metadata, certificates }, ports),
       road,
       mcp: {
-        ...compileMcp(own, permit, road, lasting.recorder),
+        ...compileMcp(own, permit, road, lasting),
         requestState: connections?.requestState,
       },
     };
@@ -280,9 +281,10 @@ function compileMcp(
   catalog: Catalog,
   permit: Permit,
   road: Road,
-  recorder: Recorder,
+  { recorder, startSpan }: Lasting,
 ): Omit<McpService, "requestState"> {
   return {
+    readTrace: startSpan && readIncoming,
     callTool: road.callTool,
     listTools(origin, era) {
       const { principal } = origin;

@@ -5,7 +5,7 @@ import type { Client } from "../observe/client.ts";
 import type { Origin } from "../observe/event.ts";
 
 /** Who speaks, over which connection; the request's own id comes later. */
-export type Caller = Pick<Origin, "principal" | "client" | "protocol">;
+export type Caller = Pick<Origin, "principal" | "client" | "protocol" | "trace">;
 
 /** The last client of each connection: it is nearly always the next one too. */
 const known = new WeakMap<Socket, Client>();

@@ -1,3 +1,4 @@
+import { isJsonObject, type JsonValue } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 import { clientOf, protocolOf, type Caller } from "./client.ts";
 import { acceptRequest, type HotRequest } from "./envelope.ts";
@@ -47,6 +48,7 @@ export function createMcpEndpoint(
         principal,
         client: clientOf(request, body),
         protocol: protocolOf(request),
+        trace: now.readTrace?.(paramsOf(body), request.headers["traceparent"]),
       };
       const hot = accept(request.headers, body);
       const disagreement = hot
@@ -74,6 +76,10 @@ export function createMcpEndpoint(
       await (await loading)?.close();
     },
   };
+}
+
+function paramsOf(body: JsonValue): JsonValue | undefined {
+  return isJsonObject(body) ? body["params"] : undefined;
 }
 
 /** Before scopes and arguments are looked at. */

@@ -104,6 +104,7 @@ export function createHotLane(
         protocol: caller.protocol,
         requestId: id,
         client: caller.client,
+        trace: caller.trace,
         cancel,
         onProgress,
       };

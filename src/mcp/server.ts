@@ -75,6 +75,8 @@ export function createServer(
         // A disconnect is no cancel in the stateless 2025 era: what was sent runs to its end.
         cancel: listChanged ? fromAbortSignal(context.mcpReq.signal) : undefined,
         onProgress: reportProgress(meta?.progressToken, context),
+        // Over HTTP the caller has it, with what the headers say.
+        ...(transport === "stdio" ? { trace: traceOf(parts.service(), request.params) } : {}),
       };
       if (transport === "stdio") await acceptState(parts, call, context);
       const result = await callTool(parts, call, { era, context, server });
@@ -84,6 +86,10 @@ export function createServer(
     }),
   );
   return server;
+}
+
+function traceOf({ readTrace }: McpService, params: object): Call["trace"] {
+  return readTrace?.(params as JsonObject, undefined);
 }
 
 async function callTool(

@@ -2,6 +2,7 @@ import type { JsonObject } from "../base/json.ts";
 import type { Principal } from "../base/principal.ts";
 import type { Client } from "./client.ts";
 import type { ToolText } from "./text.ts";
+import type { IncomingTrace, TraceParent } from "./trace-context.ts";
 
 /** Which request of which caller. */
 export interface Origin {
@@ -12,6 +13,8 @@ export interface Origin {
   /** `id` of JSON-RPC. */
   readonly requestId: string | number | undefined;
   readonly client: Client | undefined;
+  /** Read only where traces are configured. */
+  readonly trace?: IncomingTrace | undefined;
 }
 
 export interface RecordedCall extends Origin {
@@ -34,6 +37,8 @@ export interface CallEnd {
 
 /** What became known on the road; filled while the call goes on. */
 export interface CallTrace {
+  /** undefined where no traces are configured. */
+  readonly span: Pick<TraceParent, "traceId" | "spanId"> | undefined;
   /** Of the tool that was found, whether the caller may know of it or not. */
   tool: ToolText | undefined;
   /** `id` of the record that announced the call. */

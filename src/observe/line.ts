@@ -61,7 +61,7 @@ export function createLineWriter(
       const intent = trace.intent === undefined ? "" : `,"intent":"${trace.intent}"`;
       const what = whatOf(call, trace, event !== "policy.deny");
       const took = `,"duration_ms":${trace.endedAt - trace.startedAt}`;
-      return `,"event":"${event}"${phase},"outcome":"${outcome}"${why}${intent}${describeCall(call, what, trace.tool)}${describeUpstream(trace, answerDigest)}${took}`;
+      return `,"event":"${event}"${phase},"outcome":"${outcome}"${why}${intent}${describeCall(call, what, trace.tool)}${describeUpstream(trace, answerDigest)}${took}${spanOf(trace)}`;
     },
     note({ event, outcome, reason, principal, transport, client, requestId, detail }) {
       const id = requestId === undefined ? "" : member("request_id", String(requestId), 48);
@@ -71,6 +71,10 @@ export function createLineWriter(
       return `,"event":"${event}","outcome":"${outcome}"${member("reason", reason)}${principal ? actorOf(principal) : ""}${clientOf(client)}${mcp}${more}`;
     },
   };
+}
+
+function spanOf({ span }: CallTrace): string {
+  return span === undefined ? "" : `,"trace_id":"${span.traceId}","span_id":"${span.spanId}"`;
 }
 
 function whatOf(call: RecordedCall, { tool }: CallTrace, allowed: boolean): string {

@@ -1,6 +1,7 @@
 import type { JsonObject } from "../base/json.ts";
 import type { Audit } from "./audit.ts";
 import type { CallEnd, CallTrace, Note, RecordedCall } from "./event.ts";
+import { errorOf } from "./operation-error.ts";
 import type { Registry, Series } from "./registry.ts";
 import type { ToolLabels } from "./text.ts";
 
@@ -15,7 +16,7 @@ export interface Recorder extends Pick<Audit, "intend" | "call" | "note" | "prob
 /** Of the conventions of OpenTelemetry for MCP, in seconds. */
 const bounds = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300];
 
-const unknownTool: ToolLabels = { tool: "_other", method: "", address: "" };
+const unknownTool: ToolLabels = { tool: "_other", method: "", path: "", address: "" };
 
 /** The series that the calls of one tool go to, most often the same one after the other. */
 interface Recent {
@@ -175,14 +176,6 @@ export function createRecorder(audit: Audit, registry: Registry): Recorder {
 function limitOf(detail: JsonObject | undefined): string {
   const limit = detail?.["limit"];
   return typeof limit === "string" ? limit : "";
-}
-
-/** `error.type` of the conventions, and the code of a JSON-RPC error where the answer is one. */
-function errorOf({ outcome, reason = "" }: CallEnd): readonly [error: string, code: string] {
-  if (outcome === "success") return ["", ""];
-  if (reason === "unknown_tool") return ["-32602", "-32602"];
-  if (reason === "internal_error") return ["-32603", "-32603"];
-  return [reason === "insufficient_scope" ? reason : "tool_error", ""];
 }
 
 /** Clients choose what stands in this header. */

@@ -13,6 +13,8 @@ export interface ToolLabels {
   /** The tool's name, or its API's where there are too many tools. */
   readonly tool: string;
   readonly method: string;
+  /** Template of the path. */
+  readonly path: string;
   /** Host and port of the API. */
   readonly address: string;
 }

@@ -41,6 +41,11 @@ export const homes: Readonly<Record<string, readonly string[]>> = {
   "@marcbachmann/cel-js": ["policy"],
   "@modelcontextprotocol/node": ["mcp"],
   "@modelcontextprotocol/server": ["mcp"],
+  // The SDK is loaded where traces are configured, and optional.
+  "@opentelemetry/api": ["observe"],
+  "@opentelemetry/exporter-trace-otlp-http": ["observe"],
+  "@opentelemetry/resources": ["observe"],
+  "@opentelemetry/sdk-trace-base": ["observe"],
   // One checks gateway.yaml, one the arguments of a call.
   ajv: ["config", "tools"],
   "ajv-formats": ["config", "tools"],

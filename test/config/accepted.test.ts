@@ -149,6 +149,7 @@ test("the shortest file gets every default", async () => {
       onFailure: "deny-unsafe",
       signingKey: undefined,
     },
+    telemetry: { otlp: undefined },
     warnings: [],
   });
 });

@@ -43,12 +43,13 @@ export function callOf(more: Partial<RecordedCall> = {}): RecordedCall {
 export function traceOf(more: Partial<CallTrace> = {}): CallTrace {
   return {
     tool: {
-      labels: { tool: "get_order", method: "GET", address: "orders.test" },
+      labels: { tool: "get_order", method: "GET", path: "/orders/{id}", address: "orders.test" },
       allowed: ',"tool":{"name":"get_order"},"policy":{"decision":"allow"}',
       denied: ',"tool":{"name":"get_order"},"policy":{"decision":"deny"}',
       upstream: ',"upstream":{"name":"orders"',
       args: describeByDigest,
     },
+    span: undefined,
     intent: undefined,
     startedAt: 0,
     sentAt: 0,

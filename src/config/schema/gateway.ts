@@ -8,6 +8,7 @@ import { brokerSchema } from "./broker.ts";
 import { limitsSchema } from "./limits.ts";
 import { adminSchema, serverSchema } from "./server.ts";
 import { list, section } from "./shape.ts";
+import { telemetrySchema } from "./telemetry.ts";
 
 /**
  * gateway.yaml, version 1, as JSON Schema 2020-12: the one source of its keys and defaults. The
@@ -45,6 +46,7 @@ export const gatewaySchema: JsonSchema = {
       ),
       limits: limitsSchema,
       audit: auditSchema,
+      telemetry: telemetrySchema,
     },
   ),
 };

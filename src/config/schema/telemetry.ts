@@ -1,9 +1,9 @@
-import type { JsonSchema } from "../../base/json.ts";
+import type { JsonObject, JsonSchema } from "../../base/json.ts";
 import { named, section, text } from "./shape.ts";
 import { token } from "./units.ts";
 
 /** Where an OpenTelemetry collector is. */
-export function otlpSection(description: string): JsonSchema {
+export function otlpSection(description: string, more: JsonObject = {}): JsonSchema {
   return section(
     { description, "x-default": "—", examples: [{ endpoint: "http://collector.internal:4318" }] },
     ["endpoint"],
@@ -25,6 +25,32 @@ export function otlpSection(description: string): JsonSchema {
           examples: ["${OTLP_KEY}"],
         }),
       ),
+      ...more,
     },
   );
 }
+
+export const telemetrySchema: JsonSchema = section(
+  {
+    description: "Traces of calls for OpenTelemetry. Metrics are on the admin listener.",
+    default: {},
+    examples: [{ otlp: { endpoint: "http://collector.internal:4318" } }],
+  },
+  [],
+  {
+    otlp: otlpSection(
+      "Send spans to an OpenTelemetry collector (OTLP/HTTP in JSON). Without it no span is made.",
+      {
+        ratio: {
+          type: "number",
+          description:
+            "Share of traces that are recorded. A caller's own trace is recorded when the caller records it and this share has it.",
+          default: 1,
+          minimum: 0,
+          maximum: 1,
+          examples: [0.1],
+        },
+      },
+    ),
+  },
+);

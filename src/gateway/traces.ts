@@ -1,0 +1,42 @@
+import { Secret } from "../base/secret.ts";
+import type { Ports } from "../base/ports.ts";
+import type { Config, TracesConfig } from "../config/config.ts";
+import { loadExporter } from "../observe/exporter.ts";
+import { createTracing, type StartSpan } from "../observe/tracing.ts";
+import type { Env } from "./candidate.ts";
+
+interface Traces {
+  readonly startSpan: StartSpan | undefined;
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Traces as gateway.yaml says, or as the variables of OpenTelemetry do.
+ *
+ * @throws ConfigError `telemetry_unavailable`
+ */
+export async function openTraces(
+  { telemetry }: Config,
+  env: Env,
+  { version, ports }: { readonly version: string; readonly ports: Ports },
+): Promise<Traces> {
+  const config = env["OTEL_SDK_DISABLED"] === "true" ? undefined : (telemetry.otlp ?? readEnv(env));
+  if (config === undefined) return { startSpan: undefined, close: async () => {} };
+  const { tracer, close } = await loadExporter(config, version, ports);
+  const propagators = env["OTEL_PROPAGATORS"] ?? "tracecontext";
+  const propagates = propagators.split(",").some((name) => name.trim() === "tracecontext");
+  return { startSpan: createTracing(tracer, { ratio: config.ratio, propagates }, ports), close };
+}
+
+/** https://opentelemetry.io/docs/specs/otel/protocol/exporter/ */
+function readEnv(env: Env): TracesConfig | undefined {
+  const endpoint = env["OTEL_EXPORTER_OTLP_ENDPOINT"];
+  if (endpoint === undefined || endpoint === "") return undefined;
+  const pairs = (env["OTEL_EXPORTER_OTLP_HEADERS"] ?? "").split(",").flatMap((pair) => {
+    const at = pair.indexOf("=");
+    if (at < 1) return [];
+    const value = new Secret(decodeURIComponent(pair.slice(at + 1).trim()));
+    return [[pair.slice(0, at).trim().toLowerCase(), value] as const];
+  });
+  return { endpoint: endpoint.replace(/\/$/, ""), headers: new Map(pairs), ratio: 1 };
+}
