@@ -613,6 +613,8 @@ export interface EndpointConfig {
   readonly apis: readonly string[];
   /** Accepted `aud` values in place of those of the issuers; empty: those. */
   readonly audience: readonly string[];
+  /** In whose words `tools/list` describes arguments. */
+  readonly profile: "default" | "gemini";
 }
 
 export interface LimitsConfig {

@@ -21,6 +21,7 @@ import { readIncoming } from "../observe/trace-context.ts";
 import type { ApiDocument, Ignored } from "../openapi/operation.ts";
 import { compilePermit, type Permit } from "../policy/permit.ts";
 import { compileCatalog, createCatalog, type Catalog } from "../tools/catalog.ts";
+import { toGemini } from "../tools/gemini.ts";
 import { createIntrospect } from "../upstream/introspect.ts";
 import { compileSigningKeys } from "../upstream/signing-keys.ts";
 import type { Loaded } from "./candidate.ts";
@@ -176,8 +177,9 @@ function reportOn(
   };
 }
 
-function catalogOf(catalog: Catalog, { apis }: EndpointConfig): Catalog {
+function catalogOf(catalog: Catalog, { apis, profile }: EndpointConfig): Catalog {
   const tools = [...catalog.tools.values()].filter(({ api }) => apis.includes(api));
+  if (profile === "gemini") return createCatalog(tools, toGemini);
   return tools.length === catalog.tools.size ? catalog : createCatalog(tools);
 }
 

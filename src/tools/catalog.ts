@@ -164,13 +164,20 @@ function withOutput(entry: string, schema: JsonSchema | undefined): string {
   return `${entry.slice(0, -1)},"outputSchema":${JSON.stringify(schema)}}`;
 }
 
-/** A catalog of some tools of another. */
-export function createCatalog(unordered: readonly Tool[]): Catalog {
+/**
+ * A catalog of some tools of another.
+ *
+ * @param spell How an endpoint shows an entry to its clients; the tools themselves stay the same.
+ */
+export function createCatalog(
+  unordered: readonly Tool[],
+  spell: (entry: string) => string = (entry) => entry,
+): Catalog {
   const tools = unordered.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const lists = new Map<string, Uint8Array>();
   const digest = createHash("sha256");
   for (const { entry, scopes, when } of tools) {
-    digest.update(JSON.stringify([entry, scopes, when?.expression ?? ""]));
+    digest.update(JSON.stringify([spell(entry), scopes, when?.expression ?? ""]));
   }
   return {
     tools: new Map(tools.map((tool) => [tool.name, tool])),
@@ -182,7 +189,7 @@ export function createCatalog(unordered: readonly Tool[]): Catalog {
       const key = `${entry} ${set}`;
       const known = lists.get(key);
       if (known) return known;
-      const list = Buffer.from(`[${visible.map((tool) => tool[entry]).join(",")}]`);
+      const list = Buffer.from(`[${visible.map((tool) => spell(tool[entry])).join(",")}]`);
       if (lists.size >= maxLists) lists.clear();
       lists.set(key, list);
       return list;

@@ -125,7 +125,13 @@ test("the shortest file gets every default", async () => {
       },
     ],
     endpoints: [
-      { path: "/mcp", resource: "https://mcp.acme.com/mcp", apis: ["things"], audience: [] },
+      {
+        path: "/mcp",
+        resource: "https://mcp.acme.com/mcp",
+        apis: ["things"],
+        audience: [],
+        profile: "default",
+      },
     ],
     limits: {
       maxRequestBytes: 2 ** 20,
@@ -401,12 +407,19 @@ test("each endpoint is a resource with its own apis", async () => {
     );
   const { endpoints, warnings } = await load(text);
   expect(endpoints).toEqual([
-    { path: "/mcp", resource: "https://mcp.acme.com/mcp", apis: ["courses"], audience: [] },
+    {
+      path: "/mcp",
+      resource: "https://mcp.acme.com/mcp",
+      apis: ["courses"],
+      audience: [],
+      profile: "default",
+    },
     {
       path: "/v2/admin",
       resource: "https://mcp.acme.com/v2/admin",
       apis: ["courses", "other"],
       audience: ["a"],
+      profile: "default",
     },
   ]);
   expect(warnings).toEqual([]);

@@ -16,13 +16,23 @@ export function compileEndpoints(scope: Scope, parts: EndpointParts): readonly E
   const ids = parts.apis.map(({ id }) => id);
   const entries = entriesOf(child(scope.root, "endpoints"));
   if (entries.length === 0)
-    return [{ path: "/mcp", resource: `${parts.server.url}/mcp`, apis: ids, audience: [] }];
+    return [
+      {
+        path: "/mcp",
+        resource: `${parts.server.url}/mcp`,
+        apis: ids,
+        audience: [],
+        profile: "default",
+      },
+    ];
   const endpoints = entries.map(([path, node]) => {
     checkPath(scope, path, node);
     const apis = child(node, "apis");
     checkApis(scope, itemsOf(apis), ids);
     const audience = textsOf(child(node, "audience"));
-    return { path, resource: `${parts.server.url}${path}`, apis: textsOf(apis), audience };
+    const resource = `${parts.server.url}${path}`;
+    const profile = textOf(child(node, "profile")) === "gemini" ? "gemini" : "default";
+    return { path, resource, apis: textsOf(apis), audience, profile } as const;
   });
   checkPaths(scope, entries);
   const served = new Set(endpoints.flatMap(({ apis }) => apis));

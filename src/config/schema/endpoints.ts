@@ -35,5 +35,13 @@ export const endpointsSchema: JsonSchema = named(
       },
       { type: "string", minLength: 1 },
     ),
+    profile: {
+      description:
+        "In whose words `tools/list` describes arguments. `gemini` is for hosts that take the Schema object of the Gemini API: no references, no lists of types, no keywords beyond it. Calls are checked the same.",
+      type: "string",
+      enum: ["default", "gemini"],
+      "x-default": "default",
+      examples: ["gemini"],
+    },
   }),
 );
