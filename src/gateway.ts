@@ -4,6 +4,7 @@ import { createKeyStore, noKeyStore } from "./auth/key-store.ts";
 import { AuthError } from "./base/errors.ts";
 import type { JsonObject } from "./base/json.ts";
 import type { Principal } from "./base/principal.ts";
+import type { Broker } from "./broker/broker.ts";
 import { type Env, readFirst } from "./gateway/candidate.ts";
 import { openKept } from "./gateway/kept.ts";
 import { makeClientKeys, startableBroker } from "./gateway/embedded-broker.ts";
@@ -13,6 +14,7 @@ import {
   type Lasting,
   type Surroundings,
 } from "./gateway/lasting.ts";
+import { fetchWithOwnKeys } from "./gateway/own-keys.ts";
 import { createServing, type ReloadReport, type Serving } from "./gateway/serving.ts";
 import { compileSnapshot, type Endpoint, type Snapshot } from "./gateway/snapshot.ts";
 import { openTraces } from "./gateway/traces.ts";
@@ -119,7 +121,10 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const registry = createRegistry();
   const recorder = createRecorder(audit, registry);
   const store = auth.mode === "none" ? noKeyStore : createKeyStore(auth.keysDir, ports);
-  const lasting = createLasting(options, clientKeys, {
+  let broker: Broker | undefined;
+  const ownKeys = config.broker && `${config.broker.issuer}/jwks.json`;
+  const fetch = fetchWithOwnKeys(options.fetch, ownKeys, () => broker?.jwks());
+  const lasting = createLasting({ ...options, fetch }, clientKeys, {
     recorder,
     startSpan: traces.startSpan,
     store,
@@ -159,6 +164,11 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   );
   for (const endpoint of mcp.values()) listeners.add(() => endpoint.toolsChanged());
   const refusals = createRefusals(recorder, ports);
+  broker = await startableBroker(() => serving.snapshot.config, config, {
+    keys: clientKeys,
+    lasting,
+    ports,
+  });
   const http = createHttpServer(
     {
       listen: config.server.listen,
@@ -172,6 +182,10 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
         const note = { ...nobody, event, outcome, reason, principal, client, detail } as const;
         refusals.note({ ...note, transport: "http" });
       },
+      guest:
+        broker !== undefined && config.broker?.listen === undefined
+          ? { owns: broker.owns, handle: broker.handler }
+          : undefined,
       onBelieved: recorder.believed,
       secure: config.server.url.startsWith("https:"),
       onConnect: (event) => recorder.note(noteOfConnection(event)),
@@ -181,11 +195,6 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     },
     ports,
   );
-  const broker = await startableBroker(() => serving.snapshot.config, config, {
-    keys: clientKeys,
-    lasting,
-    ports,
-  });
   const admin =
     config.admin &&
     createAdminServer(config.admin.listen, {

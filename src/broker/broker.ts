@@ -7,13 +7,13 @@ import { escapeText } from "../base/text.ts";
 import type { BrokerConfig, BrokerStoreConfig } from "../config/config.ts";
 import { assemble, type AssemblyDeps } from "./assembly.ts";
 import { createClientDocuments, type DocumentDeps } from "./client-document.ts";
-import { createDoor } from "./door.ts";
+import { createDoor, isOwnPath } from "./door.ts";
 import type { Tell } from "./event.ts";
 import type { BrokerClient } from "./client.ts";
 import { createIdps, type IdpSurroundings } from "./idp/idps.ts";
 import { isLoopback } from "./redirect.ts";
 import type { Resources } from "./resource.ts";
-import { loadSeed, loadSigningKeys } from "./signing-keys.ts";
+import { loadSeed, loadSigningKeys, publicKeys } from "./signing-keys.ts";
 import { openRows } from "./store/open.ts";
 import { createRecords } from "./store/records.ts";
 import { createStore } from "./store/store.ts";
@@ -43,6 +43,10 @@ export interface Broker {
   readonly close: () => Promise<void>;
   /** The same server without a listener, for one that already exists. */
   readonly handler: RequestListener;
+  /** Whether a path of that server is the broker's. */
+  readonly owns: (path: string) => boolean;
+  /** What `/jwks.json` says. */
+  readonly jwks: () => string;
   /** The tokens of identity providers. */
   readonly vault: Vault;
 }
@@ -117,6 +121,8 @@ export async function createBroker(
 
   return {
     handler,
+    owns: isOwnPath,
+    jwks: () => publicKeys(current.keys),
     vault,
     async listen() {
       const { listen } = config;

@@ -110,6 +110,14 @@ export function createDoor(deps: DoorDeps, ports: Ports): RequestListener {
   };
 }
 
+const ownPaths =
+  /^\/(?:authorize(?:\/.*)?|interaction\/.*|idp\/.*|token|register|revoke|introspect|jwks\.json|\.well-known\/(?:oauth-authorization-server|openid-configuration))$/;
+
+/** On an origin that it shares. */
+export function isOwnPath(path: string): boolean {
+  return ownPaths.test(path);
+}
+
 /** RFC 7591 §3, open to everyone but not endlessly, and only for what we can keep. */
 function createRegistration(
   provide: Handle,

@@ -67,6 +67,12 @@ export async function loadSigningKeys(records: Records, now: () => number): Prom
   }
 }
 
+/** RFC 7517 §5. */
+export function publicKeys({ all }: SigningKeys): string {
+  const keys = all.map(({ privateJwk: { d: _private, ...publicJwk } }) => publicJwk);
+  return JSON.stringify({ keys });
+}
+
 async function read({ privateJwk }: KeptKey): Promise<SigningKey> {
   const kid = await calculateJwkThumbprint(privateJwk);
   const { d: _private, ...publicJwk } = privateJwk;

@@ -97,7 +97,7 @@ function compileTree(scope: Scope): Meaning {
     ...(broker?.listen ? [{ section: "broker", listen: broker.listen }] : []),
   ]);
   const apis = compileApis(scope, clients);
-  const auth = compileAuth(scope, { server, clients });
+  const auth = compileAuth(scope, { server, clients, brokerIssuer: issuer });
   const limits = compileLimits(scope);
   checkCallTimeout(scope, limits);
   checkConnections(scope);

@@ -17,7 +17,7 @@ import type { Edge } from "./edge.ts";
 import { guard, type Gate } from "./gate.ts";
 import { parseJsonBody } from "./json-body.ts";
 import { serveLogout, type AcceptLogout } from "./logout.ts";
-import { takeShortcuts, type Message, type Shortcut } from "./shortcut.ts";
+import { takeShortcuts, type HandleRequest, type Message, type Shortcut } from "./shortcut.ts";
 import { certificateOf, contextOf, tlsOptionsOf } from "./tls.ts";
 
 /** What a request needs of the snapshot it meets. */
@@ -50,6 +50,10 @@ export interface HttpParts {
   readonly service: () => HttpService;
   /** What takes the POSTs of each MCP endpoint, by its path. */
   readonly endpoints: ReadonlyMap<string, (exchange: McpExchange) => Promise<void>>;
+  /** Another server on the same origin, with paths of its own and rules of its own. */
+  readonly guest:
+    | { readonly owns: (path: string) => boolean; readonly handle: HandleRequest }
+    | undefined;
   /** Told of every request that got no further than this room. */
   readonly onRefused: (refused: RefusedRequest) => void;
   /** Whether clients come over TLS, be it that of a proxy. */
@@ -131,7 +135,15 @@ export function createHttpServer(parts: HttpParts, ports: Ports): HttpServer {
   };
   const app = Fastify({
     serverFactory(handler, { keepAliveTimeout, requestTimeout }) {
-      const handle = guard(gate, takeShortcuts(shortcuts, handler));
+      const { guest } = parts;
+      const longWay: HandleRequest =
+        guest === undefined
+          ? handler
+          : (request, response) => {
+              const path = request.url?.split("?", 1)[0] ?? "";
+              (guest.owns(path) ? guest.handle : handler)(request, response);
+            };
+      const handle = guard(gate, takeShortcuts(shortcuts, longWay));
       const server =
         parts.tls === undefined
           ? createServer(slow, handle)

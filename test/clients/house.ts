@@ -22,13 +22,20 @@ export interface House {
   readonly guard: (token: string | undefined) => void;
 }
 
-export async function house(): Promise<House> {
+export async function house(
+  options: {
+    /** The broker is on the gateway's own listener. */
+    readonly shared?: boolean;
+    /** The last word on gateway.yaml. */
+    readonly edit?: (yaml: string) => string;
+  } = {},
+): Promise<House> {
   const [gatewayPort, brokerPort, adminPort] = [
     await freePort(),
     await freePort(),
     await freePort(),
   ];
-  const broker = `http://localhost:${brokerPort}`;
+  const broker = `http://localhost:${options.shared ? gatewayPort : brokerPort}`;
   const seen: SeenRequest[] = [];
   const api = await startCoursesApi({
     listen: { host: "127.0.0.1", port: 0 },
@@ -43,7 +50,8 @@ export async function house(): Promise<House> {
     .replaceAll("http://127.0.0.1:4010", api.url)
     .replaceAll("127.0.0.1:9091", `127.0.0.1:${adminPort}`)
     .replaceAll("specs/courses.yaml", resolve("specs/courses.yaml"));
-  await writeFile(file, `${yaml}audit: {sinks: [{file: {dir: audit}}]}\n`);
+  const edited = options.edit?.(yaml) ?? yaml;
+  await writeFile(file, `${edited}audit: {sinks: [{file: {dir: audit}}]}\n`);
   const logs: string[] = [];
   const gateway = await createGateway({
     file,

@@ -30,10 +30,14 @@ import { checkUrl, durationOf, type Scope } from "./scope.ts";
 
 type OAuth = Extract<AuthConfig, { readonly mode: "oauth" }>;
 
-export function compileAuth(
-  scope: Scope,
-  { server, clients }: { readonly server: ServerConfig; readonly clients: Clients },
-): AuthConfig {
+interface Around {
+  readonly server: ServerConfig;
+  readonly clients: Clients;
+  /** Of the embedded broker, whose keys are where they are. */
+  readonly brokerIssuer: string | undefined;
+}
+
+export function compileAuth(scope: Scope, { server, clients, brokerIssuer }: Around): AuthConfig {
   const auth = child(scope.root, "auth");
   if (textOf(child(auth, "mode")) === "none") return withoutTokens(scope, auth, server);
   const issuers = child(auth, "issuers");
@@ -58,7 +62,13 @@ export function compileAuth(
       clients: textsOf(child(child(auth, "deny"), "clients")),
     },
     cache: compileCache(scope, child(auth, "cache")),
-    issuers: items.flatMap((item) => compileIssuer(scope, item, clients)),
+    issuers: items
+      .flatMap((item) => compileIssuer(scope, item, clients))
+      .map((one) =>
+        one.issuer === brokerIssuer && one.jwksUrl === undefined
+          ? { ...one, jwksUrl: `${brokerIssuer}/jwks.json` }
+          : one,
+      ),
   };
 }
 
