@@ -17,6 +17,7 @@ import { loadSeed, loadSigningKeys, publicKeys } from "./signing-keys.ts";
 import { openRows } from "./store/open.ts";
 import { createRecords } from "./store/records.ts";
 import { createStore } from "./store/store.ts";
+import { startUptime } from "./store/uptime.ts";
 import { createVault, type Vault } from "./vault.ts";
 
 export interface BrokerDeps extends IdpSurroundings {
@@ -68,7 +69,8 @@ export async function createBroker(
   const { issuer } = config;
   const { now, log } = ports;
   const records = createRecords(await openStore(config.store, ports), now);
-  const store = createStore(records, now);
+  const uptime = config.store.kind === "memory" ? undefined : await startUptime(records, now);
+  const store = createStore(records, now, uptime?.now);
   const idps = createIdps(config, deps, ports);
   const vault = createVault({ idps, store, now });
   const { dynamic, documents, clients: registered } = config.registration;
@@ -138,6 +140,7 @@ export async function createBroker(
     },
     async close() {
       clearInterval(rotation);
+      uptime?.stop();
       await new Promise<void>((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();

@@ -3,6 +3,7 @@ import { ConfigError } from "../base/errors.ts";
 import type { TailOptions } from "./audit.ts";
 import type { QueryOptions } from "./audit-query.ts";
 import type { VerifyOptions } from "./audit-verify.ts";
+import type { BrokerOptions } from "./broker.ts";
 import type { CallOptions } from "./call.ts";
 import type { ShowOptions } from "./config.ts";
 import type { DoctorOptions } from "./doctor.ts";
@@ -64,6 +65,7 @@ function createProgram(io: Io, done: Done): Command {
   addServe(program, io, done);
   addTools(program, io, done);
   addCall(program, io, done);
+  addBroker(program, io, done);
   addRest(program, io, done);
   return program;
 }
@@ -135,6 +137,44 @@ function addCall(program: Command, io: Io, done: Done): void {
     .action(async (name: string, pairs: string[], options: Omit<CallOptions, "pairs">) => {
       const { call } = await import("./call.ts");
       done(await call(name, { ...options, pairs }, io));
+    });
+}
+
+function addBroker(program: Command, io: Io, done: Done): void {
+  const broker = program
+    .command("broker")
+    .description("look into the store of the embedded authorization server");
+  const json = ["--json", "print JSON", false] as const;
+  const clients = broker.command("clients").description("clients that registered themselves");
+  command(clients, "list", "who they are and where they send people", io)
+    .option(...json)
+    .action(async (options: BrokerOptions) => {
+      const { listClients } = await import("./broker.ts");
+      done(await listClients(options, io));
+    });
+  command(clients, "revoke", "forget clients and end every grant they have", io)
+    .argument("<ids...>")
+    .option(...json)
+    .action(async (ids: string[], options: BrokerOptions) => {
+      const { revoke } = await import("./broker.ts");
+      done(await revoke("client", ids, options, io));
+    });
+  const grants = broker.command("grants").description("what people allowed to clients");
+  command(grants, "list", "who allowed what to whom, and until when", io)
+    .option("--user <sub>", "of this person")
+    .option("--client <id>", "to this client")
+    .option(...json)
+    .action(async (options: BrokerOptions & { user?: string; client?: string }) => {
+      const { listGrants } = await import("./broker.ts");
+      done(await listGrants(options, io));
+    });
+  command(grants, "revoke", "end grants: no new tokens from now on", io)
+    .argument("[ids...]")
+    .option("--user <sub>", "all of this person")
+    .option(...json)
+    .action(async (ids: string[], options: BrokerOptions & { user?: string }) => {
+      const { revoke } = await import("./broker.ts");
+      done(await revoke("grant", ids, options, io));
     });
 }
 

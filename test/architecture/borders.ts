@@ -27,8 +27,8 @@ const rootFiles: Readonly<Record<string, string>> = {
 
 /** Rooms that only these may import. */
 const importers: Readonly<Record<string, readonly string[]>> = {
-  // Optional: no gateway without a broker loads it.
-  broker: ["gateway"],
+  // Optional: no gateway without a broker loads it, and no verb but `broker`.
+  broker: ["gateway", "cli"],
 };
 
 /**

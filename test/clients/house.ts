@@ -14,6 +14,8 @@ export interface House {
   readonly broker: string;
   readonly dir: string;
   readonly gateway: Gateway;
+  /** Gateway and broker end and begin anew, with what is on disk. */
+  readonly restart: () => Promise<void>;
   /** What came to the course catalogue. */
   readonly seen: readonly SeenRequest[];
   /** Claims of the token that a request carried. */
@@ -27,6 +29,7 @@ export async function house(
     /** The broker is on the gateway's own listener. */
     readonly shared?: boolean;
     /** The last word on gateway.yaml. */
+    readonly env?: Readonly<Record<string, string>>;
     readonly edit?: (yaml: string) => string;
   } = {},
 ): Promise<House> {
@@ -53,16 +56,20 @@ export async function house(
   const edited = options.edit?.(yaml) ?? yaml;
   await writeFile(file, `${edited}audit: {sinks: [{file: {dir: audit}}]}\n`);
   const logs: string[] = [];
-  const gateway = await createGateway({
-    file,
-    env: {},
-    info: { name: "tollgate", version: "0.0.0-test" },
-    ports: { now: () => Date.now(), log: createLog((line) => void logs.push(line), "debug") },
-    fetch: globalThis.fetch,
-    writeAudit: async () => {},
-    pressure: undefined,
-  });
-  await gateway.listen();
+  const open = async (): Promise<Gateway> => {
+    const made = await createGateway({
+      file,
+      env: options.env ?? {},
+      info: { name: "tollgate", version: "0.0.0-test" },
+      ports: { now: () => Date.now(), log: createLog((line) => void logs.push(line), "debug") },
+      fetch: globalThis.fetch,
+      writeAudit: async () => {},
+      pressure: undefined,
+    });
+    await made.listen();
+    return made;
+  };
+  let gateway = await open();
   const guarded = new Set<string>();
   onTestFinished(async () => {
     await gateway.close();
@@ -77,7 +84,13 @@ export async function house(
     url: `http://localhost:${gatewayPort}/mcp`,
     broker,
     dir,
-    gateway,
+    get gateway() {
+      return gateway;
+    },
+    async restart() {
+      await gateway.close();
+      gateway = await open();
+    },
     seen,
     claims: (request) => {
       const payload = request?.headers.authorization?.split(".")[1] ?? "";

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { chmod, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
@@ -5,10 +6,11 @@ import { pathToFileURL } from "node:url";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { expect, onTestFinished, test, vi } from "vitest";
+import { noRedis, startRedis } from "../broker/redis.ts";
 import { house, type House } from "./house.ts";
 
 // Programs are started here, and a busy machine starts them slowly.
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 const require = createRequire(import.meta.url);
 const mcpRemote = join(dirname(require.resolve("mcp-remote/package.json")), "dist/proxy.js");
@@ -16,6 +18,8 @@ const mcpRemote = join(dirname(require.resolve("mcp-remote/package.json")), "dis
 /** Where mcp-remote keeps its logins, and the browser it opens: a program that logs alice in. */
 interface Desk {
   readonly start: () => Promise<Client>;
+  /** Makes the access token that it keeps one that nobody accepts, as after five minutes. */
+  readonly spoil: () => Promise<void>;
   readonly logins: () => Promise<number>;
 }
 
@@ -68,6 +72,15 @@ await fetch(await logIn(process.argv[2], "alice"));
       }
       return client;
     },
+    async spoil() {
+      for (const name of await readdir(config, { recursive: true })) {
+        if (!name.endsWith("_tokens.json")) continue;
+        const file = join(config, name);
+        const tokens = JSON.parse(await readFile(file, "utf8")) as TokenFile;
+        guard(tokens.access_token);
+        await writeFile(file, JSON.stringify({ ...tokens, access_token: "spoilt" }));
+      }
+    },
     logins: async () => (await readFile(visits, "utf8")).split("\n").length - 1,
   };
 }
@@ -75,6 +88,65 @@ await fetch(await logIn(process.argv[2], "alice"));
 interface TokenFile {
   readonly access_token: string;
 }
+
+const stores = [
+  { name: "LMDB", store: async () => "lmdb: {dir: broker, encryptionKeys: ['${KEY}']}" },
+  ...(noRedis === undefined
+    ? [
+        {
+          name: "Redis",
+          store: async () =>
+            `redis: {url: ${(await startRedis()).url}, encryptionKeys: ['\${KEY}']}`,
+        },
+      ]
+    : []),
+];
+
+test.each(stores)(
+  "with $name mcp-remote logs in once: it refreshes, two at a time, and after the broker restarted",
+  async ({ store }) => {
+    const where = await store();
+    const made = await house({
+      env: { KEY: randomBytes(32).toString("base64") },
+      edit: (yaml) => yaml.replace("upstream: dev", `upstream: dev\n  store: {${where}}`),
+    });
+    const { start, logins, spoil } = await desk(made);
+    const search = { name: "search_courses", arguments: { q: "data", limit: 1 } };
+    const works = async (client: Client): Promise<void> => {
+      expect((await client.callTool(search)).isError).toBeUndefined();
+      await client.close();
+    };
+
+    await works(await start());
+    await spoil();
+    await works(await start());
+    expect(await logins()).toBe(1);
+
+    await spoil();
+    const both = await Promise.all([start(), start()]);
+    await Promise.all(both.map(works));
+    expect(await logins()).toBe(1);
+
+    await made.restart();
+    await works(await start());
+    await spoil();
+    await made.restart();
+    await works(await start());
+    expect(await logins()).toBe(1);
+  },
+);
+
+test("mcp-remote asks for one more scope when a tool needs it", async () => {
+  const made = await house();
+  const { start, logins } = await desk(made);
+  const client = await start();
+  expect(await logins()).toBe(1);
+  const enrol = { name: "enrol_in_course", arguments: { body: { courseId: "c-101" } } };
+  const { content } = await client.callTool(enrol);
+  // Asked once more, for courses:write, and the call reached the API with it.
+  expect(await logins()).toBe(2);
+  expect(made.seen.at(-1)?.path, JSON.stringify(content)).toContain("/enrolments");
+});
 
 test("mcp-remote logs in once and serves a desktop client, also after a restart", async () => {
   const made = await house();

@@ -4,6 +4,7 @@ import type { Rows } from "./rows.ts";
 /** What kind of thing a record is; the first part of its key. */
 export type Kind =
   | "account"
+  | "alive"
   | "approval"
   | "assertion"
   | "client"

@@ -27,9 +27,15 @@ const refreshGrace = 10_000;
 /** For what oidc-provider keeps without a lifetime. */
 const longest = 400 * day;
 
-export function createStore(records: Records, now: () => number): Store {
+/** @param uptime Measures the grace of refresh tokens. */
+export function createStore(
+  records: Records,
+  now: () => number,
+  uptime: () => number = now,
+): Store {
   const clients = createClientStore(records, now);
-  const grants = createAdapter("Grant", records, now);
+  const clock = { now, uptime };
+  const grants = createAdapter("Grant", records, clock);
   const endGrant = async (grantId: string): Promise<void> => {
     await grants.destroy(grantId);
     await records.delete("vault", grantId);
@@ -40,8 +46,8 @@ export function createStore(records: Records, now: () => number): Store {
     adapter(model) {
       if (model === "Client") return clients.adapter;
       if (model === "Grant") return { ...grants, destroy: endGrant };
-      const adapter = createAdapter(model, records, now);
-      return { ...adapter, consume: createConsume({ model, adapter, endGrant }, records, now) };
+      const adapter = createAdapter(model, records, clock);
+      return { ...adapter, consume: createConsume({ model, adapter, endGrant }, records, clock) };
     },
     async approve(clientId, redirectUri) {
       await records.put("approval", pair(clientId, redirectUri), {}, now() + approvedFor);
@@ -61,15 +67,25 @@ function pair(clientId: string, redirectUri: string): string {
   return JSON.stringify([clientId, redirectUri]);
 }
 
-function createAdapter(model: string, records: Records, now: () => number): Adapter {
+interface Clock {
+  readonly now: () => number;
+  readonly uptime: () => number;
+}
+
+interface Used {
+  readonly at: number;
+  readonly up: number;
+}
+
+function createAdapter(model: string, records: Records, { now, uptime }: Clock): Adapter {
   const kind: Kind = `op-${model}`;
   /** Two processes of one client may refresh at once, or lose an answer (RFC 9700 §4.14.2). */
   const forgiving = model === "RefreshToken";
   const find = async (id: string): Promise<Payload | undefined> => {
     const payload = await records.get<Payload>(kind, id);
     if (payload === undefined) return undefined;
-    const used = await records.get<{ readonly at: number }>("consumed", `${model} ${id}`);
-    if (used === undefined || (forgiving && now() - used.at < refreshGrace)) return payload;
+    const used = await records.get<Used>("consumed", `${model} ${id}`);
+    if (used === undefined || (forgiving && uptime() - used.up < refreshGrace)) return payload;
     return { ...payload, consumed: Math.floor(used.at / 1000) };
   };
   return {
@@ -102,13 +118,14 @@ function createConsume(
     readonly endGrant: (grantId: string) => Promise<void>;
   },
   records: Records,
-  now: () => number,
+  { now, uptime }: Clock,
 ): Adapter["consume"] {
   return async (id) => {
     const payload = await of.adapter.find(id);
     if (payload === undefined) return;
     const expiresAt = payload.exp === undefined ? now() + longest : payload.exp * 1000;
-    const first = await records.add("consumed", `${of.model} ${id}`, { at: now() }, expiresAt);
+    const used: Used = { at: now(), up: uptime() };
+    const first = await records.add("consumed", `${of.model} ${id}`, used, expiresAt);
     if (first || of.model === "RefreshToken") return;
     // Both found it unused; only one may have it, and the grant may be in a thief's hands.
     if (payload.grantId !== undefined) await of.endGrant(payload.grantId);

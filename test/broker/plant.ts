@@ -1,0 +1,156 @@
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer, request as httpRequest, type Server } from "node:http";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { onTestFinished } from "vitest";
+import { runProgram, startProgram, type Ended, type Program } from "../cli/program.ts";
+import { freePort } from "../world/world.ts";
+import { startRedis, type TestRedis } from "./redis.ts";
+
+/** Gateways with their brokers as programs of their own, behind one address. */
+export interface Plant {
+  /** Where people and clients go. */
+  readonly url: string;
+  readonly dir: string;
+  readonly redis: TestRedis | undefined;
+  readonly nodes: readonly PlantNode[];
+  readonly run: (args: readonly string[]) => Promise<Ended>;
+}
+
+interface PlantNode {
+  readonly start: () => Promise<void>;
+  /** Without a farewell. */
+  readonly kill: () => Promise<void>;
+  /** Whether the proxy sends it requests. */
+  readonly up: () => boolean;
+  /** Its log, of this and earlier lives. */
+  readonly said: () => string;
+}
+
+export interface PlantOptions {
+  readonly store: "lmdb" | "redis";
+  readonly nodes?: number;
+}
+
+export async function plant({ store, nodes: count = 1 }: PlantOptions): Promise<Plant> {
+  const dir = await mkdtemp(join(tmpdir(), "tollgate-plant-"));
+  onTestFinished(() => rm(dir, { recursive: true, force: true }));
+  const redis = store === "redis" ? await startRedis() : undefined;
+  const key = randomBytes(32).toString("base64");
+  const port = await freePort();
+  const url = `http://localhost:${port}`;
+  const made = await Promise.all(
+    Array.from({ length: count }, async (_, i): Promise<[number, PlantNode]> => {
+      const listen = count === 1 ? port : await freePort();
+      const file = join(dir, `gateway-${i}.yaml`);
+      const where =
+        redis === undefined
+          ? `lmdb: {dir: ${join(dir, "broker")}, encryptionKeys: ["\${KEY}"]}`
+          : `redis: {url: ${redis.url}, encryptionKeys: ["\${KEY}"]}`;
+      await writeFile(file, yaml({ url, listen, where, audit: join(dir, `audit-${i}`) }));
+      return [listen, createNode(["serve", "--no-watch", "-c", file], { dir, key, listen })];
+    }),
+  );
+  const nodes = made.map(([, node]) => node);
+  onTestFinished(async () => {
+    await Promise.all(nodes.map((node) => node.kill()));
+  });
+  await Promise.all(nodes.map((node) => node.start()));
+  if (count > 1) await startProxy(port, made);
+  return {
+    url,
+    dir,
+    redis,
+    nodes,
+    run: (args) =>
+      runProgram([...args, "-c", join(dir, "gateway-0.yaml")], { cwd: dir, env: { KEY: key } }),
+  };
+}
+
+function yaml(at: {
+  readonly url: string;
+  readonly listen: number;
+  readonly where: string;
+  readonly audit: string;
+}): string {
+  return `version: 1
+server: {url: "${at.url}", listen: 127.0.0.1:${at.listen}}
+auth:
+  scopes: [mcp:tools]
+  keysDir: ${at.audit}
+  issuers: [{issuer: "${at.url}"}]
+broker:
+  issuer: ${at.url}
+  upstream: dev
+  store: {${at.where}}
+audit: {sinks: [{file: {dir: ${at.audit}}}]}
+apis:
+  courses:
+    spec: ${resolve("specs/courses.yaml")}
+    url: http://127.0.0.1:9
+    credential: none
+    tools: [{operation: search_courses}]
+`;
+}
+
+function createNode(
+  args: readonly string[],
+  { dir, key, listen }: { readonly dir: string; readonly key: string; readonly listen: number },
+): PlantNode {
+  let program: Program | undefined;
+  let up = false;
+  let before = "";
+  return {
+    up: () => up,
+    said: () => `${before}${program?.output().stderr ?? ""}`,
+    async start() {
+      program = startProgram(args, { cwd: dir, env: { KEY: key } });
+      await answers(listen, program);
+      up = true;
+    },
+    async kill() {
+      up = false;
+      before += program?.output().stderr ?? "";
+      if (program?.child.kill("SIGKILL") === true) await program.ended;
+    },
+  };
+}
+
+/** Until the node has an answer for who comes. */
+async function answers(port: number, { child, output }: Program): Promise<void> {
+  for (;;) {
+    if (child.exitCode !== null) throw new Error(`a node ended: ${output().stderr}`);
+    const answer = await fetch(`http://127.0.0.1:${port}/jwks.json`).catch(() => undefined);
+    if (answer?.status === 200) return;
+    await new Promise((done) => void setTimeout(done, 20));
+  }
+}
+
+/** Each request to the next node that is up; a broken one is the client's to send again. */
+async function startProxy(
+  port: number,
+  targets: readonly (readonly [port: number, node: PlantNode])[],
+): Promise<Server> {
+  let turn = 0;
+  const server = createServer((req, res) => {
+    const alive = targets.filter(([, node]) => node.up());
+    const [target] = alive[turn++ % Math.max(1, alive.length)] ?? [];
+    const sent = httpRequest(
+      { host: "127.0.0.1", port: target, path: req.url, method: req.method, headers: req.headers },
+      (answer) => {
+        res.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(res);
+        answer.on("error", () => res.destroy());
+      },
+    );
+    sent.on("error", () => res.destroy());
+    req.pipe(sent);
+  });
+  await new Promise<void>((done) => void server.listen(port, "127.0.0.1", done));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return server;
+}
