@@ -253,8 +253,10 @@ export interface BrokerConfig {
 export interface ConnectionsConfig {
   /** 32 bytes as base64 or hex; the first encrypts. Empty: one that lives as long as the process. */
   readonly keys: readonly Secret[];
-  /** Absolute path; undefined: in memory. */
+  /** Absolute path; undefined: in memory, unless there is a Redis. */
   readonly dir: string | undefined;
+  /** Shared by several replicas. */
+  readonly redis: RedisConfig | undefined;
   /** How the page of a link finds out who is there. */
   readonly login: { readonly client: string; readonly scope: readonly string[] };
   readonly providers: ReadonlyMap<string, ProviderConfig>;
@@ -344,16 +346,16 @@ export type BrokerStoreConfig =
       readonly dir: string;
       readonly keys: readonly Secret[];
     }
-  | {
-      readonly kind: "redis";
-      /** Without user and password. */
-      readonly url: string;
-      readonly username: string | undefined;
-      readonly password: Secret | undefined;
-      /** In front of every key. */
-      readonly prefix: string;
-      readonly keys: readonly Secret[];
-    };
+  | (RedisConfig & { readonly kind: "redis"; readonly keys: readonly Secret[] });
+
+export interface RedisConfig {
+  /** Without user and password. */
+  readonly url: string;
+  readonly username: string | undefined;
+  readonly password: Secret | undefined;
+  /** In front of every key. */
+  readonly prefix: string;
+}
 
 export interface ApiConfig {
   readonly id: string;

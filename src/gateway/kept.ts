@@ -4,7 +4,7 @@ import { ConfigError } from "../base/errors.ts";
 import type { Issue } from "../base/issue.ts";
 import type { Ports } from "../base/ports.ts";
 import { Secret } from "../base/secret.ts";
-import type { Config } from "../config/config.ts";
+import type { Config, ConnectionsConfig } from "../config/config.ts";
 import { createRefusedTokens, type RefusedTokens } from "../upstream/connection.ts";
 import { openFileStore } from "../upstream/file-store.ts";
 
@@ -23,22 +23,45 @@ export function keepInMemory({ now }: Ports): Kept {
 
 /** @throws ConfigError `connections_unavailable` */
 export async function openKept({ connections, file }: Config, ports: Ports): Promise<Kept> {
-  const directory = connections?.dir;
-  if (directory === undefined) return keepInMemory(ports);
+  if (connections === undefined) return keepInMemory(ports);
+  const { dir, redis } = connections;
   try {
-    return keepIn(await openFileStore(directory, ports.now), ports.now);
+    return keepIn(await openStore(connections, ports), ports.now);
   } catch (cause) {
     const system = cause instanceof Error && "code" in cause ? String(cause.code) : "unknown";
     const issue: Issue = {
       severity: "error",
       code: "connections_unavailable",
-      message: `connections.dir: ${directory} cannot be used (${system})`,
+      message: `connections: ${dir ?? redis?.url ?? ""} cannot be used (${system})`,
       position: { file, line: 1, column: 1 },
-      help: "let it name a directory that the gateway may write to",
+      help: "let dir name a directory that the gateway may write to, or redis a server that runs",
     };
     throw new ConfigError([issue], { cause });
   }
 }
+
+async function openStore(
+  { dir, redis }: ConnectionsConfig,
+  { now, log }: Ports,
+): Promise<ByteStore> {
+  if (dir !== undefined) return openFileStore(dir, now);
+  if (redis === undefined) return createMemoryStore(now);
+  // With the client of Redis, which nobody else needs.
+  const { openRedisRows } = await import("../broker/store/redis-rows.ts");
+  const rows = await openRedisRows(redis, log);
+  return {
+    ...rows,
+    put: (key, value) => rows.put(key, value, now() + foreverMs),
+    async list(prefix) {
+      const keys: string[] = [];
+      for await (const [key] of rows.list(prefix)) keys.push(key);
+      return keys;
+    },
+  };
+}
+
+/** A row of Redis has an end; a connection has none of its own. */
+const foreverMs = 10 * 365 * 86_400_000;
 
 function keepIn(store: ByteStore, now: () => number): Kept {
   const ownKey = new Secret(randomBytes(32).toString("base64"));

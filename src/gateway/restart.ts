@@ -11,6 +11,7 @@ export function refuseRestart(before: Config, after: Config): void {
     admin: (config: Config) => config.admin,
     broker: (config: Config) => config.broker,
     "connections.dir": ({ connections }: Config) => connections?.dir,
+    "connections.redis": ({ connections }: Config) => connections?.redis,
     audit: (config: Config) => config.audit,
     telemetry: (config: Config) => config.telemetry,
     "limits.requestSize": (config: Config) => config.limits.maxRequestBytes,

@@ -55,7 +55,7 @@ export function createConnection(
   /** @throws CallError `connection_required` */
   async function load(principal: Principal): Promise<Grant> {
     const owner = ownerOf(principal);
-    const kept = await vault.get(owner);
+    const kept = await vault.get(owner).catch(unavailable);
     if (kept === undefined) throw missing(principal);
     return isUsable(kept, owner) ? toGrant(kept) : toGrant(await renew(kept, owner, principal));
   }
@@ -73,7 +73,7 @@ export function createConnection(
       const reply = await requestToken("refresh_token", [["refresh_token", refreshToken.reveal()]]);
       const renewed = toConnection(reply, requestedAt, kept);
       // Before its first use: after a crash the old refresh token may be worth nothing.
-      await vault.put(owner, renewed);
+      await vault.put(owner, renewed).catch(unavailable);
       return renewed;
     } catch (error) {
       if (!(error instanceof TokenFailure) || error.code !== "invalid_grant") throw error;
@@ -100,6 +100,15 @@ export function createConnection(
       holder: undefined,
       scope,
     };
+  }
+
+  /** Without its store nobody can say whether there is an account: that is no reason to connect one. */
+  function unavailable(cause: unknown): never {
+    ports.log.error("vault_unavailable", { api }, cause);
+    throw new CallError(
+      "temporarily_unavailable",
+      "The gateway cannot read connected accounts at the moment. Try again later.",
+    );
   }
 
   function missing(principal: Principal): CallError {

@@ -88,3 +88,35 @@ test("its exchange, which does not say what it issued, is enough for an API", as
   });
   expect(second).toBe(first);
 });
+
+test("its token for the gateway itself, by client credentials, serves everyone", async () => {
+  const idp = await issuer();
+  const credential = "clientCredentials: {client: sloppy, scope: [orders:read]}";
+  const at = await world({ spec, ...clientOf(idp), credential });
+  for (const sub of ["alice", "bob"])
+    expect(await present(at, await at.idp.token({ sub }))).toBe("200");
+  const [first, second] = at.api.requests.map(({ headers }) => headers.authorization ?? "");
+  const claims = decodeJwt(first?.replace("Bearer ", "") ?? "");
+  expect(claims).toMatchObject({ cid: "agent", scope: "orders:read" });
+  expect(claims).not.toHaveProperty("aud");
+  expect(second).toBe(first);
+});
+
+test.each(["exchange: {client: sloppy, audience: orders}", "clientCredentials: {client: sloppy}"])(
+  "what it answers to a wrong secret fails the call of %s, in no words of its own",
+  async (credential) => {
+    const idp = await issuer();
+    const { clients } = clientOf(idp);
+    const at = await world({
+      spec,
+      ...(clients === undefined ? {} : { clients }),
+      env: { SLOPPY_SECRET: "another secret" },
+      credential,
+    });
+    const result = await at.call("list_orders");
+    expect(result).toMatchObject({ isError: true });
+    expect(JSON.stringify(result)).not.toMatch(/client authentication|another secret/i);
+    expect((await at.audit()).at(-1)).toMatchObject({ reason: "gateway_misconfigured" });
+    expect(at.api.requests).toEqual([]);
+  },
+);

@@ -1,9 +1,7 @@
 import { Redis } from "ioredis";
 import type { Log } from "../../base/ports.ts";
-import type { BrokerStoreConfig } from "../../config/config.ts";
+import type { RedisConfig } from "../../config/config.ts";
 import type { Rows } from "./rows.ts";
-
-type RedisConfig = Extract<BrokerStoreConfig, { readonly kind: "redis" }>;
 
 const connectMs = 3_000;
 const commandMs = 3_000;
@@ -12,7 +10,7 @@ const scanned = 500;
 
 /**
  * One Redis for several replicas. Each of the steps that only one may win is one command there.
- * While it is away every request of the broker fails; nothing is kept back and done later.
+ * While it is away every request that needs it fails; nothing is kept back and done later.
  *
  * @throws Error of the client when it cannot be reached at the start.
  */

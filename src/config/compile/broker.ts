@@ -7,6 +7,7 @@ import type {
   BrokerClientConfig,
   BrokerConfig,
   BrokerStoreConfig,
+  RedisConfig,
   BrokerUpstream,
   ClientConfig,
   IdpConfig,
@@ -288,14 +289,16 @@ function compileStore(scope: Scope, node: YamlNode | undefined): BrokerStoreConf
   }
   const redis = child(node, "redis");
   if (redis === undefined) return { kind: "memory" };
-  const password = textOf(child(redis, "password"));
+  return { kind: "redis", ...compileRedis(redis), keys: encryptionKeys(scope, redis) };
+}
+
+export function compileRedis(node: YamlNode): RedisConfig {
+  const password = textOf(child(node, "password"));
   return {
-    kind: "redis",
-    url: textOf(child(redis, "url")) ?? "",
-    username: textOf(child(redis, "username")),
+    url: textOf(child(node, "url")) ?? "",
+    username: textOf(child(node, "username")),
     password: password === undefined ? undefined : new Secret(password),
-    prefix: textOf(child(redis, "prefix")) ?? "",
-    keys: encryptionKeys(scope, redis),
+    prefix: textOf(child(node, "prefix")) ?? "",
   };
 }
 

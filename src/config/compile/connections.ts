@@ -21,6 +21,7 @@ import {
   textsOf,
   type YamlNode,
 } from "../node.ts";
+import { compileRedis } from "./broker.ts";
 import { didYouMean } from "../problems.ts";
 import { endpointRules } from "../url.ts";
 import { checkUrl, type Scope } from "./scope.ts";
@@ -46,10 +47,16 @@ export function compileConnections(
   const login = child(node, "login");
   checkLogin(scope, child(login, "client"), { clients, auth });
   const directory = textOf(child(node, "dir"));
+  const redis = child(node, "redis");
+  if (directory !== undefined && redis !== undefined) {
+    const message = "connections are kept in dir or in redis, not in both";
+    scope.problems.error({ at: nameOf(redis), code: "conflicting_keys", message });
+  }
   const keys = compileKeys(scope, node);
   return {
     keys,
     dir: directory === undefined ? undefined : resolve(scope.directory, directory),
+    redis: redis && compileRedis(redis),
     login: { client: textOf(child(login, "client")) ?? "", scope: textsOf(child(login, "scope")) },
     providers: new Map(
       entriesOf(child(node, "providers")).map(([name, provider]) => [
@@ -62,11 +69,11 @@ export function compileConnections(
 
 function compileKeys({ problems }: Scope, node: YamlNode): readonly Secret[] {
   const items = itemsOf(child(node, "keys"));
-  const directory = child(node, "dir");
-  if (directory !== undefined && items.length === 0) {
-    const message = `${label(node)} needs "keys" with dir: what is kept must be readable after a restart`;
+  const store = child(node, "dir") ?? child(node, "redis");
+  if (store !== undefined && items.length === 0) {
+    const message = `${label(node)} needs "keys" for ${label(store)}: what is kept must be readable after a restart`;
     const help = "make one: openssl rand -base64 32";
-    problems.error({ at: nameOf(directory), code: "missing_key", message, help });
+    problems.error({ at: nameOf(store), code: "missing_key", message, help });
   }
   return items.map((item) => {
     const text = textOf(item) ?? "";

@@ -1,4 +1,4 @@
-import type { JsonSchema } from "../../base/json.ts";
+import type { JsonObject, JsonSchema } from "../../base/json.ts";
 import { idpPresetNames } from "../idp-presets.ts";
 import { choice, exactlyOne, flag, list, named, oneOrMany, section, text } from "./shape.ts";
 import { fieldPath, hostAndPort, hostName, idNames, listen, scopeToken } from "./units.ts";
@@ -292,6 +292,38 @@ const encryptionKeys: JsonSchema = {
   }),
 };
 
+/** Where a Redis is, and what stands in front of keys there. */
+export function redisKeys(prefix: string, example: string): JsonObject {
+  return {
+    url: text(
+      {
+        description: "`redis://host:port` or `rediss://host:port`, with `/n` for a database.",
+        examples: ["rediss://redis.internal:6380"],
+      },
+      {
+        pattern: "^rediss?://[^/@?#]+(/[0-9]+)?$",
+        patternErrorMessage: "must be redis://host:port without user and password",
+      },
+    ),
+    username: text({
+      description: "The user of Redis.",
+      "x-default": "the default user",
+      examples: ["tollgate"],
+    }),
+    password: text({
+      description: "The password.",
+      "x-default": "none",
+      "x-secret": true,
+      examples: ["${REDIS_PASSWORD}"],
+    }),
+    prefix: text({
+      description: "In front of every key.",
+      default: prefix,
+      examples: [example],
+    }),
+  };
+}
+
 const storeSchema: JsonSchema = {
   description:
     "Where grants, clients and keys are kept. The bare word `memory`: a restart forgets everything. `lmdb`: files of one node. `redis`: shared by several replicas.",
@@ -337,32 +369,7 @@ const storeSchema: JsonSchema = {
           },
           ["url", "encryptionKeys"],
           {
-            url: text(
-              {
-                description: "`redis://host:port` or `rediss://host:port`, with `/n` for a database.",
-                examples: ["rediss://redis.internal:6380"],
-              },
-              {
-                pattern: "^rediss?://[^/@?#]+(/[0-9]+)?$",
-                patternErrorMessage: "must be redis://host:port without user and password",
-              },
-            ),
-            username: text({
-              description: "The user of Redis.",
-              "x-default": "the default user",
-              examples: ["tollgate"],
-            }),
-            password: text({
-              description: "The password.",
-              "x-default": "none",
-              "x-secret": true,
-              examples: ["${REDIS_PASSWORD}"],
-            }),
-            prefix: text({
-              description: "In front of every key.",
-              default: "tollgate:broker:",
-              examples: ["acme:broker:"],
-            }),
+            ...redisKeys("tollgate:broker:", "acme:broker:"),
             encryptionKeys,
           },
         ),

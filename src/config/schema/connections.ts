@@ -1,4 +1,5 @@
 import type { JsonSchema } from "../../base/json.ts";
+import { redisKeys } from "./broker.ts";
 import { list, named, section, text } from "./shape.ts";
 import { idNames, scopeToken } from "./units.ts";
 
@@ -24,7 +25,7 @@ export const connectionsSchema: JsonSchema = section(
       {
         description:
           "Keys of 32 bytes as base64 or hex, which encrypt the tokens of people (AES-256-GCM): the first encrypts, all decrypt. To change keys put the new one first; what is kept is encrypted anew at once, and the log line `vault_rekeyed` says when the old key can go.",
-        "x-default": "made at start; needed with `dir`",
+        "x-default": "made at start; needed with `dir` and `redis`",
         examples: [["${file:/run/secrets/2027.key}", "${file:/run/secrets/2026.key}"]],
       },
       text({
@@ -40,6 +41,16 @@ export const connectionsSchema: JsonSchema = section(
       "x-default": "in memory: connections end with the process",
       examples: ["/var/lib/tollgate/connections"],
     }),
+    redis: section(
+      {
+        description:
+          "Redis 7 or Valkey, without eviction and with persistence, that keeps connections for several replicas; instead of `dir`.",
+        "x-default": "—",
+        examples: [{ url: "rediss://redis.internal:6380" }],
+      },
+      ["url"],
+      redisKeys("tollgate:connections:", "acme:connections:"),
+    ),
     login: section(
       {
         description:

@@ -50,6 +50,19 @@ export const meanings: readonly Refused[] = [
     code: "missing_key",
   },
   {
+    because: "and so has what is kept in Redis",
+    from: "limits:",
+    to: connections("  ¦redis: {url: redis://127.0.0.1:6379}\n"),
+    code: "missing_key",
+  },
+  {
+    because: "connections are in one place",
+    from: "limits:",
+    to: connections("  dir: x\n  ¦redis: {url: redis://127.0.0.1:6379}\n"),
+    code: "conflicting_keys",
+    findings: 2,
+  },
+  {
     because: "a key has 32 bytes",
     from: "limits:",
     to: connections('  keys: [¦"${API_KEY}"]\n'),
