@@ -22,7 +22,12 @@ export interface LoadResult {
   readonly wallMs: number;
   /** Of all answers, with their heads. */
   readonly bytes: number;
+  /** Answers that turned a request away because the server had no time; it was sent again. */
+  readonly shed: number;
 }
+
+/** A client that is turned away waits so long. */
+const againMs = 200;
 
 /** A server that is silent for so long hangs. */
 export const silenceMs = 20_000;
@@ -35,20 +40,21 @@ export const silenceMs = 20_000;
  */
 export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
   const latencies = new Float64Array(plan.count);
-  const state = { sent: 0, done: 0, bytes: 0 };
+  const state = { sent: 0, done: 0, bytes: 0, shed: 0 };
   const startedAt = performance.now();
   await Promise.all(
     Array.from({ length: Math.min(plan.connections, plan.count) }, (_, connection) =>
       runConnection(connection, plan, state, latencies),
     ),
   );
-  return { latencies, wallMs: performance.now() - startedAt, bytes: state.bytes };
+  const { bytes, shed } = state;
+  return { latencies, wallMs: performance.now() - startedAt, bytes, shed };
 }
 
 function runConnection(
   connection: number,
   plan: LoadPlan,
-  state: { sent: number; done: number; bytes: number },
+  state: { sent: number; done: number; bytes: number; shed: number },
   latencies: Float64Array,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -66,10 +72,13 @@ function runConnection(
         return;
       }
       index = (plan.firstId ?? 0) + state.sent++;
+      sentAt = performance.now();
+      send();
+    };
+    const send = (): void => {
       received = [];
       size = 0;
       answer = undefined;
-      sentAt = performance.now();
       socket.write(plan.request(index, connection));
     };
     const fail = (error: Error): void => {
@@ -86,6 +95,11 @@ function runConnection(
       answer ??= readHead(received);
       if (answer === undefined || !isWhole(received, size, answer)) return;
       const body = Buffer.concat(received, size).toString("latin1", answer.bodyAt);
+      if (answer.status === 503 && body.includes('"overloaded"')) {
+        state.shed++;
+        setTimeout(send, againMs);
+        return;
+      }
       if (answer.status !== 200 || !isExpected(body, index, plan)) {
         fail(new Error(`got ${answer.status}: ${body.slice(0, 500)}`));
         return;

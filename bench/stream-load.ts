@@ -26,7 +26,8 @@ export async function runStreamLoad(
   const startedAt = performance.now();
   try {
     await Promise.all(pairs.map((pair) => runPair(pair, plan, state, latencies)));
-    return { latencies, wallMs: performance.now() - startedAt, bytes: state.bytes };
+    const wallMs = performance.now() - startedAt;
+    return { latencies, wallMs, bytes: state.bytes, shed: 0 };
   } finally {
     for (const { stream, post } of pairs) {
       stream.destroy();
