@@ -3,8 +3,10 @@ import { createAdminServer } from "./admin/server.ts";
 import { createKeyStore, noKeyStore } from "./auth/key-store.ts";
 import { AuthError } from "./base/errors.ts";
 import type { JsonObject } from "./base/json.ts";
+import type { Ports } from "./base/ports.ts";
 import type { Principal } from "./base/principal.ts";
 import type { Broker } from "./broker/broker.ts";
+import type { ReplicasConfig } from "./config/config.ts";
 import { type Env, readFirst } from "./gateway/candidate.ts";
 import { openKept } from "./gateway/kept.ts";
 import { makeClientKeys, startableBroker } from "./gateway/embedded-broker.ts";
@@ -15,6 +17,7 @@ import {
   type Surroundings,
 } from "./gateway/lasting.ts";
 import { fetchWithOwnKeys } from "./gateway/own-keys.ts";
+import type { OpenShared } from "./gateway/shared-store.ts";
 import { createServing, type ReloadReport, type Serving } from "./gateway/serving.ts";
 import { compileSnapshot, type Endpoint, type Snapshot } from "./gateway/snapshot.ts";
 import { openTraces } from "./gateway/traces.ts";
@@ -131,6 +134,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     registry,
     kept,
     maxTokens: config.limits.maxTokens,
+    openShared: config.replicas && (await loadShared(config.replicas, ports)),
   });
   const listeners = new Set<() => void>();
   const onToolsChanged = (): void => {
@@ -225,6 +229,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     const report = await serving.reload(asksHosts);
     const { tls } = serving.snapshot.config.server;
     if (report.outcome === "applied" && tls !== undefined) http.renew(tls);
+    if (report.outcome === "applied") lasting.shared?.announce(serving.snapshot.generation);
     return report;
   };
 
@@ -244,6 +249,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     await admin?.close();
     stopMeasuring?.();
     await lasting.upstreams.close();
+    lasting.shared?.close();
     await broker?.close();
     await kept.store.close();
     refusals.close();
@@ -258,6 +264,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       return serving.snapshot;
     },
     async listen() {
+      lasting.shared?.open();
       await broker?.listen();
       await admin?.listen();
       for (const { issuer, message } of await lasting.keys.load()) {
@@ -279,15 +286,20 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
           ...new Set([...serving.applied.files, ...(serving.refused?.mark.files ?? [])]),
         ]);
       };
-      const files = watchFiles(async () => {
+      const look = async (asksHosts: boolean): Promise<void> => {
         try {
-          const report = await reload(ports.now() - serving.askedAt >= askHostsMs);
+          const report = await reload(asksHosts);
           if (report.outcome !== "unchanged") onReload(report);
         } catch (cause) {
           ports.log.error("reload_failed", {}, cause);
         }
         // Even after no change: a directory that was replaced needs a new watch.
         follow();
+      };
+      const files = watchFiles(() => look(ports.now() - serving.askedAt >= askHostsMs));
+      // Another replica has seen a change: its files and hosts are ours.
+      lasting.shared?.onAnnounced((generation) => {
+        if (generation !== serving.snapshot.generation) void look(true);
       });
       follow();
       watcher.close = () => files.close();
@@ -322,6 +334,12 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       return closing;
     },
   };
+}
+
+/** Most gateways are alone, and a client of Redis takes time to load. */
+async function loadShared(config: ReplicasConfig, { log }: Ports): Promise<OpenShared> {
+  const { createSharedStore } = await import("./gateway/shared-store.ts");
+  return (own) => createSharedStore(config, own, log);
 }
 
 /** Its paths never change between reloads. */

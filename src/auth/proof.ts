@@ -1,5 +1,5 @@
 import { calculateJwkThumbprint, compactVerify, EmbeddedJWK, type JWK } from "jose";
-import type { Cache } from "../base/cache.ts";
+import { createCache } from "../base/cache.ts";
 import { AuthError } from "../base/errors.ts";
 import { isJsonObject, type JsonObject } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
@@ -8,7 +8,22 @@ import type { Ports } from "../base/ports.ts";
 export const proofAlgorithms: readonly string[] = ["ES256", "EdDSA", "Ed25519", "PS256", "RS256"];
 
 /** Proofs that were accepted; outlives a reload, or one could be shown again after it. */
-export type Replays = Cache<true>;
+export interface Replays {
+  /** @returns Whether this is the first time. */
+  readonly add: (key: string, expiresAt: number) => boolean | Promise<boolean>;
+}
+
+/** In the memory of this process. */
+export function createReplays(maxEntries: number, now: () => number): Replays {
+  const seen = createCache<true>(maxEntries, now);
+  return {
+    add(key, expiresAt) {
+      if (seen.get(key)) return false;
+      seen.set(key, true, expiresAt);
+      return true;
+    },
+  };
+}
 
 /** A request as the caller must have signed it. */
 interface ProvenRequest {
@@ -41,8 +56,7 @@ export function createCheckProof(resource: string, replays: Replays, ports: Port
     if ((await calculateJwkThumbprint(jwk)) !== jkt) throw refused("wrong_key");
     if (typeof jti !== "string" || jti === "" || jti.length > 256) throw refused("proof_id");
     const key = `${jkt} ${jti}`;
-    if (replays.get(key)) throw refused("replayed_proof");
-    replays.set(key, true, ports.now() + replayMs);
+    if (!(await replays.add(key, ports.now() + replayMs))) throw refused("replayed_proof");
   };
 }
 

@@ -27,6 +27,8 @@ export interface Config {
   readonly apis: readonly ApiConfig[];
   readonly endpoints: readonly EndpointConfig[];
   readonly limits: LimitsConfig;
+  /** What several gateways with this configuration have in common; undefined: each is alone. */
+  readonly replicas: ReplicasConfig | undefined;
   readonly audit: AuditConfig;
   readonly telemetry: {
     /** undefined: no traces. */
@@ -617,6 +619,18 @@ export interface EndpointConfig {
   readonly audience: readonly string[];
   /** In whose words `tools/list` describes arguments. */
   readonly profile: "default" | "gemini";
+}
+
+/** A Redis that all replicas use. */
+export interface ReplicasConfig {
+  /** Without user and password. */
+  readonly url: string;
+  readonly username: string | undefined;
+  readonly password: Secret | undefined;
+  /** In front of every key. */
+  readonly prefix: string;
+  /** How long a call waits for its answer. */
+  readonly timeoutMs: number;
 }
 
 export interface LimitsConfig {

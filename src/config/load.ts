@@ -10,6 +10,7 @@ import { compileAuth } from "./compile/auth.ts";
 import { compileClients, compileSigningKeys } from "./compile/clients.ts";
 import { checkConnections, compileConnections } from "./compile/connections.ts";
 import { compileEndpoints } from "./compile/endpoints.ts";
+import { compileReplicas } from "./compile/replicas.ts";
 import type { Scope } from "./compile/scope.ts";
 import { checkCallTimeout } from "./compile/timeouts.ts";
 import type { Config } from "./config.ts";
@@ -113,6 +114,7 @@ function compileTree(scope: Scope): Meaning {
     apis,
     endpoints: compileEndpoints(scope, { server, auth, apis }),
     limits,
+    replicas: compileReplicas(scope),
     audit: compileAudit(scope),
     telemetry: compileTelemetry(scope),
   };

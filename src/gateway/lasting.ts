@@ -1,8 +1,7 @@
 import { type KeyStore, noKeyStore } from "../auth/key-store.ts";
 import { createKeySets, type KeySets } from "../auth/keysets.ts";
-import type { Replays } from "../auth/proof.ts";
+import { createReplays, type Replays } from "../auth/proof.ts";
 import { createRevocations, type Revocations } from "../auth/revocation.ts";
-import { createCache } from "../base/cache.ts";
 import type { Ports } from "../base/ports.ts";
 import { createLimits, type Limits } from "../limits/limits.ts";
 import { createLocalRates, type LocalRates } from "../limits/rate.ts";
@@ -19,6 +18,7 @@ import { createSigningKeys } from "../upstream/signing-keys.ts";
 import { createFetchAs } from "../upstream/tls-fetch.ts";
 import { createTokenCache, type Obtained } from "../upstream/token-cache.ts";
 import { type Kept, keepInMemory } from "./kept.ts";
+import type { OpenShared, SharedStore } from "./shared-store.ts";
 import type { MadeKey } from "./embedded-broker.ts";
 
 /** What outlives a reload; owned by the gateway. */
@@ -34,6 +34,8 @@ export interface Lasting extends Omit<
   readonly recorder: Recorder;
   readonly startSpan: StartSpan | undefined;
   readonly limits: Limits;
+  /** What other replicas know too; undefined: this one is alone. */
+  readonly shared: SharedStore | undefined;
   /** Of this process. */
   readonly rates: LocalRates;
   readonly measures: UpstreamMeasures;
@@ -56,6 +58,8 @@ interface LastingDeps {
   readonly kept: Kept;
   /** Of tokens for APIs. */
   readonly maxTokens: number;
+  /** undefined: this replica is alone. */
+  readonly openShared: OpenShared | undefined;
 }
 
 /** Proofs of two minutes, at 800 requests a second. */
@@ -64,13 +68,26 @@ const maxReplays = 100_000;
 export function createLasting(
   { info, ports, fetch }: Surroundings,
   keys: ReadonlyMap<string, MadeKey>,
-  { recorder, startSpan, store, registry, kept, maxTokens }: LastingDeps,
+  { recorder, startSpan, store, registry, kept, maxTokens, openShared }: LastingDeps,
 ): Lasting {
   const rates = createLocalRates(ports.now);
+  const replays = createReplays(maxReplays, ports.now);
+  const shared = openShared?.({ take: rates, replays });
+  if (shared) {
+    registry.collect(
+      {
+        name: "tollgate_shared_store_misses_total",
+        help: "Decisions made alone because the store of the replicas did not answer in time.",
+        labels: [],
+        type: "counter",
+      },
+      () => [{ labels: [], value: shared.misses() }],
+    );
+  }
   const limits = createLimits({
     now: ports.now,
     random: Math.random,
-    take: rates,
+    take: shared?.take ?? rates,
     onCircuit: (api, state) => ports.log.warn("breaker_changed", { api, state }),
   });
   return {
@@ -82,7 +99,8 @@ export function createLasting(
     kept,
     fetch,
     keys: createKeySets([], { fetch, store }, ports),
-    replays: createCache(maxReplays, ports.now),
+    replays: shared?.replays ?? replays,
+    shared,
     revocations: createRevocations(ports),
     upstreams: createUpstreams(),
     userAgent: `${info.name}/${info.version}`,
@@ -117,6 +135,7 @@ export function createUnrecorded(
     registry: createRegistry(),
     kept: keepInMemory(surroundings.ports),
     maxTokens: 1,
+    openShared: undefined,
   });
 }
 

@@ -14,6 +14,7 @@ export function refuseRestart(before: Config, after: Config): void {
     "connections.redis": ({ connections }: Config) => connections?.redis,
     audit: (config: Config) => config.audit,
     telemetry: (config: Config) => config.telemetry,
+    replicas: (config: Config) => config.replicas,
     "limits.requestSize": (config: Config) => config.limits.maxRequestBytes,
     "limits.tokens": (config: Config) => config.limits.maxTokens,
     "limits.connections": (config: Config) => config.limits.maxConnections,

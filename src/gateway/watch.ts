@@ -10,12 +10,16 @@ const settleMs = 100;
 /** Network file systems and some volume drivers send no events. */
 const pollMs = 30_000;
 
-/** What the files say, as one hash; a file that cannot be read counts as absent. */
+/**
+ * What the files say, as one hash; a file that cannot be read counts as absent. Paths count from the
+ * directory of the first: two replicas may keep the same files at different places.
+ */
 export async function fingerprint(files: readonly string[]): Promise<string> {
   const hash = createHash("sha256");
+  const base = dirname(files[0] ?? "");
   for (const file of [...new Set(files)].toSorted()) {
     const bytes = await readFile(file).catch(() => Buffer.alloc(0));
-    hash.update(`${file}\0${bytes.length}\0`).update(bytes);
+    hash.update(`${relative(base, file)}\0${bytes.length}\0`).update(bytes);
   }
   return hash.digest("hex");
 }

@@ -56,7 +56,8 @@ export const homes: Readonly<Record<string, readonly string[]>> = {
   "json-p3": ["openapi"],
   jose: ["auth", "broker"],
   // Optional: one store of the broker is made of it.
-  ioredis: ["broker"],
+  // One keeps grants, one what replicas have in common.
+  ioredis: ["broker", "gateway"],
   lmdb: ["broker"],
   "lru-cache": ["base"],
   // The gateway as a client of token endpoints, the broker as one of identity providers.

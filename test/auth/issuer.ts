@@ -1,8 +1,8 @@
+import { createReplays } from "../../src/auth/proof.ts";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { CompactSign, exportJWK, generateKeyPair, type CryptoKey, type JWK } from "jose";
 import { onTestFinished } from "vitest";
-import { createCache } from "../../src/base/cache.ts";
 import type { JsonObject } from "../../src/base/json.ts";
 import type { Ports } from "../../src/base/ports.ts";
 import type { AuthConfig, EndpointConfig, IssuerConfig } from "../../src/config/config.ts";
@@ -190,7 +190,7 @@ export function depsOf(
   return {
     keys,
     introspect: new Map(),
-    replays: createCache<true>(1_000, world.now),
+    replays: createReplays(1_000, world.now),
     revocations: createRevocations(world),
     certificates: false,
     ...change,

@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { verifyText } from "../observe/audit.ts";
 import { answerJson } from "../world/api.ts";
 import { readRecords, type AuditRecord } from "../world/audit.ts";
+import { createRandom } from "../world/random.ts";
 import { world, type World } from "../world/world.ts";
 
 /** `npm run test:calls` makes 20,000. */
@@ -20,15 +21,6 @@ const spec = {
     },
   },
 };
-
-/** A seeded generator, so that a failure can be had again. */
-function createRandom(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
-}
 
 const envelope = {
   "io.modelcontextprotocol/protocolVersion": "2026-07-28",

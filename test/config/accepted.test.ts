@@ -146,6 +146,7 @@ test("the shortest file gets every default", async () => {
       maxListenStreams: 1000,
       maxTokens: 10_000,
     },
+    replicas: undefined,
     audit: {
       sinks: [{ kind: "file", dir: join(directory, "var/audit"), rotation: undefined }],
       args: { default: { kind: "digest" }, tools: [] },

@@ -6,6 +6,7 @@ import { connectionsSchema } from "./connections.ts";
 import { endpointsSchema } from "./endpoints.ts";
 import { brokerSchema } from "./broker.ts";
 import { limitsSchema } from "./limits.ts";
+import { replicasSchema } from "./replicas.ts";
 import { adminSchema, serverSchema } from "./server.ts";
 import { list, section } from "./shape.ts";
 import { telemetrySchema } from "./telemetry.ts";
@@ -45,6 +46,7 @@ export const gatewaySchema: JsonSchema = {
         { uniqueItems: true },
       ),
       limits: limitsSchema,
+      replicas: replicasSchema,
       audit: auditSchema,
       telemetry: telemetrySchema,
     },
