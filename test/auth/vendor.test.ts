@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { createAuthenticate } from "../../src/auth/authenticate.ts";
+import { createAuthenticate, type Authenticate } from "../../src/auth/authenticate.ts";
 import { noKeyStore } from "../../src/auth/key-store.ts";
 import { createKeySets } from "../../src/auth/keysets.ts";
 import type { Principal } from "../../src/base/principal.ts";
@@ -54,6 +54,38 @@ const vendors = {
       tid,
       uti: "fqiBqXLPj0eQa82S-IYFAA",
       ver: "2.0",
+    },
+  },
+  /** Version 1 of its tokens: another issuer, the application's URI as audience, `appid`, `upn`. */
+  "entra v1": {
+    path: `/${tid}/`,
+    yaml: [
+      "preset: entra",
+      `audience: "api://${guid}"`,
+      "algorithms: [ES256]",
+      `tenants: ["${tid}"]`,
+    ],
+    header: { typ: "JWT" },
+    claims: {
+      aud: `api://${guid}`,
+      acr: "1",
+      aio: "AXQAi/8TAAAA",
+      amr: ["pwd", "mfa"],
+      appid: "04b07795-8ddb-461a-bbee-02f9e1bf7b46",
+      appidacr: "0",
+      family_name: "Liddell",
+      given_name: "Alice",
+      ipaddr: "198.51.100.7",
+      name: "Alice Liddell",
+      oid: "690222be-ff1a-4d56-abd1-7e4f7d38e474",
+      rh: "I",
+      scp: "mcp:tools courses:read",
+      sub: "HKZpfaHyWadeOouYlitjrI-KffTm222X5rrV3xDqfKQ",
+      tid,
+      unique_name: "alice@acme.test",
+      upn: "alice@acme.test",
+      uti: "fqiBqXLPj0eQa82S-IYFAA",
+      ver: "1.0",
     },
   },
   okta: {
@@ -124,6 +156,30 @@ const vendors = {
       username: "alice",
     },
   },
+  /**
+   * What a Google service account gets for one audience: an ID token by its name, and the only JWT of
+   * Google's that can be for an API of one's own. It has no scope, and its subject is its client.
+   */
+  google: {
+    path: "",
+    yaml: [
+      "preset: generic",
+      "typ: any",
+      "algorithms: [ES256]",
+      "allowMachine: true",
+      "scopes: {from: [groups]}",
+      "require: {email: {any: [tools@acme.iam.gserviceaccount.test]}, email_verified: true}",
+    ],
+    header: { typ: "JWT" },
+    claims: {
+      aud: resource,
+      azp: "104029292853099978293",
+      email: "tools@acme.iam.gserviceaccount.test",
+      email_verified: true,
+      sub: "104029292853099978293",
+      groups: ["mcp:tools"],
+    },
+  },
   zitadel: {
     path: "",
     yaml: ["preset: zitadel", 'audience: "69234237810729019"'],
@@ -156,6 +212,7 @@ type VendorName = keyof typeof vendors;
 
 interface VendorGate {
   readonly url: string;
+  readonly authenticate: Authenticate;
   readonly lines: () => string;
   readonly token: (claims?: Claims, header?: Claims) => Promise<string>;
   readonly principal: (claims?: Claims) => Promise<Principal>;
@@ -198,6 +255,7 @@ apis: {a: {spec: a.yaml, credential: none, tools: [{match: {tags: [t]}}]}}
     );
   return {
     url,
+    authenticate,
     lines: () => JSON.stringify(world.lines),
     token,
     principal: async (change) => authenticate(bearer(await token(change))),
@@ -220,6 +278,15 @@ test.each<[VendorName, Partial<Principal>, readonly string[]]>([
     ["mcp:tools", "courses:read", "Orders.Approve"],
   ],
   [
+    "entra v1",
+    {
+      name: "Alice Liddell",
+      clientId: "04b07795-8ddb-461a-bbee-02f9e1bf7b46",
+      roles: [],
+    },
+    ["mcp:tools", "courses:read"],
+  ],
+  [
     "okta",
     { name: "alice@acme.test", clientId: "0oabskvc6442nkvQO0h7", roles: ["Everyone", "staff"] },
     ["mcp:tools", "courses:read"],
@@ -238,6 +305,15 @@ test.each<[VendorName, Partial<Principal>, readonly string[]]>([
     "cognito",
     { name: "alice", clientId: "xxxxxxxxxxxxexample", roles: ["staff"] },
     ["openid", "mcp:tools", "courses:read"],
+  ],
+  [
+    "google",
+    {
+      name: "tools@acme.iam.gserviceaccount.test",
+      clientId: "104029292853099978293",
+      roles: ["mcp:tools"],
+    },
+    ["mcp:tools"],
   ],
   [
     "zitadel",
@@ -263,6 +339,24 @@ test.each<[VendorName, string, Claims, string]>([
     "401 not_an_access_token",
   ],
   ["entra", "T37: an application", { idtyp: "app", scp: undefined }, "401 machine_token"],
+  ["entra v1", "T29: tid of another tenant", { tid: "other" }, "401 wrong_tenant"],
+  ["entra v1", "T37: an application", { idtyp: "app", scp: undefined }, "401 machine_token"],
+  ["entra v1", "the audience of version 2", { aud: guid }, "401 wrong_audience"],
+  ["entra v1", "a token for Graph", { aud: "https://graph.test" }, "401 wrong_audience"],
+  ["entra v1", "T15: an ID token", { nonce: "n", scp: undefined }, "401 not_an_access_token"],
+  ["google", "T15: a person's ID token", { at_hash: "x" }, "401 not_an_access_token"],
+  ["google", "T15: an ID token of a login", { nonce: "n" }, "401 not_an_access_token"],
+  ["google", "another audience", { aud: "https://other.test" }, "401 wrong_audience"],
+  ["google", "another account", { email: "x@acme.iam.gserviceaccount.test" }, "403 claim_rule"],
+  ["google", "an unverified address", { email_verified: false }, "403 claim_rule"],
+  ["auth0", "an opaque token's audience", { aud: undefined }, "401 wrong_audience"],
+  [
+    "okta",
+    "T15: an ID token",
+    { nonce: "n", at_hash: "x", scp: undefined },
+    "401 not_an_access_token",
+  ],
+  ["okta", "the org server's audience", { aud: "https://acme.okta.test" }, "401 wrong_audience"],
   ["entra", "a v1 audience", { aud: `api://${guid}` }, "401 wrong_audience"],
   ["okta", "T37: a service", { sub: "0oabskvc6442nkvQO0h7" }, "401 machine_token"],
   ["okta", "another server's audience", { aud: "api://default" }, "401 wrong_audience"],
@@ -316,6 +410,23 @@ test("T29: of several tenants each is checked with its own issuer", async () => 
   expect(await present({ iss: url.replace(tid, "other"), tid: "other" })).toBe(
     "401 unknown_issuer",
   );
+});
+
+test("T15: Google's opaque tokens are none, and its service accounts need permission", async () => {
+  const { present, token } = await gate("google", ["allowMachine: false"]);
+  expect(await present()).toBe("401 machine_token");
+  const { authenticate } = await gate("google");
+  expect(await outcome(authenticate(bearer("ya29.a0AfH6SMBx-opaque_0123")))).toBe(
+    "401 malformed_token",
+  );
+  expect(
+    await outcome(authenticate(bearer(await token({ iss: "https://accounts.google.com" })))),
+  ).toBe("401 unknown_issuer");
+});
+
+test("T27: a token of Entra's version 1 is of another issuer than one of version 2", async () => {
+  const { present, url } = await gate("entra");
+  expect(await present({ iss: url.replace("/v2.0", "/") })).toBe("401 unknown_issuer");
 });
 
 test("Keycloak without audience mapper: the log says what is missing", async () => {
