@@ -38,6 +38,11 @@ export function createPerson(user: string, redirectUrl = "http://localhost:8976/
     codeVerifier: () => verifier,
     saveDiscoveryState: (saved) => void (discovery = saved),
     discoveryState: () => discovery,
+    // The client found out that these are good for nothing any more.
+    invalidateCredentials(what) {
+      if (what === "tokens" || what === "all") tokens = undefined;
+      if (what === "client" || what === "all") client = undefined;
+    },
     async redirectToAuthorization(url) {
       callback = (await logIn(url, user)).searchParams;
       logins++;

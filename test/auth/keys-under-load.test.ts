@@ -167,9 +167,10 @@ test.each(faults)(
       spoil(response, issuer);
       return true;
     };
-    const before = issuer.jwksRequests();
+    let before = 0;
     let during = 0;
     const shown = await run((share) => {
+      if (!faulty && isMiddle(share)) before = issuer.jwksRequests();
       faulty = isMiddle(share);
       if (faulty) during = issuer.jwksRequests() - before;
       const turn = Math.round(share * total) % 10;

@@ -7,6 +7,7 @@ import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { noRedis, startRedis } from "../broker/redis.ts";
+import { readEnds } from "../world/audit.ts";
 import { house, type House } from "./house.ts";
 
 // Programs are started here, and a busy machine starts them slowly.
@@ -18,12 +19,15 @@ const mcpRemote = join(dirname(require.resolve("mcp-remote/package.json")), "dis
 /** Where mcp-remote keeps its logins, and the browser it opens: a program that logs alice in. */
 interface Desk {
   readonly start: () => Promise<Client>;
-  /** Makes the access token that it keeps one that nobody accepts, as after five minutes. */
-  readonly spoil: () => Promise<void>;
   readonly logins: () => Promise<number>;
+  /** Puts these in place of what it keeps, as if they had ended meanwhile. */
+  readonly forget: (...names: readonly (keyof TokenFile)[]) => Promise<void>;
 }
 
-async function desk({ url, dir, guard }: House): Promise<Desk> {
+async function desk(
+  { url, dir, guard }: House,
+  protocol: "legacy" | "auto" = "legacy",
+): Promise<Desk> {
   const config = join(dir, "mcp-remote");
   const browser = join(dir, "browser.mjs");
   const visits = join(dir, "visits");
@@ -41,10 +45,13 @@ await fetch(await logIn(process.argv[2], "alice"));
   );
   await chmod(browser, 0o755);
   let said = "";
+  const tokenFiles = async (): Promise<readonly string[]> =>
+    (await readdir(config, { recursive: true }))
+      .filter((name) => name.endsWith("_tokens.json"))
+      .map((name) => join(config, name));
   onTestFinished(async () => {
-    for (const name of await readdir(config, { recursive: true })) {
-      if (!name.endsWith("_tokens.json")) continue;
-      const tokens = JSON.parse(await readFile(join(config, name), "utf8")) as TokenFile;
+    for (const file of await tokenFiles()) {
+      const tokens = JSON.parse(await readFile(file, "utf8")) as TokenFile;
       guard(tokens.access_token);
     }
   });
@@ -52,7 +59,7 @@ await fetch(await logIn(process.argv[2], "alice"));
     async start() {
       const transport = new StdioClientTransport({
         command: process.execPath,
-        args: [mcpRemote, url],
+        args: [mcpRemote, url, "--protocol", protocol],
         env: {
           PATH: process.env["PATH"] ?? "",
           HOME: dir,
@@ -72,13 +79,12 @@ await fetch(await logIn(process.argv[2], "alice"));
       }
       return client;
     },
-    async spoil() {
-      for (const name of await readdir(config, { recursive: true })) {
-        if (!name.endsWith("_tokens.json")) continue;
-        const file = join(config, name);
+    async forget(...names) {
+      for (const file of await tokenFiles()) {
         const tokens = JSON.parse(await readFile(file, "utf8")) as TokenFile;
         guard(tokens.access_token);
-        await writeFile(file, JSON.stringify({ ...tokens, access_token: "spoilt" }));
+        const ended = Object.fromEntries(names.map((name) => [name, "ended"]));
+        await writeFile(file, JSON.stringify({ ...tokens, ...ended }));
       }
     },
     logins: async () => (await readFile(visits, "utf8")).split("\n").length - 1,
@@ -87,6 +93,7 @@ await fetch(await logIn(process.argv[2], "alice"));
 
 interface TokenFile {
   readonly access_token: string;
+  readonly refresh_token: string;
 }
 
 const stores = [
@@ -110,7 +117,7 @@ test.each(stores)(
       env: { KEY: randomBytes(32).toString("base64") },
       edit: (yaml) => yaml.replace("upstream: dev", `upstream: dev\n  store: {${where}}`),
     });
-    const { start, logins, spoil } = await desk(made);
+    const { start, logins, forget } = await desk(made);
     const search = { name: "search_courses", arguments: { q: "data", limit: 1 } };
     const works = async (client: Client): Promise<void> => {
       expect((await client.callTool(search)).isError).toBeUndefined();
@@ -118,18 +125,18 @@ test.each(stores)(
     };
 
     await works(await start());
-    await spoil();
+    await forget("access_token");
     await works(await start());
     expect(await logins()).toBe(1);
 
-    await spoil();
+    await forget("access_token");
     const both = await Promise.all([start(), start()]);
     await Promise.all(both.map(works));
     expect(await logins()).toBe(1);
 
     await made.restart();
     await works(await start());
-    await spoil();
+    await forget("access_token");
     await made.restart();
     await works(await start());
     expect(await logins()).toBe(1);
@@ -170,3 +177,42 @@ test("mcp-remote logs in once and serves a desktop client, also after a restart"
   expect(made.seen.at(-1)?.path).toMatch(/alice/);
   expect(await logins()).toBe(1);
 });
+
+test.each(["legacy", "auto"] as const)(
+  "mcp-remote (%s) steps up, refreshes, and logs in anew when nothing is left",
+  async (protocol) => {
+    const made = await house();
+    const { start, logins, forget } = await desk(made, protocol);
+    const first = await start();
+    const found = await first.callTool({
+      name: "search_courses",
+      arguments: { q: "data", limit: 1 },
+    });
+    const [course] = (found.structuredContent as { items: { id: string }[] }).items;
+    const enrolled = await first.callTool({
+      name: "enrol_in_course",
+      arguments: { body: { courseId: course?.id } },
+    });
+    expect(enrolled.structuredContent).toMatchObject({ learnerId: "alice" });
+    // One refusal names all that is needed; mcp-remote opens the browser for it twice.
+    const audit = readEnds(await readFile(join(made.dir, "audit", "audit.ndjson"), "utf8"));
+    expect(audit.filter(({ reason }) => reason === "insufficient_scope")).toHaveLength(1);
+    const steppedUp = await logins();
+    expect(steppedUp).toBeGreaterThan(1);
+    await first.close();
+
+    const list = async (): Promise<void> => {
+      const client = await start();
+      const goals = await client.callTool({ name: "list_goals", arguments: {} });
+      expect(goals.isError).toBeUndefined();
+      expect(made.seen.at(-1)?.path).toMatch(/alice/);
+      await client.close();
+    };
+    await forget("access_token");
+    await list();
+    expect(await logins()).toBe(steppedUp);
+    await forget("access_token", "refresh_token");
+    await list();
+    expect(await logins()).toBeGreaterThan(steppedUp);
+  },
+);
