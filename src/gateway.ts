@@ -220,8 +220,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       lastReloadOk: serving.refused === undefined,
       appliedAt: serving.appliedAt,
       toolsByApi: countTools(serving.snapshot),
-      issuers: lasting.keys.states(),
-      tokenCache: lasting.tokens.counts,
+      keysByIssuer: new Map(lasting.keys.states().map(({ issuer, keys }) => [issuer, keys])),
       audit: audit.stats(),
     }));
   const watcher = { close: (): void => {} };

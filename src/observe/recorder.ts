@@ -1,5 +1,4 @@
 import type { JsonObject } from "../base/json.ts";
-import { isJsonObject } from "../base/json.ts";
 import type { Audit } from "./audit.ts";
 import type { CallEnd, CallTrace, Note, RecordedCall } from "./event.ts";
 import { errorOf } from "./operation-error.ts";
@@ -80,11 +79,6 @@ export function createRecorder(audit: Audit, registry: Registry): Recorder {
     help: "Changed configurations that were taken or refused.",
     labels: ["result"],
   });
-  const exchanges = registry.counter({
-    name: "tollgate_token_exchange_total",
-    help: "Requests for tokens for APIs.",
-    labels: ["upstream", "result"],
-  });
   const allowed = authz.series(["allow", ""]);
   const believed = authn.series(["accepted", ""]);
   let inFlight = 0;
@@ -149,7 +143,6 @@ export function createRecorder(audit: Audit, registry: Registry): Recorder {
     if (event === "auth.deny") authn.add(["refused", reason], count);
     if (event === "request.reject") rejected.add([reason], count);
     if (event === "config.reload") reloads.add([outcome]);
-    if (event === "token.exchange") exchanges.add([apiOf(detail), outcome]);
   };
   return {
     enter() {
@@ -183,12 +176,6 @@ export function createRecorder(audit: Audit, registry: Registry): Recorder {
 function limitOf(detail: JsonObject | undefined): string {
   const limit = detail?.["limit"];
   return typeof limit === "string" ? limit : "";
-}
-
-function apiOf(detail: Note["detail"]): string {
-  const exchange = detail?.["exchange"];
-  const api = isJsonObject(exchange) ? exchange["api"] : undefined;
-  return typeof api === "string" ? api : "";
 }
 
 /** Clients choose what stands in this header. */

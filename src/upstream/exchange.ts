@@ -123,7 +123,6 @@ export function createExchange(
         key: keyOf(principal),
         api,
         client: client.name,
-        holder: principal,
         request: () => request(principal, subjectToken),
         failureMs: config.cache.failureMs,
       });

@@ -187,7 +187,7 @@ describe("O14: a link is good for one person, once", () => {
     expect(at.browser.cookies.size).toBe(0);
   });
 
-  test("a request state of another person is 403, and no state opens a link or the other way round", async () => {
+  test("S78, H17: a request state of another person is 403, and no state opens a link or the other way round", async () => {
     const at = await connectWorld();
     const { requestState } = (await at.modern({ claims: { sub: "alice" } })).message.result ?? {};
     const bobs = await at.modern({ claims: { sub: "bob" }, retry: { ...accepted, requestState } });
@@ -199,7 +199,7 @@ describe("O14: a link is good for one person, once", () => {
     expect(at.api.requests).toEqual([]);
   });
 
-  test("a request state that is changed, used, or of another call is 400", async () => {
+  test("S78: a request state that is changed, used, or of another call is 400", async () => {
     const at = await connectWorld();
     await at.connectAs("alice");
     const issue = async (): Promise<string> => {

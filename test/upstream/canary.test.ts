@@ -67,6 +67,9 @@ async function readFiles(dir: string): Promise<string> {
   return texts.join("\n");
 }
 
+/** Reading all that was sent takes a while, so it is not done all the time. */
+const patience = { timeout: 60_000, interval: 1_000 };
+
 const countCalls = (text: string): number => text.split("tool.call").length - 1;
 
 test(
@@ -84,17 +87,23 @@ test(
       });
     }
     const admin = `127.0.0.1:${await freePort()}`;
-    const [webhook, collector] = [await startCollector(), await startCollector()];
+    const [webhook, collector, traces] = [
+      await startCollector(),
+      await startCollector(),
+      await startCollector(),
+    ];
     const syslog = await startSyslogServer();
     const at = await world({
       spec,
       extra: {
-        top: `admin: {listen: "${admin}"}`,
+        top: `admin: {listen: "${admin}"}\ntelemetry: {otlp: {endpoint: "${traces.url}"}}`,
         sinks: `, {webhook: {url: "${webhook.url}/in", secret: "\${CLIENT_SECRET}"}}, {otlp: {endpoint: "${collector.url}"}}, {syslog: {url: "tcp://127.0.0.1:${syslog.port}"}}`,
       },
     });
     const bodies = ({ taken, refused }: Collector): string =>
-      [...taken, ...refused].map((received) => JSON.stringify(received)).join("\n");
+      [...taken, ...refused]
+        .map(({ path, headers, body }) => `${path} ${JSON.stringify(headers)} ${body}`)
+        .join("\n");
     const shipped: readonly Sink[] = [
       { name: "webhook", read: () => bodies(webhook) },
       { name: "OpenTelemetry collector", read: () => bodies(collector) },
@@ -105,6 +114,7 @@ test(
       { name: "standard output and error", read: () => printed.join("\n") },
       { name: "audit files", read: () => readFiles(join(at.dir, "audit")) },
       { name: "metrics", read: async () => (await fetch(`http://${admin}/metrics`)).text() },
+      { name: "traces", read: () => bodies(traces) },
       ...shipped,
     ];
     const pick = createRandom(6);
@@ -171,8 +181,9 @@ test(
     const audited = countCalls(await readFiles(join(at.dir, "audit")));
     for (const { name, read } of shipped)
       await expect
-        .poll(async () => countCalls(await read()), { message: name, timeout: 60_000 })
+        .poll(async () => countCalls(await read()), { message: name, ...patience })
         .toBeGreaterThanOrEqual(audited);
+    await expect.poll(() => bodies(traces).includes("get_order"), patience).toBe(true);
     const texts = await Promise.all(sinks.map(async ({ read }) => read()));
     const kept = texts.join("\n");
     const answers = told.join("\n");
