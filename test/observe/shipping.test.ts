@@ -61,7 +61,7 @@ describe("webhook", () => {
     }
   });
 
-  test("what is refused is sent again, later and in order, and calls do not wait", async () => {
+  test("F53: what is refused is sent again, later and in order, and calls do not wait", async () => {
     const collector = await startCollector();
     const statuses = [503, 429, 302, 404];
     collector.status = () => statuses.shift() ?? 200;
@@ -87,7 +87,7 @@ describe("webhook", () => {
     expect(new Set(ids)).toEqual(new Set([collector.taken[0]?.headers["webhook-id"]]));
   });
 
-  test("a process that was killed loses nothing and the next one goes on from where it was", async () => {
+  test("F53: a process that was killed loses nothing and the next one goes on from where it was", async () => {
     const collector = await startCollector();
     const dir = await makeDir();
     const config = withSink(dir, webhookTo(collector));
@@ -162,7 +162,7 @@ describe("webhook", () => {
     expect(new Set(idsOf(calls)).size).toBe(50);
   });
 
-  test("one that never answers holds up nothing, not even the end", async () => {
+  test("F53: one that never answers holds up nothing, not even the end", async () => {
     const collector = await startCollector();
     collector.status = () => undefined;
     const dir = await makeDir();
@@ -286,7 +286,7 @@ describe("syslog", () => {
     );
   });
 
-  test("what was under way when a connection broke is sent again", async () => {
+  test("F53: what was under way when a connection broke is sent again", async () => {
     const server = await startSyslogServer();
     const dir = await makeDir();
     const audit = openAudit(dir, withSink(dir, tcp(server.port)));

@@ -1,0 +1,111 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { verifyText } from "../observe/audit.ts";
+import { readRecords } from "../world/audit.ts";
+import { answerJson } from "../world/api.ts";
+import { whyMissing } from "../world/proxy.ts";
+import { converse, revisions, type Asked } from "./conversation.ts";
+import { startReplicas, type Replicas } from "./replicas.ts";
+
+/** `npm run test:rolling` restarts all three ten times. */
+const rounds = Number(process.env["ROUNDS"] ?? 1);
+const callersPerRevision = 2;
+
+interface Load {
+  readonly asked: readonly Asked[];
+  /** Ends after the conversations under way. */
+  readonly stop: () => Promise<void>;
+}
+
+/** Callers of every revision, each conversation after the other. */
+async function startLoad({ url, idp }: Replicas): Promise<Load> {
+  const asked: Asked[] = [];
+  const state = { running: true };
+  let order = 0;
+  const one = async (revision: (typeof revisions)[number], who: string): Promise<void> => {
+    const authorization = `Bearer ${await idp.token({ sub: who })}`;
+    while (state.running) {
+      const orders = Array.from({ length: 5 }, () => `order-${++order}`);
+      asked.push(...(await converse({ url, authorization, revision }, orders)));
+      await sleep(5);
+    }
+  };
+  const callers = revisions.flatMap((revision) =>
+    Array.from({ length: callersPerRevision }, (_, i) => one(revision, `${revision}-${i}`)),
+  );
+  return {
+    asked,
+    async stop() {
+      state.running = false;
+      await Promise.all(callers);
+    },
+  };
+}
+
+test(
+  `R04 three replicas restarted in turn ${rounds} times under load fail no call, and a killed one only those it had`,
+  async ({ annotate, skip }) => {
+    const wanted = process.env["ROUNDS"] ?? process.env["MATRIX"];
+    skip(wanted === undefined, "takes a minute: npm run test:rolling");
+    const missing = whyMissing("haproxy");
+    skip(missing !== undefined, missing);
+    const at = await startReplicas(3);
+    at.api.answer = async ({ path }, response) => {
+      await sleep(Math.random() * 20);
+      answerJson(response, { path });
+    };
+    const load = await startLoad(at);
+    await sleep(500);
+    for (let round = 0; round < rounds; round++) {
+      for (const replica of at.all) {
+        const { child, ended } = replica.running();
+        child.kill("SIGTERM");
+        expect((await ended).code).toBe(0);
+        await replica.start();
+        await sleep(300);
+      }
+    }
+    const graceful = load.asked.length;
+    const [first] = at.all;
+    const killedAt = Date.now();
+    first?.running().child.kill("SIGKILL");
+    await first?.running().ended;
+    // Until then it may still have been given something.
+    const diedAt = Date.now();
+    await sleep(1_500);
+    await first?.start();
+    await sleep(500);
+    await load.stop();
+
+    const failed = load.asked.filter(({ problem }) => problem !== undefined);
+    const inFlight = ({ startedAt, endedAt }: Asked): boolean =>
+      startedAt <= diedAt && endedAt >= killedAt;
+    const unexplained = failed.filter((asked) => !inFlight(asked));
+    expect(unexplained.map((asked) => [asked.startedAt - killedAt, asked])).toEqual([]);
+    expect(failed.length).toBeLessThanOrEqual(revisions.length * callersPerRevision);
+    for (const revision of revisions) {
+      expect(load.asked.filter((asked) => asked.revision === revision).length).toBeGreaterThan(10);
+    }
+
+    // Every answered call is in the log of one replica, once.
+    const logs = await Promise.all(at.all.map((replica) => replica.auditText()));
+    let recorded = 0;
+    for (const log of logs) {
+      expect(verifyText(log).findings.filter(({ kind }) => kind !== "torn_line")).toEqual([]);
+      const whole = log.slice(0, log.lastIndexOf("\n"));
+      const calls = readRecords(whole).filter(
+        ({ event, outcome }) => event === "tool.call" && outcome === "success",
+      );
+      recorded += calls.length;
+      expect(calls.length).toBeGreaterThan(0);
+    }
+    const answered = load.asked.filter(({ order, problem }) => order && problem === undefined);
+    expect(recorded).toBeGreaterThanOrEqual(answered.length);
+    expect(recorded).toBeLessThanOrEqual(answered.length + failed.length);
+    await annotate(
+      `${load.asked.length} requests of four revisions, ${graceful} of them over ${3 * rounds} graceful restarts: 0 failed; ${failed.length} in flight on the killed process failed; ${recorded} records`,
+      "observed",
+    );
+  },
+  120_000 + rounds * 60_000,
+);
