@@ -189,6 +189,7 @@ export interface ResponseInfo {
   readonly status: string;
   /** Declared media types, lower case without parameters. */
   readonly mediaTypes: readonly string[];
+  readonly description: string;
 }
 
 export type SecurityScheme =

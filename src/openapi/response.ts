@@ -2,10 +2,11 @@ import { kindOf, mediaTypeOf } from "./media.ts";
 import { documentsOf } from "./place.ts";
 import { nearest } from "./swagger.ts";
 import type { Reading } from "./model.ts";
-import { child, children, type Node, textsOf } from "./node.ts";
+import { child, children, type Node, textOf, textsOf } from "./node.ts";
 import { Unconvertible } from "./finding.ts";
 import type { Answer, ResponseInfo } from "./operation.ts";
 import { isFailure } from "./reference.ts";
+import { cleanDescription } from "./text.ts";
 
 const status = /^(?:[1-5]\d\d|[1-5]xx|default)$/i;
 
@@ -23,6 +24,7 @@ export function readResponses(operation: Node, reading: Reading): readonly Respo
     responses.push({
       status: key.toLowerCase() === "default" ? "default" : key.toUpperCase(),
       mediaTypes: mediaTypes(node, operation, reading),
+      description: cleanDescription(textOf(node, "description") ?? textOf(node, "summary") ?? ""),
     });
   }
   return responses;

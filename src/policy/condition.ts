@@ -1,7 +1,8 @@
 import { Environment, type ASTNode } from "@marcbachmann/cel-js";
 import { createCache } from "../base/cache.ts";
+import { digitsOf, exactFormOf } from "../base/exact-number.ts";
 import type { Issue, Position } from "../base/issue.ts";
-import type { JsonObject } from "../base/json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
 import type { Principal } from "../base/principal.ts";
 import { compilePattern } from "../tools/pattern.ts";
 import type { Tool } from "../tools/tool.ts";
@@ -60,7 +61,8 @@ function createCondition(run: Expression): Condition {
   const steps = measureSteps(run.ast);
   const evaluate: Condition["holds"] = (tool, principal, args) => {
     try {
-      return run({ principal: show(principal), tool: showTool(tool), args }) === true;
+      const shown = showArgs(args);
+      return run({ principal: show(principal), tool: showTool(tool), args: shown }) === true;
     } catch {
       return false;
     }
@@ -132,6 +134,26 @@ function show(principal: Principal): JsonObject {
     scopes: [...principal.scopes],
     claims: principal.claims,
   };
+}
+
+/** What is sent is what is judged: an integer that a double cannot hold is one for CEL all the same. */
+function showArgs(args: JsonObject): unknown {
+  const exact = exactFormOf(args);
+  return exact === args ? args : withIntegers(exact);
+}
+
+function withIntegers(value: JsonValue): unknown {
+  if (typeof value === "string") {
+    const digits = digitsOf(value);
+    if (digits === undefined) return value;
+    return /^-?\d+$/.test(digits) ? BigInt(digits) : Number(digits);
+  }
+  if (Array.isArray(value)) return (value as readonly JsonValue[]).map(withIntegers);
+  if (!isJsonObject(value)) return value;
+  const members = Object.entries(value).map(
+    ([name, inner]) => [name, withIntegers(inner)] as const,
+  );
+  return Object.fromEntries(members);
 }
 
 function showTool(tool: Tool): JsonObject {

@@ -116,7 +116,9 @@ function served({
   servers,
   position,
 }: Operation): ServedOperation {
-  const successes = responses.filter(({ status }) => /^2|^default$/.test(status));
+  const successes = responses
+    .filter(({ status }) => /^2|^default$/.test(status))
+    .map(({ status, mediaTypes }) => ({ status, mediaTypes }));
   return { id, method, path, fixedQuery, tags, successes, security, servers, position };
 }
 

@@ -46,7 +46,7 @@ export interface ServedOperation extends Pick<
   "id" | "method" | "path" | "fixedQuery" | "tags" | "security" | "servers" | "position"
 > {
   /** Declared for 2xx and `default`. */
-  readonly successes: readonly ResponseInfo[];
+  readonly successes: readonly Pick<ResponseInfo, "status" | "mediaTypes">[];
 }
 
 /** A parameter on the wire; what its schema tells the model stands in the input schema. */

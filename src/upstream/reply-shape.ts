@@ -1,4 +1,3 @@
-import type { ResponseInfo } from "../openapi/operation.ts";
 import type { Output } from "../tools/output.ts";
 import type { Tool } from "../tools/tool.ts";
 import { parseMediaType } from "./media-type.ts";
@@ -70,7 +69,7 @@ export function replyShapeOf(
   };
 }
 
-function declaresJson(responses: readonly ResponseInfo[]): boolean {
+function declaresJson(responses: Tool["operation"]["successes"]): boolean {
   const exact = responses.filter(({ status }) => status.startsWith("2"));
   const successes = exact.length > 0 ? exact : responses.filter((r) => r.status === "default");
   const types = successes.flatMap(({ mediaTypes }) => mediaTypes);

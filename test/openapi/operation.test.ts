@@ -269,8 +269,8 @@ responses: {R: {description: r, content: {Application/JSON; a=b: {}}}}`,
   expect(operation.parameters).toMatchObject([{ name: "q" }]);
   expect(operation.bodies).toMatchObject([{ description: "b" }]);
   expect(operation.responses).toEqual([
-    { status: "4XX", mediaTypes: ["application/json"] },
-    { status: "default", mediaTypes: [] },
+    { status: "4XX", mediaTypes: ["application/json"], description: "r" },
+    { status: "default", mediaTypes: [], description: "d" },
   ]);
 });
 
