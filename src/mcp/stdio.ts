@@ -36,8 +36,17 @@ export function createStdioEndpoint(
   ports: Ports,
 ): StdioEndpoint {
   const live = new Set<Server>();
-  const onerror = (error: Error): void =>
-    ports.log.debug("mcp_rejected", { reason: error.message });
+  const onerror = (fault: Error): void => {
+    ports.log.debug("mcp_rejected", { reason: fault.message });
+    recordRefusal().catch((cause: unknown) =>
+      // The refusal of the caller has its own record.
+      ports.log.debug("mcp_rejected", { reason: String(cause) }),
+    );
+  };
+  const recordRefusal = async (): Promise<void> => {
+    const origin = { ...(await caller()), transport: "stdio" as const, requestId: undefined };
+    parts.service().rejected(origin, "protocol_error");
+  };
   const transport = new StdioServerTransport(
     carryInput(parts.input, maxBufferSize),
     restoreOutput(parts.output),
