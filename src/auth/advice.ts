@@ -1,4 +1,4 @@
-import type { JsonObject } from "../base/json.ts";
+import { isJsonObject, type JsonObject } from "../base/json.ts";
 import type { IssuerConfig } from "../config/config.ts";
 
 /** What is known of a token that was refused; its claims are what it says, not what is true. */
@@ -304,8 +304,16 @@ const rules: readonly Rule[] = [
   },
   {
     reason: "sender_constrained",
+    when: ({ claims }) => isJsonObject(claims?.["cnf"]) && "x5t#S256" in claims["cnf"],
+    code: "certificate_bound",
+    cause:
+      "the token is bound to a client's certificate (cnf.x5t#S256), which only a connection can show",
+    fix: "serve TLS with server.tls and clientCertificate: optional, if its client connects to the gateway itself; else let the issuer give this client plain bearer tokens",
+  },
+  {
+    reason: "sender_constrained",
     code: "sender_constrained",
-    cause: "the token is bound to a key or certificate (cnf)",
+    cause: "the token is bound to a key (cnf), which only a request can prove",
     fix: "write dpop: optional, if it is bound to a DPoP key; else let the issuer give this client plain bearer tokens",
   },
   {

@@ -164,6 +164,11 @@ const tokenCases: readonly TokenCase[] = [
   { mistake: "two clients", code: "client_mismatch", claims: { azp: "other" } },
   { mistake: "a client not listed", code: "client_not_allowed", config: { clients: ["claude"] } },
   { mistake: "a bound token", code: "sender_constrained", claims: { cnf: { jkt: "x" } } },
+  {
+    mistake: "a token bound to a certificate",
+    code: "certificate_bound",
+    claims: { cnf: { "x5t#S256": "x" } },
+  },
   { mistake: "scopes in full", code: "scope_prefix", claims: { scope: "api://x/mcp:tools" } },
   {
     mistake: "Auth0's permissions without preset",
