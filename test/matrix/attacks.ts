@@ -212,6 +212,7 @@ export const attacks: Matrix = {
           id: "S54",
           what: "slow regular expressions in Tollgate's own source",
           expected: "none takes more than linear time on hostile text",
+          open: "no tool proves the expressions of the source linear",
         },
         { id: "S55", what: "a bomb of YAML aliases", expected: "refused in a second" },
         {
@@ -243,6 +244,7 @@ export const attacks: Matrix = {
           id: "S62",
           what: "descriptions that speak to the model",
           expected: "a finding, and a locked set of tools that only an operator changes",
+          open: "descriptions are cleaned of hidden text, not judged; a lock is checked by `tools lock --check`, not at load",
         },
         {
           id: "S63",
@@ -253,6 +255,7 @@ export const attacks: Matrix = {
           id: "S65",
           what: "a reload that turns GET into DELETE or adds a parameter",
           expected: "held until the operator agrees; audited; clients are told",
+          open: "`tools lock --check` finds it; a reload applies it at once, audited and told to clients",
         },
         {
           id: "S66",
@@ -263,11 +266,13 @@ export const attacks: Matrix = {
           id: "S67",
           what: "instructions in the data of an API",
           expected: "marked as untrusted, control characters removed",
+          open: "answers carry no mark of being untrusted",
         },
         {
           id: "S69",
           what: "a destructive tool without confirmation",
           expected: "hints by method; confirmation where configured",
+          open: "hints only; no confirmation is asked for",
         },
         {
           id: "S70",
@@ -279,6 +284,7 @@ export const attacks: Matrix = {
           id: "S71",
           what: "reading here to write there",
           expected: "limits per tool, and an audit that shows the chain",
+          open: "limits.rate.tool bounds each tool, but no class of tools that write elsewhere",
         },
       ],
     },
@@ -329,6 +335,7 @@ export const attacks: Matrix = {
           id: "S83",
           what: "the time a comparison of secrets takes",
           expected: "secrets are compared in constant time",
+          open: "by reading the source only: secrets are compared with timingSafeEqual",
         },
       ],
     },
