@@ -16,6 +16,7 @@ import {
   type Lasting,
   type Surroundings,
 } from "./gateway/lasting.ts";
+import { createLoginToken } from "./gateway/login-token.ts";
 import { fetchWithOwnKeys } from "./gateway/own-keys.ts";
 import type { OpenShared } from "./gateway/shared-store.ts";
 import { createServing, type ReloadReport, type Serving } from "./gateway/serving.ts";
@@ -135,6 +136,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     kept,
     maxTokens: config.limits.maxTokens,
     openShared: config.replicas && (await loadShared(config.replicas, ports)),
+    loginToken: createLoginToken(config, () => broker),
   });
   const listeners = new Set<() => void>();
   const onToolsChanged = (): void => {

@@ -116,6 +116,7 @@ function createBenchCredential(tokenUrl: string, send: typeof fetch): Credential
     credential: {
       kind: "exchange",
       grant: "token-exchange",
+      subject: "caller",
       client: "corp",
       audience: ["items"],
       resource: [],
@@ -144,6 +145,7 @@ function createBenchCredential(tokenUrl: string, send: typeof fetch): Credential
       connections: undefined,
       signingKeys: createSigningKeys(ports.now),
       tokens: createTokenCache(ports, 10_000),
+      loginToken: undefined,
       metadata: createIssuerMetadata(send, ports),
     },
     ports,

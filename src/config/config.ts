@@ -435,6 +435,8 @@ export type CredentialConfig =
       readonly kind: "exchange";
       /** RFC 8693, or RFC 7523 §2.1 with the caller's token as assertion. */
       readonly grant: "token-exchange" | "jwt-bearer";
+      /** Whose token is exchanged: that of the call, or that of the login at the broker's provider. */
+      readonly subject: "caller" | "login";
       readonly client: string;
       readonly audience: readonly string[];
       readonly resource: readonly string[];

@@ -11,6 +11,7 @@ import { createRegistry, type Registry } from "../observe/registry.ts";
 import type { StartSpan } from "../observe/tracing.ts";
 import { createUpstreamMeasures, type UpstreamMeasures } from "../observe/upstream-measures.ts";
 import type { CredentialDeps } from "../upstream/credential.ts";
+import type { LoginToken } from "../upstream/exchange.ts";
 import { createIssuerMetadata } from "../upstream/issuer-metadata.ts";
 import { createUpstreams, type Upstreams } from "../upstream/send.ts";
 import { createSigningKeys } from "../upstream/signing-keys.ts";
@@ -59,6 +60,8 @@ interface LastingDeps {
   readonly maxTokens: number;
   /** undefined: this replica is alone. */
   readonly openShared: OpenShared | undefined;
+  /** undefined: there is no embedded broker with identity providers. */
+  readonly loginToken: LoginToken | undefined;
 }
 
 /** Proofs of two minutes, at 800 requests a second. */
@@ -67,7 +70,7 @@ const maxReplays = 100_000;
 export function createLasting(
   { info, ports, fetch }: Surroundings,
   keys: ReadonlyMap<string, MadeKey>,
-  { recorder, startSpan, store, registry, kept, maxTokens, openShared }: LastingDeps,
+  { recorder, startSpan, store, registry, kept, maxTokens, openShared, loginToken }: LastingDeps,
 ): Lasting {
   const rates = createLocalRates(ports.now);
   const replays = createReplays(maxReplays, ports.now);
@@ -108,6 +111,7 @@ export function createLasting(
     metadata: createIssuerMetadata(fetch, ports),
     fetchAs: createFetchAs(undefined),
     signingKeys: createSigningKeys(ports.now),
+    loginToken,
   };
 }
 
@@ -124,6 +128,7 @@ export function createUnrecorded(
     kept: keepInMemory(surroundings.ports),
     maxTokens: 1,
     openShared: undefined,
+    loginToken: undefined,
   });
 }
 

@@ -79,6 +79,11 @@ export function createRecorder(audit: Audit, registry: Registry): Recorder {
     help: "Changed configurations that were taken or refused.",
     labels: ["result"],
   });
+  const broker = registry.counter({
+    name: "tollgate_broker_actions_total",
+    help: "What the embedded authorization server did or refused.",
+    labels: ["action", "outcome", "reason"],
+  });
   const allowed = authz.series(["allow", ""]);
   const believed = authn.series(["accepted", ""]);
   let inFlight = 0;
@@ -143,6 +148,7 @@ export function createRecorder(audit: Audit, registry: Registry): Recorder {
     if (event === "auth.deny") authn.add(["refused", reason], count);
     if (event === "request.reject") rejected.add([reason], count);
     if (event === "config.reload") reloads.add([outcome]);
+    if (event === "broker.action") broker.add([actionOf(detail), outcome, reason], count);
   };
   return {
     enter() {
@@ -187,4 +193,9 @@ function createBound(max: number): (value: string) => string {
     known.add(value);
     return value;
   };
+}
+
+function actionOf(detail: Note["detail"]): string {
+  const what = detail?.["broker"];
+  return isJsonObject(what) && typeof what["action"] === "string" ? what["action"] : "";
 }

@@ -6,7 +6,7 @@ import { type ClientCredentialsConfig, createClientCredentials } from "./client-
 import { type ConnectionDeps, createConnection } from "./connection.ts";
 import type { Tool } from "../tools/tool.ts";
 import type { Credential } from "./credential-parts.ts";
-import { createExchange } from "./exchange.ts";
+import { createExchange, type LoginToken } from "./exchange.ts";
 import { assertionFor, redeemAt } from "./id-jag.ts";
 import type { IssuerMetadata } from "./issuer-metadata.ts";
 import { scopeFor } from "./operation-scope.ts";
@@ -36,6 +36,8 @@ export interface CredentialDeps {
   /** Public origin of the gateway. */
   readonly issuer: string;
   readonly signingKeys: SigningKeys;
+  /** undefined: there is no embedded broker with identity providers. */
+  readonly loginToken: LoginToken | undefined;
   /** undefined: nobody can connect an account. */
   readonly connections: ConnectionParts | undefined;
   /** Both outlive a reload. */
@@ -89,7 +91,7 @@ function compileKind(api: ApiConfig, deps: CredentialDeps, ports: Ports): ApiCre
         return createExchange(
           api.id,
           { ...credential, scope },
-          { ...shared, inbound, self, redeem: undefined },
+          { ...shared, inbound, self, redeem: undefined, loginToken: deps.loginToken },
           ports,
         );
       };
@@ -102,7 +104,7 @@ function compileKind(api: ApiConfig, deps: CredentialDeps, ports: Ports): ApiCre
       return ({ scopes: needed, operation }) => {
         const scope = scopeFor(config, operation.security);
         const inbound = { offered: deps.offeredScopes, needed };
-        const parts = { ...shared, inbound, self: undefined, redeem };
+        const parts = { ...shared, inbound, self: undefined, redeem, loginToken: undefined };
         return createExchange(api.id, { ...config, scope }, parts, ports);
       };
     }

@@ -22,6 +22,13 @@ const commonTypes = [accessTokenType, "urn:ietf:params:oauth:token-type:jwt"];
 const toldMs = 10 * 60_000;
 export type ExchangeConfig = Extract<CredentialConfig, { kind: "exchange" }>;
 
+/**
+ * What the identity provider gave when this person logged in for this grant.
+ *
+ * @throws AuthError `login_ended`; CallError `temporarily_unavailable`, `credential_unavailable`.
+ */
+export type LoginToken = (principal: Principal) => Promise<string>;
+
 export interface ExchangeDeps extends TokenDeps {
   /** Scopes of callers' tokens. */
   readonly inbound: {
@@ -30,6 +37,8 @@ export interface ExchangeDeps extends TokenDeps {
     /** Those that the tool needs beyond the baseline: a challenge names them all. */
     readonly needed: readonly string[];
   };
+  /** undefined: there is no embedded broker. */
+  readonly loginToken: LoginToken | undefined;
   /** A token of the gateway's own, when the new token shall say who acts. */
   readonly self: Credential | undefined;
   /** The answer is an assertion for another server, which gives the token. */
@@ -109,8 +118,14 @@ export function createExchange(
     ];
   }
 
+  function subjectTokenOf(principal: Principal): Promise<string | undefined> | string | undefined {
+    return config.subject === "login" && deps.loginToken !== undefined
+      ? deps.loginToken(principal)
+      : principal.token?.reveal();
+  }
+
   async function obtain(principal: Principal): Promise<Grant["parts"]> {
-    const subjectToken = principal.token?.reveal();
+    const subjectToken = await subjectTokenOf(principal);
     if (subjectToken === undefined) {
       throw new CallError(
         "credential_unavailable",

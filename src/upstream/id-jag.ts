@@ -18,6 +18,7 @@ export function assertionFor(
   return {
     kind: "exchange",
     grant: "token-exchange",
+    subject: "caller",
     client,
     // The server that it is for, and that its `aud` must then name.
     audience: [at.issuer],

@@ -516,6 +516,7 @@ test.each([
     credential: {
       kind: "exchange",
       grant: "token-exchange",
+      subject: "caller",
       client: "local",
       audience: ["a", "b"],
       resource: ["https://r"],
@@ -538,6 +539,7 @@ test.each([
     credential: {
       kind: "exchange",
       grant: "token-exchange",
+      subject: "caller",
       client: "corp",
       audience: [],
       resource: [],
@@ -563,6 +565,7 @@ test.each([
     credential: {
       kind: "exchange",
       grant: "jwt-bearer",
+      subject: "caller",
       client: "corp",
       audience: [],
       resource: [],

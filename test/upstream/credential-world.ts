@@ -172,6 +172,7 @@ export const exchange: Extract<CredentialConfig, { kind: "exchange" }> = {
   resource: [],
   scope: ["courses:read"],
   grant: "token-exchange",
+  subject: "caller",
   scopeGranularity: "operation",
   addedScopes: [],
   parameters: new Map(),
@@ -226,6 +227,7 @@ export function createRoom(
     fetchAs: createFetchAs(options.ca),
     issuer: "https://mcp.test",
     connections: undefined,
+    loginToken: undefined,
     signingKeys: options.signingKeys ?? createSigningKeys(ports.now),
     offeredScopes: new Set(options.offeredScopes),
   };

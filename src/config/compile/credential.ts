@@ -94,6 +94,7 @@ function compileExchange(scope: Scope, node: YamlNode, clients: Clients): Exchan
   return {
     kind: "exchange",
     grant,
+    subject: compileSubject(scope, child(node, "subject")),
     ...compileTargets(scope, node, clients),
     scopeGranularity: textOf(child(node, "scopeGranularity")) === "api" ? "api" : "operation",
     addedScopes: textsOf(child(node, "addedScopes")),
@@ -106,6 +107,19 @@ function compileExchange(scope: Scope, node: YamlNode, clients: Clients): Exchan
     retry: child(node, "retry")?.value !== false,
     stepUp: compileStepUp(scope, child(node, "stepUp")),
   };
+}
+
+/** The login's token is there only where the broker sends people to an identity provider. */
+function compileSubject(
+  { root, problems }: Scope,
+  node: YamlNode | undefined,
+): ExchangeConfig["subject"] {
+  if (node === undefined || textOf(node) !== "login") return "caller";
+  if (child(child(root, "broker"), "upstream")?.kind !== "mapping") {
+    const message = `${label(node)}: login needs identity providers in broker.upstream`;
+    problems.error({ at: node, code: "missing_key", message });
+  }
+  return "login";
 }
 
 /** `jwtBearer` has the usual times only. */

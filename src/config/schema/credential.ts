@@ -82,6 +82,16 @@ function subjectTokenType(): JsonSchema {
   );
 }
 
+const subject: JsonSchema = choice(
+  {
+    description:
+      "Whose token is exchanged: the caller's own, or the one that the identity provider gave at the login to the embedded broker, which is what a provider knows that did not issue the caller's.",
+    default: "caller",
+    examples: ["login"],
+  },
+  ["caller", "login"],
+);
+
 const exchangeSchema: JsonSchema = section(
   {
     description: "A token for this API and this person, by token exchange (RFC 8693).",
@@ -109,6 +119,7 @@ const exchangeSchema: JsonSchema = section(
       ["token-exchange", "jwt-bearer"],
     ),
     ...perPerson,
+    subject,
     subjectTokenType: subjectTokenType(),
     requestedTokenType: text(
       {
