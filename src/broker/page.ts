@@ -12,6 +12,8 @@ p{margin:.5rem 0}
 .brand{margin:0 0 1.25rem;color:var(--soft);font-size:.85rem;letter-spacing:.04em}
 .soft{color:var(--soft);font-size:.9rem}
 .badge{padding:.1rem .5rem;border:1px solid var(--line);border-radius:1rem;color:var(--soft);font-size:.8rem;white-space:nowrap}
+.badge.good{border-color:var(--act);color:var(--ink)}
+.warn{padding-left:.75rem;border-left:3px solid var(--act)}
 dl{margin:1rem 0;padding:1rem 0;border:solid var(--line);border-width:1px 0}
 dt{color:var(--soft);font-size:.85rem}
 dd{margin:0 0 .75rem;overflow-wrap:anywhere}

@@ -1,4 +1,4 @@
-import type { JsonObject } from "../base/json.ts";
+import { isJsonObject, type JsonObject } from "../base/json.ts";
 import type { Audit } from "./audit.ts";
 import type { CallEnd, CallTrace, Note, RecordedCall } from "./event.ts";
 import { errorOf } from "./operation-error.ts";

@@ -24,6 +24,8 @@ export async function openLmdbRows(dir: string, now: () => number): Promise<Lmdb
   const ends = root.openDB<Buffer, [number, string]>({ name: "ends", encoding: "binary" });
   const nothing = Buffer.alloc(0);
 
+  /** Reads share a view that lasts until the next turn; a row of a moment ago must be in it. */
+  const lookAnew = (): void => root.resetReadTxn();
   const read = (key: string): Buffer | undefined => {
     const kept = rows.get(key);
     return kept === undefined || kept.readDoubleBE(0) <= now() ? undefined : kept;
@@ -48,7 +50,10 @@ export async function openLmdbRows(dir: string, now: () => number): Promise<Lmdb
 
   return {
     sweep,
-    get: async (key) => read(key)?.subarray(headBytes),
+    async get(key) {
+      lookAnew();
+      return read(key)?.subarray(headBytes);
+    },
     async put(key, value, expiresAt) {
       await root.transaction(() => {
         write(key, value, expiresAt);
@@ -70,6 +75,7 @@ export async function openLmdbRows(dir: string, now: () => number): Promise<Lmdb
       await rows.remove(key);
     },
     async *list(prefix) {
+      lookAnew();
       for (const { key } of rows.getRange({ start: prefix, end: `${prefix}\uffff` })) {
         const kept = read(key);
         if (kept !== undefined) yield [key, kept.subarray(headBytes)];
