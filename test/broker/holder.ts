@@ -82,7 +82,20 @@ export async function createHolder(issuer: string): Promise<Holder> {
   };
 }
 
-export function refreshWith(issuer: string, clientId: string, token: string): Promise<Answer> {
+/** A gateway that is overloaded says so; whoever asks then asks again. */
+export async function refreshUntilAnswered(
+  issuer: string,
+  clientId: string,
+  token: string,
+): Promise<Answer> {
+  for (;;) {
+    const answer = await refreshWith(issuer, clientId, token).catch(() => undefined);
+    if (answer !== undefined && answer.status < 500) return answer;
+    await wait(100);
+  }
+}
+
+function refreshWith(issuer: string, clientId: string, token: string): Promise<Answer> {
   return post(`${issuer}/token`, {
     body: new URLSearchParams({
       grant_type: "refresh_token",
