@@ -22,7 +22,19 @@ export interface Holder {
 
 const callback = "http://localhost:8123/callback";
 
+/** Registers and logs in; a gateway that is overloaded says so, and is asked again. */
 export async function createHolder(issuer: string): Promise<Holder> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await begin(issuer);
+    } catch (error) {
+      if (tries === 40 || !String(error).includes("overloaded")) throw error;
+      await wait(250);
+    }
+  }
+}
+
+async function begin(issuer: string): Promise<Holder> {
   const registered = await post(`${issuer}/register`, {
     headers: { "content-type": "application/json" },
     body: JSON.stringify({
@@ -32,6 +44,7 @@ export async function createHolder(issuer: string): Promise<Holder> {
       grant_types: ["authorization_code", "refresh_token"],
     }),
   });
+  if (registered.status !== 201) throw new Error(JSON.stringify(registered.body));
   const clientId = String(registered.body["client_id"]);
   const verifier = randomBytes(32).toString("base64url");
   const url = new URL(`${issuer}/authorize`);
