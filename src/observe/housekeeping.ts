@@ -18,22 +18,30 @@ export interface HousekeepingOptions {
   readonly onRemove: (file: RotatedFile, head: string) => void;
 }
 
+export interface Housekeeping {
+  /** To be asked after each rotation. */
+  readonly tidy: () => void;
+  /** Ends with the file that is at work; the others are done after the next start. */
+  readonly close: () => Promise<void>;
+}
+
 /**
  * Compresses the files of a rotation and removes those beyond `keep`. The newest stays as it is: the
- * next start reads its end. To be asked after each rotation.
+ * next start reads its end.
  */
 export function createHousekeeping(
   dir: string,
   { keep, compress }: RotationConfig,
   { isRead, onRemove }: HousekeepingOptions,
   ports: Ports,
-): () => Promise<void> {
+): Housekeeping {
+  let closed = false;
   const remove = async (): Promise<void> => {
     const files = listRotated(dir).slice(0, -1);
     const surplus = files.slice(0, Math.max(0, files.length + 1 - keep));
     for (const [i, file] of surplus.entries()) {
       const next = files[i + 1] ?? listRotated(dir).at(-1);
-      if (next === undefined || !isRead(file)) return;
+      if (closed || next === undefined || !isRead(file)) return;
       const [, head] = /"prev":"sha256:([0-9a-f]{64})"/.exec(await firstLine(next.path)) ?? [];
       if (head !== undefined) onRemove(file, head);
       await rm(file.path);
@@ -42,22 +50,30 @@ export function createHousekeeping(
   const pack = async (): Promise<void> => {
     if (!compress) return;
     for (const file of listRotated(dir).slice(0, -1)) {
+      if (closed) return;
       if (!file.compressed && isRead(file)) await compressFile(file.path);
     }
   };
-  let running = false;
+  let work: Promise<void> | undefined;
   let again = false;
-  return async () => {
-    again = true;
-    if (running) return;
-    running = true;
-    while (again) {
+  const run = async (): Promise<void> => {
+    while (again && !closed) {
       again = false;
       await remove()
         .then(pack)
         .catch((cause: unknown) => ports.log.error("audit_housekeeping_failed", { dir }, cause));
     }
-    running = false;
+    work = undefined;
+  };
+  return {
+    tidy() {
+      again = true;
+      work ??= run();
+    },
+    async close() {
+      closed = true;
+      await work;
+    },
   };
 }
 

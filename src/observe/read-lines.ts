@@ -1,4 +1,4 @@
-import { createReadStream } from "node:fs";
+import { open } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 
@@ -18,7 +18,7 @@ export async function readLines(
   onLine: (line: string) => void,
   needle?: string,
 ): Promise<string> {
-  const source = openPieces(file, maxLineBytes);
+  const source = await openPieces(file, maxLineBytes);
   const scan = needle === undefined ? scanAll : scanFor(Buffer.from(needle));
   let rest: Buffer = Buffer.alloc(0);
   for await (const piece of source as AsyncIterable<Buffer>) {
@@ -36,7 +36,7 @@ export async function readLines(
 
 /** Without its line feed; the empty string when there is none. */
 export async function firstLine(file: string): Promise<string> {
-  const source = openPieces(file, 65_536);
+  const source = await openPieces(file, 65_536);
   let text = "";
   for await (const piece of source as AsyncIterable<Buffer>) {
     text += piece.toString("latin1");
@@ -47,9 +47,17 @@ export async function firstLine(file: string): Promise<string> {
   return "";
 }
 
-function openPieces(file: string, highWaterMark: number): Readable {
-  const plain = createReadStream(file, { highWaterMark });
-  if (!file.endsWith(".gz")) return plain;
+/** A full file may be compressed between being found and being read: its lines then are in `….gz`. */
+async function openPieces(file: string, highWaterMark: number): Promise<Readable> {
+  let name = file;
+  const handle = await open(file).catch((error: unknown) => {
+    name = `${file}.gz`;
+    return open(name).catch(() => {
+      throw error;
+    });
+  });
+  const plain = handle.createReadStream({ highWaterMark });
+  if (!name.endsWith(".gz")) return plain;
   const source = plain.pipe(createGunzip());
   plain.once("error", (cause) => source.destroy(cause));
   source.once("close", () => plain.destroy());

@@ -62,17 +62,21 @@ export function openSinks(
     if (sink.kind === "stdout") return { kind: sink.kind, ...createStreamSink(deps.stdout) };
     const { dir, rotation } = sink;
     const { onRemove, onLost } = events;
-    const tidy =
+    const housekeeping =
       rotation &&
       createHousekeeping(dir, rotation, { isRead: (file) => isRead(dir, file), onRemove }, ports);
-    const onRotated = (): void => void tidy?.();
+    const onRotated = (): void => housekeeping?.tidy();
     if (dir === spool) tidySpool = onRotated;
     const fsync = config.durability === "fsync";
     const file = openOrRefuse(dir, { fsync, rotation, onRotated, onLost }, ports);
     files.push(file);
     // What the last process left to do, once this one can write records about it.
     setImmediate(onRotated);
-    return { kind: sink.kind, ...file };
+    const close = async (): Promise<void> => {
+      await housekeeping?.close();
+      await file.close();
+    };
+    return { kind: sink.kind, ...file, close };
   };
   const local = config.sinks.filter(isLocal).map(openLocal);
   for (const sink of config.sinks) {

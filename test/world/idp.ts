@@ -133,8 +133,9 @@ export async function startIdp(audience: string): Promise<TestIdp> {
         scope: "mcp:tools",
         iat: now,
         exp: now + 300,
-        jti: crypto.randomUUID(),
         ...claims,
+        // Last, so that no other token's payload ends alike.
+        jti: "jti" in claims ? (claims["jti"] as string | undefined) : crypto.randomUUID(),
       })
         .setProtectedHeader({ alg: "ES256", kid: "k1", typ })
         .sign(privateKey);
