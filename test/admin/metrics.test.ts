@@ -117,6 +117,6 @@ test("/livez and /readyz", async () => {
   expect(await (await get("/livez")).json()).toEqual({ status: "ok" });
   expect(await (await get("/readyz?verbose")).json()).toEqual({
     status: "ok",
-    checks: { keys: "ok", audit: "ok", shutdown: "ok" },
+    checks: { keys: "ok", audit: "ok", load: "ok", shutdown: "ok" },
   });
 });

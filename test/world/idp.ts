@@ -135,7 +135,7 @@ export async function startIdp(audience: string): Promise<TestIdp> {
         exp: now + 300,
         ...claims,
         // Last, so that no other token's payload ends alike.
-        jti: "jti" in claims ? (claims["jti"] as string | undefined) : crypto.randomUUID(),
+        jti: "jti" in claims ? (claims["jti"] as string) : crypto.randomUUID(),
       })
         .setProtectedHeader({ alg: "ES256", kid: "k1", typ })
         .sign(privateKey);
