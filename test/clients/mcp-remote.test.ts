@@ -143,18 +143,6 @@ test.each(stores)(
   },
 );
 
-test("mcp-remote asks for one more scope when a tool needs it", async () => {
-  const made = await house();
-  const { start, logins } = await desk(made);
-  const client = await start();
-  expect(await logins()).toBe(1);
-  const enrol = { name: "enrol_in_course", arguments: { body: { courseId: "c-101" } } };
-  const { content } = await client.callTool(enrol);
-  // Asked once more, for courses:write, and the call reached the API with it.
-  expect(await logins()).toBe(2);
-  expect(made.seen.at(-1)?.path, JSON.stringify(content)).toContain("/enrolments");
-});
-
 test("mcp-remote logs in once and serves a desktop client, also after a restart", async () => {
   const made = await house();
   const { start, logins } = await desk(made);
