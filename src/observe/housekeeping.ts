@@ -57,7 +57,7 @@ export function createHousekeeping(
   let work: Promise<void> | undefined;
   let again = false;
   const run = async (): Promise<void> => {
-    while (again && !closed) {
+    while (again) {
       again = false;
       await remove()
         .then(pack)
