@@ -38,9 +38,13 @@ async function desk(
     browser,
     `#!${process.execPath}
 import { appendFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { logIn } from ${JSON.stringify(library)};
 appendFileSync(${JSON.stringify(visits)}, process.argv[2] + "\\n");
-await fetch(await logIn(process.argv[2], "alice"));
+const back = await logIn(process.argv[2], "alice");
+// It opens the browser before it listens for the answer: a person is slower than that.
+const arrives = () => fetch(back).then(() => true, () => false);
+for (let tries = 1; !(await arrives()) && tries < 100; tries++) await sleep(100);
 `,
   );
   await chmod(browser, 0o755);
