@@ -1,3 +1,4 @@
+import { readBody } from "../base/body.ts";
 import { isJsonObject, type JsonObject } from "../base/json.ts";
 
 /** The part of WHATWG fetch that this room uses; `globalThis.fetch` fits. */
@@ -11,7 +12,7 @@ export type Fetch = (
 ) => Promise<{
   readonly status: number;
   readonly headers: { readonly get: (name: string) => string | null };
-  readonly body: AsyncIterable<Uint8Array> | null;
+  readonly body: ReadableStream<Uint8Array> | null;
 }>;
 
 export type KeyProblemCode =
@@ -48,21 +49,22 @@ export async function fetchDocument(
   invalid: KeyProblemCode,
 ): Promise<JsonObject> {
   const refuse = (why: string): KeysError => new KeysError(invalid, `${url} ${why}`);
+  const signal = AbortSignal.timeout(timeoutMs);
   let text: string;
   try {
     const response = await fetch(url, {
       headers: { accept: "application/json" },
       redirect: "error",
-      signal: AbortSignal.timeout(timeoutMs),
+      signal,
     });
     const { status } = response;
     const type = response.headers.get("content-type") ?? "";
     // Read even when unwanted: an unread body would keep the connection.
-    const body = await readText(response.body);
+    const body = await readBody(response.body, maxBytes, signal);
     if (status !== 200) throw refuse(`answers ${status}`);
     if (!jsonType.test(type)) throw refuse("is not JSON by its content type");
     if (body === undefined) throw refuse(`is larger than ${maxBytes} bytes`);
-    text = body;
+    text = body.toString();
   } catch (cause) {
     if (cause instanceof KeysError) throw cause;
     throw new KeysError("issuer_unreachable", `${url} cannot be read: ${describe(cause)}`, {
@@ -83,16 +85,4 @@ function describe(failure: unknown): string {
   const inner = failure instanceof Error && failure.cause ? failure.cause : failure;
   if (!(inner instanceof Error)) return "unknown failure";
   return "code" in inner && typeof inner.code === "string" ? inner.code : inner.message;
-}
-
-/** undefined when there is more than the limit; leaving the loop cancels the rest. */
-async function readText(body: AsyncIterable<Uint8Array> | null): Promise<string | undefined> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of body ?? []) {
-    size += chunk.byteLength;
-    if (size > maxBytes) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
 }

@@ -1,5 +1,6 @@
 import { customFetch, type CustomFetchOptions } from "oauth4webapi";
 
+import { readBody } from "../base/body.ts";
 import { isJsonObject, type JsonObject } from "../base/json.ts";
 import { TokenFailure } from "./token-failure.ts";
 
@@ -65,18 +66,11 @@ export async function requestJson(
 }
 
 async function readText(response: Response, signal: AbortSignal): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  try {
-    for await (const chunk of response.body ?? []) {
-      size += chunk.byteLength;
-      if (size > maxReplyBytes) throw new TokenFailure("reply_too_large");
-      chunks.push(chunk);
-    }
-  } catch (error) {
-    throw error instanceof TokenFailure ? error : transportFailure(error, signal);
-  }
-  return Buffer.concat(chunks).toString("utf8");
+  const body = await readBody(response.body, maxReplyBytes, signal).catch((error: unknown) => {
+    throw transportFailure(error, signal);
+  });
+  if (body === undefined) throw new TokenFailure("reply_too_large");
+  return body.toString();
 }
 
 function parseObject(text: string): JsonObject | undefined {

@@ -1,3 +1,4 @@
+import { readBody } from "../../base/body.ts";
 import type { JsonValue } from "../../base/json.ts";
 import { IdpError } from "./idp.ts";
 
@@ -22,21 +23,22 @@ export function createIdpFetch(fetch: Fetch, tokenRequest: "form" | "json") {
   return async (url: string, { method, headers, body }: Request): Promise<Response> => {
     const json = tokenRequest === "json" && body instanceof URLSearchParams;
     const sent = json ? JSON.stringify(Object.fromEntries(body)) : (body as URLSearchParams);
+    const signal = AbortSignal.timeout(timeoutMs);
     let response: Response;
-    let bytes: Uint8Array;
+    let bytes: Uint8Array | undefined;
     try {
       response = await fetch(url, {
         method,
         headers: json ? { ...headers, "content-type": "application/json" } : headers,
         redirect: "manual",
-        signal: AbortSignal.timeout(timeoutMs),
+        signal,
         ...(body === undefined || body === null ? {} : { body: sent }),
       });
-      bytes = await readBounded(response);
+      bytes = await readBody(response.body, maxBytes, signal);
     } catch (cause) {
-      if (cause instanceof IdpError) throw cause;
       throw new IdpError("idp_unavailable", `${hostOf(url)} does not answer`, { cause });
     }
+    if (bytes === undefined) throw new IdpError("idp_answer_invalid", "an answer is too large");
     if (response.status >= 500 || response.status === 429)
       throw new IdpError("idp_unavailable", `${hostOf(url)} answers ${response.status}`);
     if (response.status >= 300 && response.status < 400)
@@ -53,17 +55,6 @@ function refusalStatus(status: number, bytes: Uint8Array): number {
   if (status !== 200) return status;
   const text = Buffer.from(bytes).toString("utf8");
   return /"error"\s*:\s*"/.test(text) && !text.includes('"access_token"') ? 400 : status;
-}
-
-async function readBounded(response: Response): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += chunk.byteLength;
-    if (size > maxBytes) throw new IdpError("idp_answer_invalid", "an answer is too large");
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }
 
 function hostOf(url: string): string {
