@@ -13,6 +13,7 @@ import { exitCodes, printLine, UsageError, type ExitCode, type Io } from "./io.t
 import type { PolicyOptions } from "./policy.ts";
 import type { ServeOptions } from "./serve.ts";
 import type { ListOptions, ToolsOptions } from "./tools.ts";
+import type { LockOptions } from "./tools-lock.ts";
 
 /**
  * Runs one command line, without the program's name. A verb is loaded when it is called: help and
@@ -119,6 +120,13 @@ function addTools(program: Command, io: Io, done: Done): void {
     .action(async (name: string, options: ToolsOptions) => {
       const { showTool } = await import("./tools.ts");
       done(await showTool(name, options, io));
+    });
+  command(tools, "lock", "write tools.lock.json, a hash of every tool, beside gateway.yaml", io)
+    .option("--check", "write nothing; exit 1 when a tool is new, gone, changed or renamed", false)
+    .option("--json", "print JSON", false)
+    .action(async (options: LockOptions) => {
+      const { lockTools } = await import("./tools-lock.ts");
+      done(await lockTools(options, io));
     });
 }
 

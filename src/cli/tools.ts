@@ -24,7 +24,7 @@ export async function listTools(options: ListOptions, io: Io): Promise<ExitCode>
   const snapshot = await inspect(gatewayOptions(io, options.config, quietPorts));
   const tools = visibleTools(snapshot, options.as);
   if (options.json) {
-    printLine(io.stdout, `[${tools.map(({ entry }) => entry).join(",")}]`);
+    printLine(io.stdout, `[${tools.map((tool) => entryOf(snapshot, tool)).join(",")}]`);
     return exitCodes.ok;
   }
   const shown = options.tokens
@@ -58,6 +58,13 @@ function visibleTools({ catalog, config, endpoints }: Snapshot, as: string | und
   return tools.filter(({ name }) => names.has(name));
 }
 
+/** As the first endpoint that has the tool lists it: in the words of its profile. */
+function entryOf({ endpoints }: Snapshot, { name, entry }: Tool): string {
+  const served = endpoints.find(({ catalog }) => catalog.tools.has(name));
+  const list = served?.catalog.listFor((tool) => tool.name === name, "entry");
+  return list === undefined ? entry : Buffer.from(list).toString().slice(1, -1);
+}
+
 export async function showTool(name: string, options: ToolsOptions, io: Io): Promise<ExitCode> {
   const snapshot = await inspect(gatewayOptions(io, options.config, quietPorts));
   const tools = visibleTools(snapshot, options.as);
@@ -71,7 +78,7 @@ export async function showTool(name: string, options: ToolsOptions, io: Io): Pro
     printLine(io.stderr, `no tool ${name}${hint} (tollgate tools list shows them all)`);
     return exitCodes.refused;
   }
-  printLine(io.stdout, options.json ? tool.entry : describeTool(tool));
+  printLine(io.stdout, options.json ? entryOf(snapshot, tool) : describeTool(tool));
   return exitCodes.ok;
 }
 

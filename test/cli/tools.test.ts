@@ -1,3 +1,5 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { site, type Site } from "./site.ts";
 
@@ -83,4 +85,57 @@ test("an unknown tool is 1 with a suggestion", async () => {
   const { code, stdout, stderr } = await (await site()).run(["tools", "show", "add_itme"]);
   expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
   expect(stderr).toContain("no tool add_itme; did you mean add_item?");
+});
+
+test("a lock makes what a document changes visible", async () => {
+  const at = await site();
+  const missing = await at.run(["tools", "lock", "--check"]);
+  expect([missing.code, missing.stderr]).toEqual([
+    2,
+    expect.stringContaining("tollgate tools lock writes it"),
+  ]);
+  expect((await at.run(["tools", "lock"])).code).toBe(0);
+  expect(await at.run(["tools", "lock", "--check"])).toEqual({ code: 0, stdout: "", stderr: "" });
+  const written = await readFile(join(at.dir, "tools.lock.json"), "utf8");
+  expect(JSON.parse(written)).toEqual({
+    version: 1,
+    tools: Object.fromEntries(
+      [
+        ["add_item", "POST /orders/{orderId}/items"],
+        ["delete_order", "DELETE /orders/{orderId}"],
+        ["list_orders", "GET /orders"],
+      ].map(([tool, operation]) => [
+        tool,
+        {
+          operation: `shop ${operation}`,
+          hash: expect.stringMatching(/^sha256:[0-9a-f]{32}$/) as string,
+        },
+      ]),
+    ),
+  });
+
+  await at.edit("shop.yaml", (text) =>
+    text
+      .replace("operationId: list_orders", "operationId: find_orders")
+      .replace("sku: {type: string}", "sku: {type: integer}")
+      .replace("  /orders:", "  /stock: {get: {operationId: read_stock}}\n  /orders:"),
+  );
+  await at.edit("gateway.yaml", (text) => text.replace(/ {6}- operation: delete_order\n.*\n/, ""));
+  const { code, stdout } = await at.run(["tools", "lock", "--check"]);
+  expect(code).toBe(1);
+  expect(stdout.trimEnd().split("\n").toSorted()).toEqual([
+    "changed  add_item",
+    "gone  delete_order",
+    "new  read_stock",
+    "renamed  list_orders -> find_orders",
+  ]);
+  const json = await at.run(["tools", "lock", "--check", "--json"]);
+  expect(JSON.parse(json.stdout)).toContainEqual({
+    what: "renamed",
+    tool: "find_orders",
+    was: "list_orders",
+  });
+  expect(await readFile(join(at.dir, "tools.lock.json"), "utf8")).toBe(written);
+  await at.edit("tools.lock.json", () => "{}");
+  expect((await at.run(["tools", "lock", "--check"])).code).toBe(2);
 });
