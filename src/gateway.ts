@@ -222,7 +222,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       lastReloadOk: serving.refused === undefined,
       appliedAt: serving.appliedAt,
       toolsByApi: countTools(serving.snapshot),
-      keysByIssuer: new Map(lasting.keys.states().map(({ issuer, keys }) => [issuer, keys])),
+      issuers: lasting.keys.states(),
+      tokenCache: lasting.tokens.counts,
       audit: audit.stats(),
     }));
   const watcher = { close: (): void => {} };

@@ -144,7 +144,7 @@ function createBenchCredential(tokenUrl: string, send: typeof fetch): Credential
       issuer: "http://127.0.0.1:3999",
       connections: undefined,
       signingKeys: createSigningKeys(ports.now),
-      tokens: createTokenCache(ports, 10_000),
+      tokens: createTokenCache(ports, 10_000, () => {}),
       loginToken: undefined,
       metadata: createIssuerMetadata(send, ports),
     },

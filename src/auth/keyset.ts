@@ -24,6 +24,10 @@ export interface KeySetState {
   readonly status: "ready" | "degraded" | "unavailable";
   /** Number of usable keys. */
   readonly keys: number;
+  /** Since they were fetched; infinite before that. */
+  readonly ageMs: number;
+  /** Attempts to fetch them since the start. */
+  readonly fetched: { readonly success: number; readonly failure: number };
   readonly problem: KeyProblem | undefined;
 }
 
@@ -62,19 +66,21 @@ export function createKeySet(
   let problem: KeyProblem | undefined;
   let pending: Promise<void> | undefined;
   let warned = "";
+  const fetched = { success: 0, failure: 0 };
 
   const age = (): number => ports.now() - loadedAt;
   const backOff = (): number =>
     failures === 0 ? 0 : Math.min(1_000 * 2 ** (failures - 1), maxBackOffMs);
 
-  const accept = ({ keys: fetched, ignored }: Jwks): void => {
+  const accept = ({ keys: found, ignored }: Jwks): void => {
+    fetched.success++;
     // A key that stays keeps its object, and with it the tokens that it has verified.
-    keys = new Map(fetched.map((key) => [key.identity, keys.get(key.identity) ?? key]));
+    keys = new Map(found.map((key) => [key.identity, keys.get(key.identity) ?? key]));
     loadedAt = ports.now();
     failures = 0;
     problem = undefined;
     ports.log.info("jwks_loaded", { issuer, keys: keys.size });
-    const published = fetched.map((key) => key.published);
+    const published = found.map((key) => key.published);
     void deps.store.write(issuer, { jwksUrl, loadedAt, keys: published });
     const reasons = ignored.join(", ");
     if (reasons !== "" && reasons !== warned)
@@ -94,6 +100,7 @@ export function createKeySet(
   };
   const refuse = async (error: unknown): Promise<void> => {
     if (!(error instanceof KeysError)) throw error;
+    fetched.failure++;
     if (loadedAt === Number.NEGATIVE_INFINITY) await recall();
     failures += 1;
     problem = { issuer, code: error.code, message: error.message };
@@ -141,7 +148,8 @@ export function createKeySet(
     },
     state() {
       const status = age() > staleForMs ? "unavailable" : failures > 0 ? "degraded" : "ready";
-      return { issuer, startup: config.jwks.startup, status, keys: keys.size, problem };
+      const { startup } = config.jwks;
+      return { issuer, startup, status, keys: keys.size, ageMs: age(), fetched, problem };
     },
   };
 }

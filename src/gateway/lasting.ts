@@ -6,6 +6,7 @@ import type { Ports } from "../base/ports.ts";
 import { createLimits, type Limits } from "../limits/limits.ts";
 import { createLocalRates, type LocalRates } from "../limits/rate.ts";
 import type { ServerInfo } from "../mcp/service.ts";
+import { nobody, type Note } from "../observe/event.ts";
 import type { Recorder } from "../observe/recorder.ts";
 import { createRegistry, type Registry } from "../observe/registry.ts";
 import type { StartSpan } from "../observe/tracing.ts";
@@ -16,7 +17,7 @@ import { createIssuerMetadata } from "../upstream/issuer-metadata.ts";
 import { createUpstreams, type Upstreams } from "../upstream/send.ts";
 import { createSigningKeys } from "../upstream/signing-keys.ts";
 import { createFetchAs } from "../upstream/tls-fetch.ts";
-import { createTokenCache } from "../upstream/token-cache.ts";
+import { createTokenCache, type Obtained } from "../upstream/token-cache.ts";
 import { type Kept, keepInMemory } from "./kept.ts";
 import type { OpenShared, SharedStore } from "./shared-store.ts";
 import type { MadeKey } from "./embedded-broker.ts";
@@ -107,11 +108,22 @@ export function createLasting(
     upstreams: createUpstreams(),
     userAgent: `${info.name}/${info.version}`,
     clientKeys: new Map([...keys].map(([name, { key }]) => [name, key])),
-    tokens: createTokenCache(ports, maxTokens),
+    tokens: createTokenCache(ports, maxTokens, (obtained) => recorder.note(exchangeOf(obtained))),
     metadata: createIssuerMetadata(fetch, ports),
     fetchAs: createFetchAs(undefined),
     signingKeys: createSigningKeys(ports.now),
     loginToken,
+  };
+}
+
+function exchangeOf({ api, client, holder, reason, durationMs }: Obtained): Note {
+  return {
+    ...nobody,
+    event: "token.exchange",
+    outcome: reason === undefined ? "success" : "failure",
+    reason,
+    principal: holder,
+    detail: { exchange: { api, client, duration_ms: durationMs } },
   };
 }
 

@@ -84,6 +84,11 @@ export function createRecorder(audit: Audit, registry: Registry): Recorder {
     help: "What the embedded authorization server did or refused.",
     labels: ["action", "outcome", "reason"],
   });
+  const exchanges = registry.counter({
+    name: "tollgate_token_exchange_total",
+    help: "Requests for tokens for APIs.",
+    labels: ["upstream", "result"],
+  });
   const allowed = authz.series(["allow", ""]);
   const believed = authn.series(["accepted", ""]);
   let inFlight = 0;
@@ -149,6 +154,7 @@ export function createRecorder(audit: Audit, registry: Registry): Recorder {
     if (event === "request.reject") rejected.add([reason], count);
     if (event === "config.reload") reloads.add([outcome]);
     if (event === "broker.action") broker.add([actionOf(detail), outcome, reason], count);
+    if (event === "token.exchange") exchanges.add([apiOf(detail), outcome]);
   };
   return {
     enter() {
@@ -182,6 +188,12 @@ export function createRecorder(audit: Audit, registry: Registry): Recorder {
 function limitOf(detail: JsonObject | undefined): string {
   const limit = detail?.["limit"];
   return typeof limit === "string" ? limit : "";
+}
+
+function apiOf(detail: Note["detail"]): string {
+  const exchange = detail?.["exchange"];
+  const api = isJsonObject(exchange) ? exchange["api"] : undefined;
+  return typeof api === "string" ? api : "";
 }
 
 /** Clients choose what stands in this header. */

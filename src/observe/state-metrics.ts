@@ -10,8 +10,18 @@ export interface GatewayState {
   /** Milliseconds since the epoch. */
   readonly appliedAt: number;
   readonly toolsByApi: ReadonlyMap<string, number>;
-  readonly keysByIssuer: ReadonlyMap<string, number>;
+  readonly issuers: readonly IssuerState[];
+  readonly tokenCache: { readonly hits: number; readonly misses: number };
   readonly audit: AuditStats;
+}
+
+interface IssuerState {
+  readonly issuer: string;
+  /** Usable ones. */
+  readonly keys: number;
+  /** Since they were fetched; infinite before that. */
+  readonly ageMs: number;
+  readonly fetched: { readonly success: number; readonly failure: number };
 }
 
 type Value = readonly (readonly [labels: readonly string[], value: number])[];
@@ -49,8 +59,33 @@ export function collectState(registry: Registry, state: () => GatewayState): () 
   );
   collect("gauge", "Usable signing keys by issuer.", "tollgate_jwks_keys").as(
     ["issuer"],
-    ({ keysByIssuer }) => [...keysByIssuer].map(([issuer, count]) => [[issuer], count] as const),
+    ({ issuers }) => issuers.map(({ issuer, keys }) => [[issuer], keys] as const),
   );
+  collect("gauge", "Age of the keys by issuer.", "tollgate_jwks_age_seconds").as(
+    ["issuer"],
+    ({ issuers }) =>
+      issuers
+        .filter(({ ageMs }) => Number.isFinite(ageMs))
+        .map(({ issuer, ageMs }) => [[issuer], ageMs / 1_000] as const),
+  );
+  collect("counter", "Attempts to fetch keys by issuer.", "tollgate_jwks_refresh_total").as(
+    ["issuer", "result"],
+    ({ issuers }) =>
+      issuers.flatMap(({ issuer, fetched }) => [
+        [[issuer, "success"], fetched.success] as const,
+        [[issuer, "failure"], fetched.failure] as const,
+      ]),
+  );
+  collect(
+    "counter",
+    "Calls whose token for the API was kept.",
+    "tollgate_token_cache_hits_total",
+  ).as([], ({ tokenCache }) => one(tokenCache.hits));
+  collect(
+    "counter",
+    "Calls whose token for the API was asked for.",
+    "tollgate_token_cache_misses_total",
+  ).as([], ({ tokenCache }) => one(tokenCache.misses));
   collect(
     "counter",
     "Audit records by sink; `late` ones wait until it works again.",

@@ -138,6 +138,7 @@ export function createExchange(
         key: keyOf(principal),
         api,
         client: client.name,
+        holder: principal,
         request: () => request(principal, subjectToken),
         failureMs: config.cache.failureMs,
       });

@@ -25,6 +25,8 @@ interface TokenSource {
   readonly client: string;
   /** Rejects with TokenFailure. */
   readonly request: () => Promise<Grant>;
+  /** In whose name; absent: in the gateway's own. */
+  readonly holder?: Principal;
   /** How long a refusal counts; absent: 5 s. */
   readonly failureMs?: number;
 }
@@ -32,6 +34,8 @@ interface TokenSource {
 /** Tokens the gateway got for calls. Memory only; outlives a reload: one per gateway. */
 export interface TokenCache {
   readonly find: (key: string) => Grant | undefined;
+  /** Of `find`, since the start. */
+  readonly counts: { readonly hits: number; readonly misses: number };
   /**
    * Joins the request that is under way for this key, or starts it.
    *
@@ -60,8 +64,23 @@ export interface TokenDeps {
   readonly tokens: TokenCache;
 }
 
-/** @param maxTokens The one that was not used for longest makes room. */
-export function createTokenCache(ports: Ports, maxTokens: number): TokenCache {
+/** A request to a token endpoint that ended. */
+export interface Obtained extends Pick<TokenSource, "api" | "client"> {
+  readonly holder: Principal | undefined;
+  /** Code of the failure; undefined: there is a token. */
+  readonly reason: string | undefined;
+  readonly durationMs: number;
+}
+
+/**
+ * @param maxTokens The one that was not used for longest makes room.
+ * @param onObtained Told of every request, not of tokens that were kept.
+ */
+export function createTokenCache(
+  ports: Ports,
+  maxTokens: number,
+  onObtained: (obtained: Obtained) => void,
+): TokenCache {
   const { now } = ports;
   const grants = createCache<Grant>(maxTokens, now);
   const failures = createCache<TokenFailure["code"]>(maxTokens, now);
@@ -70,13 +89,23 @@ export function createTokenCache(ports: Ports, maxTokens: number): TokenCache {
   const circuits = createCache<TokenCircuit>(maxClients, now);
   const pending = new Map<string, Promise<Grant>>();
 
+  const counts = { hits: 0, misses: 0 };
+
+  const tell = (source: TokenSource, startedAt: number, reason: string | undefined): void => {
+    const { api, client, holder } = source;
+    onObtained({ api, client, holder, reason, durationMs: now() - startedAt });
+  };
+
   async function request(source: TokenSource): Promise<Grant> {
+    const startedAt = now();
     try {
       const grant = await source.request();
       grants.set(source.key, grant, grant.expiresAt);
+      tell(source, startedAt, undefined);
       return grant;
     } catch (error) {
       if (error instanceof TokenFailure) {
+        tell(source, startedAt, error.code);
         if (isKept(error))
           failures.set(source.key, error.code, now() + (source.failureMs ?? usualFailureMs));
         if (error.code !== "circuit_open") logFailure(ports.log, source, error);
@@ -88,7 +117,13 @@ export function createTokenCache(ports: Ports, maxTokens: number): TokenCache {
   }
 
   return {
-    find: grants.get,
+    find(key) {
+      const grant = grants.get(key);
+      if (grant === undefined) counts.misses++;
+      else counts.hits++;
+      return grant;
+    },
+    counts,
     async obtain(source) {
       if (quarantine.get(atApi(source))) {
         throw new CallError(

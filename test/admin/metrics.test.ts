@@ -2,6 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { answerJson } from "../world/api.ts";
+import { readRecords } from "../world/audit.ts";
 import { freePort, world, type World } from "../world/world.ts";
 
 const id = { name: "id", in: "path", required: true, schema: { type: "integer" } };
@@ -54,6 +55,11 @@ test("calls, refusals and requests to the API are counted by tool, code and addr
     'tollgate_authn_total{result="refused",reason="malformed_token"}': 1,
     'tollgate_inflight_requests{kind="call"}': 0,
     'tollgate_tools{source="api"}': 1,
+    'tollgate_token_exchange_total{upstream="api",result="success"}': 4,
+    tollgate_token_cache_misses_total: 4,
+    tollgate_token_cache_hits_total: 0,
+    [`tollgate_jwks_refresh_total{issuer="${at.idp.url}",result="success"}`]: 1,
+    [`tollgate_jwks_refresh_total{issuer="${at.idp.url}",result="failure"}`]: 0,
     tollgate_audit_dropped_total: 0,
     tollgate_audit_queue_depth: 0,
     tollgate_config_last_reload_successful: 1,
@@ -63,6 +69,27 @@ test("calls, refusals and requests to the API are counted by tool, code and addr
   }
   const lines = (await at.auditText()).trim().split("\n").length;
   expect(await value('tollgate_audit_records_total{sink="file",result="written"}')).toBe(lines);
+});
+
+test("a token that was asked for has a record: for whom, for which API, and why there is none", async () => {
+  const { at, value } = await admin();
+  at.api.answer = (_, response) => answerJson(response, {});
+  const authorization = `Bearer ${await at.idp.token({ sub: "alice" })}`;
+  const params = { name: "get_order", arguments: { id: 1 } };
+  const body = { jsonrpc: "2.0", id: 1, method: "tools/call", params };
+  for (let i = 0; i < 3; i++) await (await at.post(body, { authorization })).text();
+  at.idp.exchange = () => ({ status: 400, body: { error: "invalid_target" } });
+  await at.call("get_order", { id: 1 }, { sub: "bob" });
+  const exchanges = readRecords(await at.auditText()).filter(
+    ({ event }) => event === "token.exchange",
+  );
+  const exchange = { api: "api", client: "gateway", duration_ms: expect.any(Number) as number };
+  expect(exchanges).toMatchObject([
+    { outcome: "success", actor: { sub: "alice" }, exchange },
+    { outcome: "failure", reason: "invalid_target", actor: { sub: "bob" }, exchange },
+  ]);
+  expect(await value("tollgate_token_cache_hits_total")).toBe(2);
+  expect(await value('tollgate_token_exchange_total{upstream="api",result="failure"}')).toBe(1);
 });
 
 test("what clients choose makes no series without bound", async () => {

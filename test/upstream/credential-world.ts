@@ -222,7 +222,7 @@ export function createRoom(
     fetch: send,
     clients: new Map(clients.map((client) => [client.name, client])),
     clientKeys: options.clientKeys ?? new Map(),
-    tokens: createTokenCache(ports, 10_000),
+    tokens: createTokenCache(ports, 10_000, () => {}),
     metadata: createIssuerMetadata(send, ports),
     fetchAs: createFetchAs(options.ca),
     issuer: "https://mcp.test",

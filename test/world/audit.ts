@@ -8,6 +8,7 @@ const lifetime = new Set([
   "audit.gap",
   "audit.remove",
   "tool.list",
+  "token.exchange",
 ]);
 
 export function readRecords(text: string): readonly AuditRecord[] {
