@@ -7,7 +7,6 @@ import type {
   BrokerClientConfig,
   BrokerConfig,
   BrokerStoreConfig,
-  RedisConfig,
   BrokerUpstream,
   ClientConfig,
   IdpConfig,
@@ -29,6 +28,7 @@ import {
 import { didYouMean } from "../problems.ts";
 import { isLoopback } from "../units.ts";
 import { endpointRules, hostOf, issuerRules, originRules, urlFault } from "../url.ts";
+import { compileRedis } from "./redis.ts";
 import { checkUrl, type Scope } from "./scope.ts";
 import { listenOf } from "./server.ts";
 
@@ -290,16 +290,6 @@ function compileStore(scope: Scope, node: YamlNode | undefined): BrokerStoreConf
   const redis = child(node, "redis");
   if (redis === undefined) return { kind: "memory" };
   return { kind: "redis", ...compileRedis(redis), keys: encryptionKeys(scope, redis) };
-}
-
-export function compileRedis(node: YamlNode): RedisConfig {
-  const password = textOf(child(node, "password"));
-  return {
-    url: textOf(child(node, "url")) ?? "",
-    username: textOf(child(node, "username")),
-    password: password === undefined ? undefined : new Secret(password),
-    prefix: textOf(child(node, "prefix")) ?? "",
-  };
 }
 
 function encryptionKeys({ problems }: Scope, store: YamlNode): readonly Secret[] {

@@ -21,7 +21,7 @@ import {
   textsOf,
   type YamlNode,
 } from "../node.ts";
-import { compileRedis } from "./broker.ts";
+import { compileRedis } from "./redis.ts";
 import { didYouMean } from "../problems.ts";
 import { endpointRules } from "../url.ts";
 import { checkUrl, type Scope } from "./scope.ts";

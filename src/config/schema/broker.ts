@@ -1,5 +1,6 @@
-import type { JsonObject, JsonSchema } from "../../base/json.ts";
+import type { JsonSchema } from "../../base/json.ts";
 import { idpPresetNames } from "../idp-presets.ts";
+import { redisKeys } from "./redis.ts";
 import { choice, exactlyOne, flag, list, named, oneOrMany, section, text } from "./shape.ts";
 import { fieldPath, hostAndPort, hostName, idNames, listen, scopeToken } from "./units.ts";
 
@@ -291,38 +292,6 @@ const encryptionKeys: JsonSchema = {
     examples: ["${file:/run/secrets/broker.key}"],
   }),
 };
-
-/** Where a Redis is, and what stands in front of keys there. */
-export function redisKeys(prefix: string, example: string): JsonObject {
-  return {
-    url: text(
-      {
-        description: "`redis://host:port` or `rediss://host:port`, with `/n` for a database.",
-        examples: ["rediss://redis.internal:6380"],
-      },
-      {
-        pattern: "^rediss?://[^/@?#]+(/[0-9]+)?$",
-        patternErrorMessage: "must be redis://host:port without user and password",
-      },
-    ),
-    username: text({
-      description: "The user of Redis.",
-      "x-default": "the default user",
-      examples: ["tollgate"],
-    }),
-    password: text({
-      description: "The password.",
-      "x-default": "none",
-      "x-secret": true,
-      examples: ["${REDIS_PASSWORD}"],
-    }),
-    prefix: text({
-      description: "In front of every key.",
-      default: prefix,
-      examples: [example],
-    }),
-  };
-}
 
 const storeSchema: JsonSchema = {
   description:

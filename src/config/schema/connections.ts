@@ -1,5 +1,5 @@
 import type { JsonSchema } from "../../base/json.ts";
-import { redisKeys } from "./broker.ts";
+import { redisKeys } from "./redis.ts";
 import { list, named, section, text } from "./shape.ts";
 import { idNames, scopeToken } from "./units.ts";
 

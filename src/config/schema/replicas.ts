@@ -1,5 +1,6 @@
 import type { JsonSchema } from "../../base/json.ts";
-import { section, text } from "./shape.ts";
+import { redisKeys } from "./redis.ts";
+import { section } from "./shape.ts";
 import { duration } from "./units.ts";
 
 export const replicasSchema: JsonSchema = section(
@@ -19,32 +20,7 @@ export const replicasSchema: JsonSchema = section(
       },
       ["url"],
       {
-        url: text(
-          {
-            description: "`redis://host:port` or `rediss://host:port`, with `/n` for a database.",
-            examples: ["rediss://redis.internal:6380"],
-          },
-          {
-            pattern: "^rediss?://[^/@?#]+(/[0-9]+)?$",
-            patternErrorMessage: "must be redis://host:port without user and password",
-          },
-        ),
-        username: text({
-          description: "The user of Redis.",
-          "x-default": "the default user",
-          examples: ["tollgate"],
-        }),
-        password: text({
-          description: "The password.",
-          "x-default": "none",
-          "x-secret": true,
-          examples: ["${REDIS_PASSWORD}"],
-        }),
-        prefix: text({
-          description: "In front of every key.",
-          default: "tollgate:",
-          examples: ["acme:gateway:"],
-        }),
+        ...redisKeys("tollgate:", "acme:gateway:"),
         timeout: duration({
           description: "How long a call waits for Redis before the gateway decides alone, at most 5s.",
           default: "5ms",
