@@ -1,5 +1,5 @@
 import { request, type RequestOptions } from "node:https";
-import { isIP, type LookupFunction } from "node:net";
+import type { LookupFunction } from "node:net";
 import type { IncomingMessage } from "node:http";
 import { InvalidClient } from "oidc-provider/lib/helpers/errors.js";
 import type { Context } from "oidc-provider/lib/provider.js";
@@ -7,7 +7,7 @@ import { createCache } from "../base/cache.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 import { hostOf } from "../config/url.ts";
-import { type AddressKind, classifyAddress } from "../openapi/address.ts";
+import { type AddressKind, classifyAddress, guardLookup } from "../openapi/address.ts";
 import { isLoopbackUri, readRedirect, redirectAllowed, type RedirectRules } from "./redirect.ts";
 
 /** How the broker reads what clients publish about themselves (Client ID Metadata Documents). */
@@ -137,12 +137,10 @@ interface Reach extends DocumentDeps {
 }
 
 function get(url: URL, { lookup, ca, permits }: Reach): Promise<IncomingMessage> {
-  const host = hostOf(url);
-  // A name is judged by `lookup`; an address never comes there.
-  if (isIP(host) !== 0 && !permits(classifyAddress(host))) throw refusedAddress(host);
+  const guarded = guardLookup(hostOf(url), { lookup, permits, refuse: refusedAddress });
   const options: RequestOptions = {
     agent: false,
-    lookup: checked(lookup, permits),
+    lookup: guarded,
     signal: AbortSignal.timeout(timeoutMs),
     headers: {
       accept: "application/json",
@@ -154,20 +152,6 @@ function get(url: URL, { lookup, ca, permits }: Reach): Promise<IncomingMessage>
   return new Promise((resolve, reject) => {
     request(url, options).on("response", resolve).on("error", reject).end();
   });
-}
-
-function checked(lookup: LookupFunction, permits: Reach["permits"]): LookupFunction {
-  return (hostname, options, callback) => {
-    lookup(hostname, { ...options, all: true }, (error, found) => {
-      if (error !== null) return callback(error, []);
-      const addresses = typeof found === "string" ? [] : found;
-      const refused = addresses.find(({ address }) => !permits(classifyAddress(address)));
-      const [first] = addresses;
-      if (refused !== undefined) callback(refusedAddress(refused.address), []);
-      else if (options.all === true) callback(null, addresses);
-      else callback(null, first?.address ?? "", first?.family);
-    });
-  };
 }
 
 function refusedAddress(address: string): Error {

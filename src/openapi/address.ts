@@ -1,4 +1,4 @@
-import { BlockList, isIP, isIPv6 } from "node:net";
+import { BlockList, isIP, isIPv6, type LookupFunction } from "node:net";
 
 /** `local` is this machine or a private network; `never` is where no document is. */
 export type AddressKind = "public" | "loopback" | "private" | "never";
@@ -57,4 +57,38 @@ const mapped = blocks("::ffff:0:0/96");
 
 function isMapped(address: string): boolean {
   return mapped.check(address, "ipv6");
+}
+
+/** Whose addresses may be connected to. */
+export interface AddressRules {
+  readonly lookup: LookupFunction;
+  readonly permits: (kind: AddressKind) => boolean;
+  /** The error of an address that may not. */
+  readonly refuse: (address: string) => Error;
+}
+
+/**
+ * For a request to a host that others choose: addresses are judged where the socket connects to
+ * them, so a name cannot answer one thing to the check and another to the connection.
+ *
+ * @param host Without brackets. A name is judged by the lookup that is returned; an address never
+ *   comes there and is judged now.
+ * @throws What `refuse` makes.
+ */
+export function guardLookup(
+  host: string,
+  { lookup, permits, refuse }: AddressRules,
+): LookupFunction {
+  if (isIP(host) !== 0 && !permits(classifyAddress(host))) throw refuse(host);
+  return (hostname, options, callback) => {
+    lookup(hostname, { ...options, all: true }, (error, found) => {
+      if (error !== null) return callback(error, []);
+      const addresses = typeof found === "string" ? [] : found;
+      const refused = addresses.find(({ address }) => !permits(classifyAddress(address)));
+      const [first] = addresses;
+      if (refused !== undefined) callback(refuse(refused.address), []);
+      else if (options.all === true) callback(null, addresses);
+      else callback(null, first?.address ?? "", first?.family);
+    });
+  };
 }

@@ -1,10 +1,10 @@
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
-import { isIP, type LookupFunction } from "node:net";
+import type { LookupFunction } from "node:net";
 
 import { escapeText } from "../base/text.ts";
 import { hostOf } from "../config/url.ts";
-import { type AddressKind, classifyAddress } from "./address.ts";
+import { type AddressKind, classifyAddress, guardLookup } from "./address.ts";
 import { maxBytes } from "./source.ts";
 
 /** A document that is not fetched, and why: the end of a sentence that begins with its URL. */
@@ -71,15 +71,13 @@ async function get(
   { lookup, permits, signal }: Fetching,
   validators: Fetched["validators"],
 ): Promise<IncomingMessage> {
-  const host = hostOf(url);
-  // A name is judged by `lookup`; an address never comes there.
-  if (isIP(host) !== 0 && !permits(classifyAddress(host))) throw refusedAddress(host);
+  const guarded = guardLookup(hostOf(url), { lookup, permits, refuse: refusedAddress });
   const request = url.protocol === "https:" ? httpsRequest : httpRequest;
   return new Promise((resolve, reject) => {
     const sent = request(url, {
       // No pool: a connection made under other permissions is never reused.
       agent: false,
-      lookup: checked(lookup, permits),
+      lookup: guarded,
       signal,
       headers: {
         accept: "application/yaml, application/json, */*;q=0.1",
@@ -92,20 +90,6 @@ async function get(
     sent.on("error", (error) => reject(translate(error, signal)));
     sent.end();
   });
-}
-
-function checked(lookup: LookupFunction, permits: Fetching["permits"]): LookupFunction {
-  return (hostname, options, callback) => {
-    lookup(hostname, { ...options, all: true }, (error, found) => {
-      if (error !== null) return callback(error, []);
-      const addresses = typeof found === "string" ? [] : found;
-      const refused = addresses.find(({ address }) => !permits(classifyAddress(address)));
-      const [first] = addresses;
-      if (refused !== undefined) callback(refusedAddress(refused.address), []);
-      else if (options.all === true) callback(null, addresses);
-      else callback(null, first?.address ?? "", first?.family);
-    });
-  };
 }
 
 function refusedAddress(address: string): NotFetched {
