@@ -1,6 +1,6 @@
 import { escapeText } from "../base/text.ts";
 import type { Asked } from "./asked.ts";
-import { escapeHtml, page } from "./page.ts";
+import { escapeHtml, page } from "../base/page.ts";
 import { isLoopbackUri, redirectTarget } from "./redirect.ts";
 
 export interface ConsentRequest {

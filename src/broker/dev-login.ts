@@ -1,5 +1,5 @@
 import type { Login } from "./login.ts";
-import { escapeHtml } from "./page.ts";
+import { escapeHtml } from "../base/page.ts";
 
 /** The people of a development machine. They need no password because the broker is loopback-only. */
 const people = [

@@ -4,7 +4,7 @@ import { consentPage } from "./consent-page.ts";
 import type { Tell } from "./event.ts";
 import type { Step, Steps, Visit } from "./interaction.ts";
 import type { Login } from "./login.ts";
-import { page } from "./page.ts";
+import { page } from "../base/page.ts";
 import { refuse, show } from "./refusal.ts";
 import type { Resources } from "./resource.ts";
 import type { Store } from "./store/store.ts";

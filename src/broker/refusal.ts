@@ -1,5 +1,6 @@
 import type { ServerResponse } from "node:http";
-import { errorPage, pageHeaders } from "./page.ts";
+import { pageHeaders } from "../base/page.ts";
+import { errorPage } from "./error-page.ts";
 
 const explanations = {
   not_found: "There is nothing here.",

@@ -1,29 +1,6 @@
-import { createHash } from "node:crypto";
+import { escapeHtml, page } from "../base/page.ts";
 import { escapeText } from "../base/text.ts";
 import type { ConnectProblem } from "../upstream/connect.ts";
-
-const style = `
-:root{color-scheme:light dark}
-body{margin:0;min-height:100vh;display:grid;place-items:center;padding:1.5rem;font:1rem/1.5 system-ui,sans-serif}
-main{width:100%;max-width:27rem}
-h1{font-size:1.4rem;line-height:1.25;overflow-wrap:anywhere}
-button{width:100%;padding:.7rem 1rem;font:inherit;cursor:pointer}
-`;
-
-const styleHash = createHash("sha256").update(style).digest("base64");
-
-/**
- * Headers of every page. No `form-action`: the one form there is stays here. `same-origin` and not
- * `no-referrer`, because with the latter browsers send `Origin: null` along with our own form.
- */
-export const pageHeaders: Readonly<Record<string, string>> = {
-  "content-type": "text/html; charset=utf-8",
-  "content-security-policy": `default-src 'none'; style-src 'sha256-${styleHash}'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'`,
-  "x-frame-options": "DENY",
-  "x-content-type-options": "nosniff",
-  "referrer-policy": "same-origin",
-  "cache-control": "no-store",
-};
 
 export interface About {
   /** What people call the third party. */
@@ -32,21 +9,21 @@ export interface About {
 }
 
 export function connectedPage({ title, person }: About): string {
-  return page(
+  return titled(
     `${title} is connected`,
     `<p>Tools that need it now use this account for <strong>${escapeHtml(person)}</strong>. You can close this page and go on in your application.</p>`,
   );
 }
 
 export function disconnectedPage({ title, person }: About): string {
-  return page(
+  return titled(
     `${title} is disconnected`,
     `<p>The gateway no longer has any access to it for <strong>${escapeHtml(person)}</strong>.</p>`,
   );
 }
 
 export function confirmPage({ title, person }: About, action: string, csrf: string): string {
-  return page(
+  return titled(
     `Disconnect ${title}?`,
     `<p>Tools that use this account for <strong>${escapeHtml(person)}</strong> will ask for it again.</p>
 <form method="post" action="${escapeHtml(action)}"><input type="hidden" name="csrf" value="${escapeHtml(csrf)}"><button>Disconnect</button></form>`,
@@ -69,34 +46,14 @@ const explanations: Readonly<Record<ConnectProblem, string>> = {
 };
 
 export function problemPage(problem: ConnectProblem): string {
-  return page(
+  return titled(
     "This cannot be completed",
     `<p>${escapeHtml(explanations[problem])}</p><p>Error: <code>${problem}</code></p>`,
   );
 }
 
-/** A whole page without script, image or font. @param main HTML. */
-function page(heading: string, main: string): string {
-  const title = escapeHtml(escapeText(heading, 128));
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title} · Tollgate</title>
-<style>${style}</style>
-</head>
-<body>
-<main>
-<h1>${title}</h1>
-${main}
-</main>
-</body>
-</html>
-`;
-}
-
-/** For text and for quoted attribute values. */
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
+/** @param main HTML. */
+function titled(heading: string, main: string): string {
+  const title = escapeText(heading, 128);
+  return page(title, `<h1>${escapeHtml(title)}</h1>\n${main}`);
 }

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Ports } from "../base/ports.ts";
+import { ownPageHeaders } from "../base/page.ts";
 import { escapeText } from "../base/text.ts";
 import {
   type Connect,
@@ -9,13 +10,7 @@ import {
   type Step,
 } from "../upstream/connect.ts";
 import type { Owner } from "../upstream/vault.ts";
-import {
-  confirmPage,
-  connectedPage,
-  disconnectedPage,
-  pageHeaders,
-  problemPage,
-} from "./connect-page.ts";
+import { confirmPage, connectedPage, disconnectedPage, problemPage } from "./connect-page.ts";
 
 /** Somebody connected or disconnected an account, or could not. */
 export interface ConnectEvent {
@@ -89,7 +84,7 @@ export function serveConnect(app: FastifyInstance, parts: ConnectParts, ports: P
           ? connectedPage(about)
           : disconnectedPage(about);
     const cookie = step.kind === "confirm" ? keep(step.flow) : drop(step.ends);
-    void reply.code(200).headers(pageHeaders).header("set-cookie", cookie).send(html);
+    void reply.code(200).headers(ownPageHeaders).header("set-cookie", cookie).send(html);
   };
 
   const serve =
@@ -115,7 +110,7 @@ export function serveConnect(app: FastifyInstance, parts: ConnectParts, ports: P
         const named = owner?.provider ?? escapeText(provider, 64);
         parts.onConnect({ action, provider: named, reason: code, owner });
         ports.log.info("connect_refused", { provider: named, reason: code });
-        void reply.code(status).headers(pageHeaders).send(problemPage(code));
+        void reply.code(status).headers(ownPageHeaders).send(problemPage(code));
       }
     };
 
