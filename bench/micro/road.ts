@@ -187,6 +187,7 @@ function replyRows(endpoint: Endpoint, principal: Principal, body: Buffer): read
   const tool = toolOf(endpoint);
   const mapReply = compileReply(replyShapeOf(tool), replyLimitsOf(tool.response), {
     now: () => Date.now(),
+    onTruncated: () => {},
   });
   const values = collectValues(tool.places, args, principal);
   const origin = {

@@ -12,7 +12,7 @@ import type { Tool } from "../tools/tool.ts";
 import type { BaseUrl } from "../upstream/base-url.ts";
 import { createCredential } from "../upstream/credential.ts";
 import { checkServers, compileLocate } from "../upstream/locate.ts";
-import { compileReply, replyLimitsOf } from "../upstream/map-reply.ts";
+import { compileReply, replyLimitsOf, type ReplyPorts } from "../upstream/map-reply.ts";
 import { compilePages } from "../upstream/pages.ts";
 import { followRedirects } from "../upstream/redirect.ts";
 import { replyShapeOf } from "../upstream/reply-shape.ts";
@@ -92,7 +92,10 @@ export function compileRoutes(
           onExhausted: lasting.measures.retryBudgetExhausted,
         }),
         idempotencyKey: compileKey(api),
-        ...compileReading(tool, limits, ports),
+        ...compileReading(tool, limits, {
+          now: ports.now,
+          onTruncated: lasting.measures.truncated,
+        }),
         text: describeTool(tool, api.credential, {
           generation,
           audit: config.audit,
@@ -162,7 +165,7 @@ function compileKey({ retry: { idempotencyKey: name } }: ApiConfig): Route["idem
 function compileReading(
   tool: Tool,
   { maxBytes }: SendLimits,
-  ports: Ports,
+  ports: ReplyPorts,
 ): Pick<Route, "joinPages" | "mapReply"> {
   const shape = replyShapeOf(tool);
   const { findNext, method } = shape;

@@ -70,7 +70,6 @@ export interface Note {
     | "token.exchange"
     | "config.reload"
     /** Somebody used the operator's listener to change something. */
-    | "admin.action"
     /** The embedded authorization server did something: `detail.broker.action` says what. */
     | "broker.action"
     /** A person connected or disconnected an account: `detail.connection` says which. */

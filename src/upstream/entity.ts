@@ -25,6 +25,8 @@ export interface EntityLimits {
   readonly maxItems: number;
   /** What the model can do to see the rest of a cut list. */
   readonly hint: string;
+  /** Told when something of the answer is left out, perhaps more than once. */
+  readonly onCut: () => void;
 }
 
 /** What a body says, by its media type. */
@@ -138,15 +140,19 @@ function readText(scope: Scope, text: string, expected: "json" | "text"): Meanin
   const json = expected === "json" ? readJson(text) : undefined;
   if (json !== undefined) return jsonMeaning(scope, json);
   if (text.trim() === "") return { content: [], structured: undefined };
-  const shown = limitText(stripControls(text), scope.limits.maxTextChars);
+  const { maxTextChars, onCut } = scope.limits;
+  const clean = stripControls(text);
+  if (clean.length > maxTextChars) onCut();
+  const shown = limitText(clean, maxTextChars);
   const note = expected === "json" ? `\n[declared as ${scope.mimeType}, but not valid JSON]` : "";
   return { content: [block(scope, shown + note)], structured: undefined };
 }
 
 /** @param total Items of a list of which `json` holds only the first. */
 function jsonMeaning(scope: Scope, json: JsonText, total?: number): Meaning {
-  const { maxTextChars: maxChars, hint } = scope.limits;
+  const { maxTextChars: maxChars, hint, onCut } = scope.limits;
   if (json.text.length > maxChars || total !== undefined) {
+    onCut();
     const text = cutJson(json, { maxChars, total, hint });
     return { content: [block(scope, text)], structured: undefined, json };
   }
@@ -234,7 +240,10 @@ function readParts(scope: Scope, body: Buffer, boundary: string | undefined): Me
     content.push(...blocks);
     left -= blocks.reduce((sum, found) => sum + textLength(found), 0);
   }
-  if (more) content.push(textBlock("[more parts were left out]"));
+  if (more) {
+    scope.limits.onCut();
+    content.push(textBlock("[more parts were left out]"));
+  }
   return { content, structured: undefined };
 }
 

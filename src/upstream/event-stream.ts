@@ -95,7 +95,7 @@ function createDataReader(
   };
 }
 
-// oxlint-disable-next-line no-control-regex
+// oxlint-disable-next-line no-control-regex -- U+001E separates records (RFC 7464)
 const terminators = { events: /\r\n|\n|\r/g, lines: /\n/g, records: /\u001e/g } as const;
 
 interface Assembler {

@@ -60,14 +60,22 @@ export type MapReply = (
   joined?: { readonly next: Next | undefined },
 ) => Reply;
 
+export interface ReplyPorts extends Pick<Ports, "now"> {
+  /** Told once of each answer of which the model gets only a part. */
+  readonly onTruncated: () => void;
+}
+
 /** Decides at load what can be known of a tool's answers; a call only looks at the bytes. */
 export function compileReply(
   shape: ReplyShape,
   limits: ReplyLimits,
-  ports: Pick<Ports, "now">,
+  { now, onTruncated }: ReplyPorts,
 ): MapReply {
-  const mapError = compileErrorReply(shape, ports.now);
-  const mapSuccess = compileSuccess(shape, { ...limits, hint: pagingHint(shape) });
+  const mapError = compileErrorReply(shape, now);
+  const mapSuccess = tellTruncated(
+    (onCut) => compileSuccess(shape, { ...limits, hint: pagingHint(shape), onCut }),
+    onTruncated,
+  );
   const read: ReadSuccess =
     shape.reshape === undefined && shape.output === undefined
       ? (response) => readPlainJson(response, limits) ?? mapSuccess(response)
@@ -107,6 +115,21 @@ function readPlainJson(
   const json = body.length > maxTextChars ? undefined : proveJson(body, maxJsonDepth);
   if (json === undefined) return undefined;
   return { reply: { json, isError: false }, json: { parse: () => parseProven(json) } };
+}
+
+/** An answer of several parts may be cut in each of them; reading it waits for nothing in between. */
+function tellTruncated(
+  compile: (onCut: () => void) => MapSuccess,
+  onTruncated: () => void,
+): MapSuccess {
+  let isCut = false;
+  const map = compile(() => (isCut = true));
+  return (response) => {
+    isCut = false;
+    const success = map(response);
+    if (isCut) onTruncated();
+    return success;
+  };
 }
 
 interface Success {

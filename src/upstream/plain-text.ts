@@ -1,5 +1,5 @@
 /** Characters that drive a terminal. Tab, line feed and carriage return stay. */
-// oxlint-disable-next-line no-control-regex
+// oxlint-disable-next-line no-control-regex -- they are what is removed
 const controls = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/g;
 
 /** Besides controls: what reorders or hides text (bidi, zero width, tags, variation selectors, fillers). */

@@ -92,6 +92,25 @@ test("a token that was asked for has a record: for whom, for which API, and why 
   expect(await value('tollgate_token_exchange_total{upstream="api",result="failure"}')).toBe(1);
 });
 
+test("an answer of which the model gets a part is counted, once", async () => {
+  const { at, value } = await admin();
+  const long = "x".repeat(200_000);
+  at.api.answer = (request, response) => {
+    if (request.path === "/orders/1") answerJson(response, { long });
+    else if (request.path === "/orders/2") {
+      response.writeHead(200, { "content-type": "multipart/mixed; boundary=b" });
+      const part = `--b\r\ncontent-type: text/plain\r\n\r\n${long}\r\n`;
+      response.end(`${part}${part}--b--\r\n`);
+    } else answerJson(response, { id: 3 });
+  };
+  const counted: (number | undefined)[] = [];
+  for (const order of [3, 1, 2, 3]) {
+    await at.call("get_order", { id: order });
+    counted.push(await value("tollgate_upstream_response_truncated_total"));
+  }
+  expect(counted.map((count) => count ?? 0)).toEqual([0, 1, 2, 2]);
+});
+
 test("what clients choose makes no series without bound", async () => {
   const { at, get } = await admin();
   for (let i = 0; i < 40; i++) {

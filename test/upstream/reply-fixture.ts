@@ -34,7 +34,7 @@ export function mapper(
   changes: Partial<ReplyShape> = {},
   limits: Partial<ReplyLimits> = {},
 ): MapReply {
-  const ports = { now: () => noon };
+  const ports = { now: () => noon, onTruncated: () => {} };
   return compileReply({ ...shape, ...changes }, { ...defaultReplyLimits, ...limits }, ports);
 }
 
