@@ -229,8 +229,11 @@ describe("audit tail", () => {
     follower.child.kill("SIGTERM");
     const followed = await follower.ended;
     expect(followed.code).toBe(0);
-    expect(followed.stdout.split("\n")).toHaveLength(3);
-    expect(followed.stdout).toContain("tool.call");
+    const events = followed.stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => line.split(/ +/)[1]);
+    expect(events).toEqual(["auth.deny", "token.exchange", "tool.call"]);
     expect(followed.stdout).not.toContain("\u001b");
     server.child.kill("SIGTERM");
     expect((await server.ended).code).toBe(0);
