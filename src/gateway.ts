@@ -30,11 +30,11 @@ import { createShedder } from "./limits/shedder.ts";
 import { createMcpEndpoint } from "./mcp/endpoint.ts";
 import type { McpService } from "./mcp/service.ts";
 import { createAudit, type Audit } from "./observe/audit.ts";
-import { nobody, type Note } from "./observe/event.ts";
+import { nobody, type Note } from "./observe/record/event.ts";
 import { createRecorder } from "./observe/recorder.ts";
 import { createRefusals } from "./observe/refusals.ts";
-import { createRegistry } from "./observe/registry.ts";
-import { collectState } from "./observe/state-metrics.ts";
+import { createRegistry } from "./observe/metrics/registry.ts";
+import { collectState } from "./observe/metrics/state-metrics.ts";
 
 export { documentSource } from "./gateway/candidate.ts";
 export type { ReloadReport } from "./gateway/serving.ts";

@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Principal } from "../../src/base/principal.ts";
 import { Secret } from "../../src/base/secret.ts";
-import { describeByDigest } from "../../src/observe/args.ts";
+import { describeByDigest } from "../../src/observe/record/args.ts";
 import { createAudit, type Audit } from "../../src/observe/audit.ts";
-import type { Client } from "../../src/observe/client.ts";
-import type { CallEnd, CallTrace, RecordedCall } from "../../src/observe/event.ts";
-import type { ToolText } from "../../src/observe/text.ts";
+import type { Client } from "../../src/observe/record/client.ts";
+import type { CallEnd, CallTrace, RecordedCall } from "../../src/observe/record/event.ts";
+import type { ToolText } from "../../src/observe/record/text.ts";
 import type { MicroRow } from "./row.ts";
 
 const tool: ToolText = {

@@ -4,12 +4,12 @@ import type { AddressInfo } from "node:net";
 import type { Principal } from "../../src/base/principal.ts";
 import { Secret } from "../../src/base/secret.ts";
 import type { ApiConfig, ClientConfig } from "../../src/config/config.ts";
-import { createCredential } from "../../src/upstream/credential.ts";
-import type { Credential } from "../../src/upstream/credential-parts.ts";
-import { createIssuerMetadata } from "../../src/upstream/issuer-metadata.ts";
-import { createSigningKeys } from "../../src/upstream/signing-keys.ts";
-import { createFetchAs } from "../../src/upstream/tls-fetch.ts";
-import { createTokenCache } from "../../src/upstream/token-cache.ts";
+import { createCredential } from "../../src/upstream/credential/credential.ts";
+import type { Credential } from "../../src/upstream/credential/credential-parts.ts";
+import { createIssuerMetadata } from "../../src/upstream/credential/issuer-metadata.ts";
+import { createSigningKeys } from "../../src/upstream/credential/signing-keys.ts";
+import { createFetchAs } from "../../src/upstream/credential/tls-fetch.ts";
+import { createTokenCache } from "../../src/upstream/credential/token-cache.ts";
 import type { MicroRow } from "./row.ts";
 
 const position = { file: "gateway.yaml", line: 1, column: 1 };

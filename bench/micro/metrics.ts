@@ -1,7 +1,7 @@
 import type { Audit } from "../../src/observe/audit.ts";
 import { createRecorder } from "../../src/observe/recorder.ts";
-import { createRegistry } from "../../src/observe/registry.ts";
-import { createTracing } from "../../src/observe/tracing.ts";
+import { createRegistry } from "../../src/observe/metrics/registry.ts";
+import { createTracing } from "../../src/observe/traces/tracing.ts";
 import { callOf, success, traceOf } from "./audit.ts";
 import type { MicroRow } from "./row.ts";
 

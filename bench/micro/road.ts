@@ -9,9 +9,9 @@ import { compilePermit } from "../../src/policy/permit.ts";
 import type { Endpoint, Snapshot } from "../../src/gateway/snapshot.ts";
 import type { Tool } from "../../src/tools/tool.ts";
 import { collectValues } from "../../src/tools/values.ts";
-import { compileReply, replyLimitsOf } from "../../src/upstream/map-reply.ts";
-import { replyShapeOf } from "../../src/upstream/reply-shape.ts";
-import { compileRequest } from "../../src/upstream/request.ts";
+import { compileReply, replyLimitsOf } from "../../src/upstream/reply/map-reply.ts";
+import { replyShapeOf } from "../../src/upstream/reply/reply-shape.ts";
+import { compileRequest } from "../../src/upstream/request/request.ts";
 import { modernCall, startUpstream } from "../target.ts";
 import type { MicroRow } from "./row.ts";
 

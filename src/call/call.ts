@@ -1,8 +1,8 @@
 import type { CancelSignal } from "../base/cancel.ts";
 import type { JsonObject } from "../base/json.ts";
-import type { RecordedCall } from "../observe/event.ts";
-import type { Progress } from "../upstream/event-stream.ts";
-import type { Reply } from "../upstream/reply.ts";
+import type { RecordedCall } from "../observe/record/event.ts";
+import type { Progress } from "../upstream/reply/event-stream.ts";
+import type { Reply } from "../upstream/reply/reply.ts";
 
 /** One tool call, after its caller was believed. */
 export interface Call extends RecordedCall {

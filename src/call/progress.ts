@@ -1,5 +1,5 @@
-import { createEventReader, progressOf, type Progress } from "../upstream/event-stream.ts";
-import { parseMediaType } from "../upstream/media-type.ts";
+import { createEventReader, progressOf, type Progress } from "../upstream/reply/event-stream.ts";
+import { parseMediaType } from "../upstream/reply/media-type.ts";
 import type { Watch } from "../upstream/send.ts";
 
 /** Notifications of one call; an API that reports more than this is talking to itself. */

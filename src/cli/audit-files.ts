@@ -2,7 +2,7 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { AuditConfig } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
-import { auditFile, listLog } from "../observe/log-dir.ts";
+import { auditFile, listLog } from "../observe/sinks/log-dir.ts";
 import { printLine, type Io } from "./io.ts";
 
 /** Where the files of the audit log are; undefined when it goes to none. */

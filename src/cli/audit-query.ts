@@ -1,14 +1,14 @@
 import { escapeText } from "../base/text.ts";
 import type { JsonObject } from "../base/json.ts";
-import { exporters, type ExportFormat } from "../observe/export.ts";
+import { exporters, type ExportFormat } from "../observe/record/export.ts";
 import {
   compileFilter,
   compileWhere,
   textAt,
   type Filter,
   type Question,
-} from "../observe/query.ts";
-import { readLines } from "../observe/read-lines.ts";
+} from "../observe/record/query.ts";
+import { readLines } from "../observe/sinks/read-lines.ts";
 import { auditFilesOf } from "./audit-files.ts";
 import { exitCodes, formatTable, printLine, UsageError, type ExitCode, type Io } from "./io.ts";
 

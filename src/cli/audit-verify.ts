@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { loadConfig } from "../config/load.ts";
-import { readLines } from "../observe/read-lines.ts";
+import { readLines } from "../observe/sinks/read-lines.ts";
 import { createVerifier, type Finding, type VerifyReport } from "../observe/verify.ts";
 import { auditFilesOf } from "./audit-files.ts";
 import { exitCodes, printLine, UsageError, type ExitCode, type Io } from "./io.ts";

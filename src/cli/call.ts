@@ -6,13 +6,13 @@ import type { Principal } from "../base/principal.ts";
 import { anonymous } from "../auth/anonymous.ts";
 import { createGateway, inspect } from "../gateway.ts";
 import type { Endpoint, Snapshot } from "../gateway/snapshot.ts";
-import { maskCredential } from "../upstream/masked-credential.ts";
-import { showRequest, type ShownRequest } from "../upstream/shown-request.ts";
+import { maskCredential } from "../upstream/credential/masked-credential.ts";
+import { showRequest, type ShownRequest } from "../upstream/request/shown-request.ts";
 import { allowed, explainCall, formatExplanation, type Verdict } from "./explain.ts";
 import { exitCodes, printLine, UsageError, type ExitCode, type Io } from "./io.ts";
 import { readPrincipal } from "./principal.ts";
 import { createPorts, fromHere, gatewayOptions, quietPorts, writerOf } from "./setup.ts";
-import { blocksOf } from "../upstream/reply.ts";
+import { blocksOf } from "../upstream/reply/reply.ts";
 
 export interface CallOptions {
   readonly config: string;

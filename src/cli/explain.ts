@@ -1,6 +1,6 @@
 import type { Principal } from "../base/principal.ts";
 import type { Endpoint, Snapshot } from "../gateway/snapshot.ts";
-import { explainCredential, type Hop } from "../upstream/explain.ts";
+import { explainCredential, type Hop } from "../upstream/credential/explain.ts";
 
 /** Why a call would go the way it does: who calls, whether they may, and each token on the way. */
 export interface Explanation {

@@ -3,11 +3,11 @@ import type { Ports } from "../base/ports.ts";
 import { createSealer } from "../base/seal.ts";
 import type { Config } from "../config/config.ts";
 import { createRequestState, type RequestState } from "../mcp/request-state.ts";
-import { type Connect, createConnect, linkTo } from "../upstream/connect.ts";
-import { type ConnectionParts, requestTokenOf } from "../upstream/credential.ts";
-import { createRevoke } from "../upstream/revoke.ts";
-import { createTickets } from "../upstream/ticket.ts";
-import { createVault } from "../upstream/vault.ts";
+import { type Connect, createConnect, linkTo } from "../upstream/credential/connect.ts";
+import { type ConnectionParts, requestTokenOf } from "../upstream/credential/credential.ts";
+import { createRevoke } from "../upstream/credential/revoke.ts";
+import { createTickets } from "../upstream/credential/ticket.ts";
+import { createVault } from "../upstream/credential/vault.ts";
 import type { Lasting } from "./lasting.ts";
 
 /** One configuration's connections: for the credentials, the pages, and calls that wait for them. */

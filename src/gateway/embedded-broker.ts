@@ -4,9 +4,9 @@ import type { Broker } from "../broker/broker.ts";
 import type { IdpSurroundings } from "../broker/idp/idps.ts";
 import type { BrokerClient } from "../broker/client.ts";
 import type { ClientAuthConfig, Config } from "../config/config.ts";
-import { nobody } from "../observe/event.ts";
+import { nobody } from "../observe/record/event.ts";
 import type { Recorder } from "../observe/recorder.ts";
-import type { ClientKey } from "../upstream/client-auth.ts";
+import type { ClientKey } from "../upstream/credential/client-auth.ts";
 
 export interface MadeKey {
   readonly key: ClientKey;

@@ -5,8 +5,8 @@ import type { Issue } from "../base/issue.ts";
 import type { Ports } from "../base/ports.ts";
 import { Secret } from "../base/secret.ts";
 import type { Config, ConnectionsConfig } from "../config/config.ts";
-import { createRefusedTokens, type RefusedTokens } from "../upstream/connection.ts";
-import { openFileStore } from "../upstream/file-store.ts";
+import { createRefusedTokens, type RefusedTokens } from "../upstream/credential/connection.ts";
+import { openFileStore } from "../upstream/credential/file-store.ts";
 
 /** What of the connections outlives a reload. */
 export interface Kept {

@@ -6,18 +6,21 @@ import type { Ports } from "../base/ports.ts";
 import { createLimits, type Limits } from "../limits/limits.ts";
 import { createLocalRates, type LocalRates } from "../limits/rate.ts";
 import type { ServerInfo } from "../mcp/service.ts";
-import { nobody, type Note } from "../observe/event.ts";
+import { nobody, type Note } from "../observe/record/event.ts";
 import type { Recorder } from "../observe/recorder.ts";
-import { createRegistry, type Registry } from "../observe/registry.ts";
-import type { StartSpan } from "../observe/tracing.ts";
-import { createUpstreamMeasures, type UpstreamMeasures } from "../observe/upstream-measures.ts";
-import type { CredentialDeps } from "../upstream/credential.ts";
-import type { LoginToken } from "../upstream/exchange.ts";
-import { createIssuerMetadata } from "../upstream/issuer-metadata.ts";
+import { createRegistry, type Registry } from "../observe/metrics/registry.ts";
+import type { StartSpan } from "../observe/traces/tracing.ts";
+import {
+  createUpstreamMeasures,
+  type UpstreamMeasures,
+} from "../observe/metrics/upstream-measures.ts";
+import type { CredentialDeps } from "../upstream/credential/credential.ts";
+import type { LoginToken } from "../upstream/credential/exchange.ts";
+import { createIssuerMetadata } from "../upstream/credential/issuer-metadata.ts";
 import { createUpstreams, type Upstreams } from "../upstream/send.ts";
-import { createSigningKeys } from "../upstream/signing-keys.ts";
-import { createFetchAs } from "../upstream/tls-fetch.ts";
-import { createTokenCache, type Obtained } from "../upstream/token-cache.ts";
+import { createSigningKeys } from "../upstream/credential/signing-keys.ts";
+import { createFetchAs } from "../upstream/credential/tls-fetch.ts";
+import { createTokenCache, type Obtained } from "../upstream/credential/token-cache.ts";
 import { type Kept, keepInMemory } from "./kept.ts";
 import type { OpenShared, SharedStore } from "./shared-store.ts";
 import type { MadeKey } from "./embedded-broker.ts";

@@ -2,7 +2,7 @@ import { AuthError, CallError } from "../base/errors.ts";
 import type { Broker } from "../broker/broker.ts";
 import { IdpError } from "../broker/idp/idp.ts";
 import type { Config } from "../config/config.ts";
-import type { LoginToken } from "../upstream/exchange.ts";
+import type { LoginToken } from "../upstream/credential/exchange.ts";
 
 /** @param broker Asked at each call. */
 export function createLoginToken(

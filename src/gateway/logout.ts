@@ -4,7 +4,7 @@ import type { Ports } from "../base/ports.ts";
 import { escapeText } from "../base/text.ts";
 import type { AuthConfig } from "../config/config.ts";
 import type { HttpService } from "../http/server.ts";
-import { nobody } from "../observe/event.ts";
+import { nobody } from "../observe/record/event.ts";
 import type { Lasting } from "./lasting.ts";
 
 /** Who may not call any more loses what was got in their name, not only the way in. */

@@ -1,7 +1,7 @@
 import { ConfigError } from "../base/errors.ts";
 import type { Issue } from "../base/issue.ts";
 import type { Ports } from "../base/ports.ts";
-import { nobody } from "../observe/event.ts";
+import { nobody } from "../observe/record/event.ts";
 import type { Copies } from "../openapi/copies.ts";
 import {
   identify,

@@ -16,14 +16,14 @@ import type { Config, EndpointConfig, IssuerConfig, ServerConfig } from "../conf
 import { compileEdge } from "../http/edge.ts";
 import type { HttpService } from "../http/server.ts";
 import type { McpService } from "../mcp/service.ts";
-import type { Note, Origin } from "../observe/event.ts";
+import type { Note, Origin } from "../observe/record/event.ts";
 import { readIncoming } from "../observe/trace-context.ts";
 import type { ApiDocument, Ignored } from "../openapi/operation.ts";
 import { compilePermit, type Permit } from "../policy/permit.ts";
 import { compileCatalog, createCatalog, type Catalog } from "../tools/catalog.ts";
 import { toGemini } from "../tools/gemini.ts";
-import { createIntrospect } from "../upstream/introspect.ts";
-import { compileSigningKeys } from "../upstream/signing-keys.ts";
+import { createIntrospect } from "../upstream/credential/introspect.ts";
+import { compileSigningKeys } from "../upstream/credential/signing-keys.ts";
 import type { Loaded } from "./candidate.ts";
 import { compileConnections, type Connections } from "./connections.ts";
 import { collect } from "./collect.ts";

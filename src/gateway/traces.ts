@@ -1,8 +1,8 @@
 import { Secret } from "../base/secret.ts";
 import type { Ports } from "../base/ports.ts";
 import type { Config, TracesConfig } from "../config/config.ts";
-import { loadExporter } from "../observe/exporter.ts";
-import { createTracing, type StartSpan } from "../observe/tracing.ts";
+import { loadExporter } from "../observe/traces/exporter.ts";
+import { createTracing, type StartSpan } from "../observe/traces/tracing.ts";
 import type { Env } from "./candidate.ts";
 
 interface Traces {

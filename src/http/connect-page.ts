@@ -1,6 +1,6 @@
 import { escapeHtml, page } from "../base/page.ts";
 import { escapeText } from "../base/text.ts";
-import type { ConnectProblem } from "../upstream/connect.ts";
+import type { ConnectProblem } from "../upstream/credential/connect.ts";
 
 export interface About {
   /** What people call the third party. */

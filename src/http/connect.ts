@@ -8,8 +8,8 @@ import {
   type FindFlow,
   type Flow,
   type Step,
-} from "../upstream/connect.ts";
-import type { Owner } from "../upstream/vault.ts";
+} from "../upstream/credential/connect.ts";
+import type { Owner } from "../upstream/credential/vault.ts";
 import { confirmPage, connectedPage, disconnectedPage, problemPage } from "./connect-page.ts";
 
 /** Somebody connected or disconnected an account, or could not. */

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { isJsonObject, type JsonValue } from "../base/json.ts";
-import type { Client } from "../observe/client.ts";
-import type { Origin } from "../observe/event.ts";
+import type { Client } from "../observe/record/client.ts";
+import type { Origin } from "../observe/record/event.ts";
 
 /** Who speaks, over which connection; the request's own id comes later. */
 export type Caller = Pick<Origin, "principal" | "client" | "protocol" | "trace">;

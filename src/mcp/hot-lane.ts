@@ -3,7 +3,7 @@ import { createCancellation } from "../base/cancel.ts";
 import { AuthError, type Errand, UnknownToolError } from "../base/errors.ts";
 import type { Ports } from "../base/ports.ts";
 import type { Call } from "../call/call.ts";
-import type { BlockReply, Reply } from "../upstream/reply.ts";
+import type { BlockReply, Reply } from "../upstream/reply/reply.ts";
 import type { Caller } from "./client.ts";
 import { createEncoder, encodeError, encodeProgress } from "./encode.ts";
 import type { HotRequest } from "./envelope.ts";

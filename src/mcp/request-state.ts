@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { AuthError } from "../base/errors.ts";
 import type { JsonObject } from "../base/json.ts";
 import type { Principal } from "../base/principal.ts";
-import { isFor, type Tickets } from "../upstream/ticket.ts";
+import { isFor, type Tickets } from "../upstream/credential/ticket.ts";
 
 /** A call that was answered with a request for input, when it comes again. */
 interface PausedCall {

@@ -16,7 +16,7 @@ import { parseExactly, readCarried } from "../base/exact-number.ts";
 import type { JsonObject, JsonValue } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 import type { Call } from "../call/call.ts";
-import { type BlockReply, blocksOf } from "../upstream/reply.ts";
+import { type BlockReply, blocksOf } from "../upstream/reply/reply.ts";
 import type { Caller } from "./client.ts";
 import { projectStructured } from "./encode.ts";
 import { elicitationOf, inputRequired, isDeclined, opensPages } from "./errand.ts";

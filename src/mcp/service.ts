@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { JsonValue } from "../base/json.ts";
 import type { Principal } from "../base/principal.ts";
-import type { Origin } from "../observe/event.ts";
+import type { Origin } from "../observe/record/event.ts";
 import type { readIncoming } from "../observe/trace-context.ts";
 import type { CallTool } from "../call/call.ts";
 import type { ParamHeader } from "../tools/tool.ts";

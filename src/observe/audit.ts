@@ -5,12 +5,12 @@ import type { JsonObject } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 import type { AuditConfig } from "../config/config.ts";
 import { createSigner } from "./checkpoint.ts";
-import { createDigest } from "./digest.ts";
-import type { CallEnd, CallTrace, Note, RecordedCall } from "./event.ts";
-import { createLineWriter } from "./line.ts";
-import { quote } from "./quote.ts";
-import { openSinks, type ShippingStats, type SinkDeps } from "./sinks.ts";
-import { createUlids } from "./ulid.ts";
+import { createDigest } from "./record/digest.ts";
+import type { CallEnd, CallTrace, Note, RecordedCall } from "./record/event.ts";
+import { createLineWriter } from "./record/line.ts";
+import { quote } from "./record/quote.ts";
+import { openSinks, type ShippingStats, type SinkDeps } from "./sinks/sinks.ts";
+import { createUlids } from "./record/ulid.ts";
 
 /**
  * Whether a record is as safe as `audit.durability` asks: at once, or after its write. `false`: it

@@ -1,4 +1,4 @@
-import type { CallEnd } from "./event.ts";
+import type { CallEnd } from "./record/event.ts";
 
 /** `error.type` of the conventions, and the code of a JSON-RPC error where the answer is one. */
 export function errorOf({ outcome, reason = "" }: CallEnd): readonly [error: string, code: string] {

@@ -1,9 +1,9 @@
 import { isJsonObject, type JsonObject } from "../base/json.ts";
 import type { Audit } from "./audit.ts";
-import type { CallEnd, CallTrace, Note, RecordedCall } from "./event.ts";
+import type { CallEnd, CallTrace, Note, RecordedCall } from "./record/event.ts";
 import { errorOf } from "./operation-error.ts";
-import type { Registry, Series } from "./registry.ts";
-import type { ToolLabels } from "./text.ts";
+import type { Registry, Series } from "./metrics/registry.ts";
+import type { ToolLabels } from "./record/text.ts";
 
 /** What the rooms tell of what they do: it becomes audit records and metrics. */
 export interface Recorder extends Pick<Audit, "intend" | "call" | "note" | "problem"> {

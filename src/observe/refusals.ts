@@ -1,6 +1,6 @@
 import type { Ports } from "../base/ports.ts";
 import type { Audit } from "./audit.ts";
-import type { Note } from "./event.ts";
+import type { Note } from "./record/event.ts";
 
 export interface Refusals {
   readonly note: (note: Note) => void;

@@ -1,5 +1,5 @@
 import { CallError } from "../base/errors.ts";
-import type { WireRequest, WireResponse } from "./message.ts";
+import type { WireRequest, WireResponse } from "./request/message.ts";
 import type { Send } from "./send.ts";
 
 export interface RedirectRules {

@@ -1,5 +1,5 @@
 import type { RetryConfig } from "../config/config.ts";
-import type { WireResponse } from "./message.ts";
+import type { WireResponse } from "./request/message.ts";
 import { parseRetryAfter } from "./retry-after.ts";
 import type { SendError } from "./send-error.ts";
 

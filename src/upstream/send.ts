@@ -4,7 +4,7 @@ import type { CancelSignal } from "../base/cancel.ts";
 import { CallError } from "../base/errors.ts";
 import { createDeadlines, type Deadlines, type Due } from "./deadlines.ts";
 import { SendError } from "./send-error.ts";
-import type { WireRequest, WireResponse } from "./message.ts";
+import type { WireRequest, WireResponse } from "./request/message.ts";
 
 export interface SendLimits {
   /** For the whole exchange, connecting included. */

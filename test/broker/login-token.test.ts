@@ -3,7 +3,7 @@ import { expect, test, vi } from "vitest";
 import type { Principal } from "../../src/base/principal.ts";
 import { Secret } from "../../src/base/secret.ts";
 import { createLoginToken } from "../../src/gateway/login-token.ts";
-import type { LoginToken } from "../../src/upstream/exchange.ts";
+import type { LoginToken } from "../../src/upstream/credential/exchange.ts";
 import { load, goodWith } from "../config/world.ts";
 import { office, tokens, type Office } from "./office.ts";
 

@@ -10,7 +10,7 @@ import type { BrokerEvent } from "../../src/broker/event.ts";
 import type { BrokerClient } from "../../src/broker/client.ts";
 import type { BrokerResource } from "../../src/broker/resource.ts";
 import type { BrokerConfig } from "../../src/config/config.ts";
-import { createFetchAs } from "../../src/upstream/tls-fetch.ts";
+import { createFetchAs } from "../../src/upstream/credential/tls-fetch.ts";
 import { createBrowser, logIn, type Browser } from "../../examples/demo/browser.ts";
 
 export const mcp = "http://localhost:3000/mcp";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { attributes } from "../../src/observe/conventions.ts";
-import { createTracing } from "../../src/observe/tracing.ts";
+import { attributes } from "../../src/observe/traces/conventions.ts";
+import { createTracing } from "../../src/observe/traces/tracing.ts";
 import { callOf, traceOf } from "../observe/audit.ts";
 import { startCollector } from "../observe/collector.ts";
 import { answerJson } from "../world/api.ts";

@@ -8,7 +8,7 @@ import { createMemoryStore } from "../../src/base/byte-store.ts";
 import { createSealer } from "../../src/base/seal.ts";
 import { Secret } from "../../src/base/secret.ts";
 import { createGateway } from "../../src/gateway.ts";
-import { createVault, type Connection } from "../../src/upstream/vault.ts";
+import { createVault, type Connection } from "../../src/upstream/credential/vault.ts";
 import { createTestPorts } from "../upstream/credential-world.ts";
 import { connectWorld, type ConnectWorld } from "./world.ts";
 

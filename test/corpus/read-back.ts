@@ -1,7 +1,7 @@
 import { isJsonObject, type JsonObject, type JsonValue } from "../../src/base/json.ts";
 import { kindOf } from "../../src/openapi/media.ts";
 import type { Tool, WireBody, WireParameter } from "../../src/tools/tool.ts";
-import type { WireRequest } from "../../src/upstream/message.ts";
+import type { WireRequest } from "../../src/upstream/request/message.ts";
 import { readStyled, type Shape, type Text, type Wire } from "./read-style.ts";
 import { pairOf, readMember, splitParts } from "./read-parts.ts";
 

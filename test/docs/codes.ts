@@ -79,10 +79,10 @@ export const codes: Readonly<Record<string, readonly string[]>> = {
     ...matches(/: "([a-z_]+_request_state)"/g, (path) => path === "mcp/sdk-lane.ts"),
   ],
   "Token endpoint": [
-    ...unionOf("upstream/token-failure.ts", "TokenErrorCode"),
-    ...unionOf("upstream/token-failure.ts", "TokenFailureCode"),
+    ...unionOf("upstream/credential/token-failure.ts", "TokenErrorCode"),
+    ...unionOf("upstream/credential/token-failure.ts", "TokenFailureCode"),
   ],
-  "Connecting an account": unionOf("upstream/connect.ts", "ConnectProblem"),
+  "Connecting an account": unionOf("upstream/credential/connect.ts", "ConnectProblem"),
   "Keys of an issuer": unionOf("auth/document.ts", "KeyProblemCode"),
 };
 

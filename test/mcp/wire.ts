@@ -1,5 +1,5 @@
 import { request, type IncomingHttpHeaders } from "node:http";
-import { createEventReader } from "../../src/upstream/event-stream.ts";
+import { createEventReader } from "../../src/upstream/reply/event-stream.ts";
 
 /** A JSON-RPC message as it came. */
 interface Message {

@@ -3,8 +3,8 @@ import { appendFileSync, mkdirSync, renameSync, rmSync, writeFileSync } from "no
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
 import type { JsonObject } from "../../src/base/json.ts";
-import { createDigest } from "../../src/observe/digest.ts";
-import { createUlids } from "../../src/observe/ulid.ts";
+import { createDigest } from "../../src/observe/record/digest.ts";
+import { createUlids } from "../../src/observe/record/ulid.ts";
 import { readRecords } from "../world/audit.ts";
 import {
   alice,

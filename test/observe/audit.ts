@@ -8,10 +8,10 @@ import { onTestFinished } from "vitest";
 import type { Principal } from "../../src/base/principal.ts";
 import { Secret } from "../../src/base/secret.ts";
 import type { AuditConfig } from "../../src/config/config.ts";
-import { describeByDigest } from "../../src/observe/args.ts";
+import { describeByDigest } from "../../src/observe/record/args.ts";
 import { createAudit, type Audit } from "../../src/observe/audit.ts";
-import type { CallEnd, CallTrace, RecordedCall } from "../../src/observe/event.ts";
-import { listLog } from "../../src/observe/log-dir.ts";
+import type { CallEnd, CallTrace, RecordedCall } from "../../src/observe/record/event.ts";
+import { listLog } from "../../src/observe/sinks/log-dir.ts";
 import { createVerifier, type VerifyReport } from "../../src/observe/verify.ts";
 
 export const alice: Principal = {

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import type { JsonObject } from "../../src/base/json.ts";
-import { exporters } from "../../src/observe/export.ts";
+import { exporters } from "../../src/observe/record/export.ts";
 
 const gateway = { version: "1.2.3", instance: "tollgate-7f9c" };
 const head = {

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import type { Audit } from "../../src/observe/audit.ts";
-import type { Note } from "../../src/observe/event.ts";
+import type { Note } from "../../src/observe/record/event.ts";
 import { createRecorder } from "../../src/observe/recorder.ts";
-import { createRegistry } from "../../src/observe/registry.ts";
-import { createUpstreamMeasures } from "../../src/observe/upstream-measures.ts";
+import { createRegistry } from "../../src/observe/metrics/registry.ts";
+import { createUpstreamMeasures } from "../../src/observe/metrics/upstream-measures.ts";
 import { callOf, traceOf } from "./audit.ts";
 
 const nobody = {

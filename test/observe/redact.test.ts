@@ -2,10 +2,10 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { JsonObject, JsonSchema, JsonValue } from "../../src/base/json.ts";
 import type { ArgsMode, Detector, RedactConfig } from "../../src/config/config.ts";
-import { compileArgs } from "../../src/observe/args.ts";
-import { compileDetect } from "../../src/observe/detect.ts";
-import { createDigest } from "../../src/observe/digest.ts";
-import { compileShow, type Shown } from "../../src/observe/redact.ts";
+import { compileArgs } from "../../src/observe/record/args.ts";
+import { compileDetect } from "../../src/observe/record/detect.ts";
+import { createDigest } from "../../src/observe/record/digest.ts";
+import { compileShow, type Shown } from "../../src/observe/record/redact.ts";
 
 const detectors: readonly Detector[] = ["pan", "iban", "jwt", "aws-key", "private-key"];
 const usual: RedactConfig = { keys: [], detectors, schema: true };

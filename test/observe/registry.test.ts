@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { createRegistry } from "../../src/observe/registry.ts";
+import { createRegistry } from "../../src/observe/metrics/registry.ts";
 
 test("counters, gauges and histograms in the text format of Prometheus", () => {
   const registry = createRegistry();

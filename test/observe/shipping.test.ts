@@ -6,7 +6,7 @@ import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { Secret } from "../../src/base/secret.ts";
 import type { AuditConfig, SinkConfig } from "../../src/config/config.ts";
 import type { Audit } from "../../src/observe/audit.ts";
-import { listRotated } from "../../src/observe/log-dir.ts";
+import { listRotated } from "../../src/observe/sinks/log-dir.ts";
 import { readRecords, type AuditRecord } from "../world/audit.ts";
 import { makeCertificate } from "../world/certificate.ts";
 import { freePort } from "../world/world.ts";

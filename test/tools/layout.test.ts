@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { anonymous } from "../../src/auth/anonymous.ts";
 import type { JsonObject } from "../../src/base/json.ts";
 import { collectValues } from "../../src/tools/values.ts";
-import { compileRequest } from "../../src/upstream/request.ts";
+import { compileRequest } from "../../src/upstream/request/request.ts";
 import { argumentsOf, compileTools, jsonBody, operation } from "./compile.ts";
 
 const text = { type: "string" };

@@ -11,7 +11,7 @@ import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "v
 
 import { Secret } from "../../src/base/secret.ts";
 import type { ClientAuthConfig } from "../../src/config/config.ts";
-import type { ClientKeys } from "../../src/upstream/client-auth.ts";
+import type { ClientKeys } from "../../src/upstream/credential/client-auth.ts";
 import { makeCertificate } from "../world/certificate.ts";
 import {
   type Asked,

@@ -4,7 +4,7 @@ import { inspect } from "node:util";
 import { afterEach, describe, expect, test, vi } from "vitest";
 
 import type { Principal } from "../../src/base/principal.ts";
-import type { Credential } from "../../src/upstream/credential-parts.ts";
+import type { Credential } from "../../src/upstream/credential/credential-parts.ts";
 import {
   type Answer,
   type Asked,

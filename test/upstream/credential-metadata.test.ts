@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { createIssuerMetadata } from "../../src/upstream/issuer-metadata.ts";
+import { createIssuerMetadata } from "../../src/upstream/credential/issuer-metadata.ts";
 import {
   type Answer,
   type Asked,

@@ -21,14 +21,14 @@ import type {
   CredentialConfig,
 } from "../../src/config/config.ts";
 import type { Operation } from "../../src/openapi/operation.ts";
-import type { ClientKeys } from "../../src/upstream/client-auth.ts";
-import { createCredential } from "../../src/upstream/credential.ts";
-import type { Credential } from "../../src/upstream/credential-parts.ts";
-import type { CredentialParts } from "../../src/upstream/request.ts";
-import { createIssuerMetadata } from "../../src/upstream/issuer-metadata.ts";
-import { createSigningKeys, type SigningKeys } from "../../src/upstream/signing-keys.ts";
-import { createFetchAs } from "../../src/upstream/tls-fetch.ts";
-import { createTokenCache } from "../../src/upstream/token-cache.ts";
+import type { ClientKeys } from "../../src/upstream/credential/client-auth.ts";
+import { createCredential } from "../../src/upstream/credential/credential.ts";
+import type { Credential } from "../../src/upstream/credential/credential-parts.ts";
+import type { CredentialParts } from "../../src/upstream/request/request.ts";
+import { createIssuerMetadata } from "../../src/upstream/credential/issuer-metadata.ts";
+import { createSigningKeys, type SigningKeys } from "../../src/upstream/credential/signing-keys.ts";
+import { createFetchAs } from "../../src/upstream/credential/tls-fetch.ts";
+import { createTokenCache } from "../../src/upstream/credential/token-cache.ts";
 
 export interface Answer {
   readonly status?: number;

@@ -1,8 +1,8 @@
 import { anonymous } from "../../src/auth/anonymous.ts";
 import type { JsonObject } from "../../src/base/json.ts";
-import type { WireRequest } from "../../src/upstream/message.ts";
-import { maskCredential } from "../../src/upstream/masked-credential.ts";
-import { showRequest, type ShownRequest } from "../../src/upstream/shown-request.ts";
+import type { WireRequest } from "../../src/upstream/request/message.ts";
+import { maskCredential } from "../../src/upstream/credential/masked-credential.ts";
+import { showRequest, type ShownRequest } from "../../src/upstream/request/shown-request.ts";
 import type { World } from "../world/world.ts";
 
 /** Of the connection and not of the request: what HTTP/1.1 itself adds. */

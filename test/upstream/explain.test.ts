@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import type { CredentialConfig, ProviderConfig } from "../../src/config/config.ts";
-import { explainCredential } from "../../src/upstream/explain.ts";
+import { explainCredential } from "../../src/upstream/credential/explain.ts";
 import { clientConfig } from "./credential-world.ts";
 
 const position = { file: "gateway.yaml", line: 1, column: 1 };

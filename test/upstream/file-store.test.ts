@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 
 import { createMemoryStore } from "../../src/base/byte-store.ts";
-import { openFileStore } from "../../src/upstream/file-store.ts";
+import { openFileStore } from "../../src/upstream/credential/file-store.ts";
 import { describeByteStore } from "./byte-store-contract.ts";
 import { createTestPorts } from "./credential-world.ts";
 

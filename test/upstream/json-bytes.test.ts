@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import fc from "fast-check";
-import { proveJson, writeEscaped, type JsonBytes } from "../../src/upstream/json-bytes.ts";
-import { readJson } from "../../src/upstream/json-text.ts";
+import { proveJson, writeEscaped, type JsonBytes } from "../../src/upstream/reply/json-bytes.ts";
+import { readJson } from "../../src/upstream/reply/json-text.ts";
 
 function prove(text: string): JsonBytes | undefined {
   return proveJson(Buffer.from(text), 200);

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import fc from "fast-check";
-import { readJson } from "../../src/upstream/json-text.ts";
+import { readJson } from "../../src/upstream/reply/json-text.ts";
 
 function isJson(text: string): boolean {
   try {

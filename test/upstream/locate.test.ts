@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import type { ApiConfig, ServerChoice } from "../../src/config/config.ts";
-import { checkServers, compileLocate } from "../../src/upstream/locate.ts";
+import { checkServers, compileLocate } from "../../src/upstream/request/locate.ts";
 import { loadDocument } from "../../src/openapi/load.ts";
 import { serveDocuments } from "../openapi/document-server.ts";
 import { document, loadText, named } from "../openapi/load-text.ts";

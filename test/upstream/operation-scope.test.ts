@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { scopeFor } from "../../src/upstream/operation-scope.ts";
+import { scopeFor } from "../../src/upstream/credential/operation-scope.ts";
 
 type Security = Parameters<typeof scopeFor>[1];
 

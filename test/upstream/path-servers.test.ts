@@ -4,7 +4,7 @@ import { connect, type AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { CallError } from "../../src/base/errors.ts";
 import type { WireParameter } from "../../src/tools/tool.ts";
-import { compilePath } from "../../src/upstream/path.ts";
+import { compilePath } from "../../src/upstream/request/path.ts";
 import { proxyKinds, startPathEcho, whyMissing } from "../world/proxy.ts";
 
 /** `npm run test:paths` sends 200,000 to each server. */

@@ -4,7 +4,7 @@ import { CallError } from "../../src/base/errors.ts";
 import type { JsonValue } from "../../src/base/json.ts";
 import type { ParameterEncoding, Style } from "../../src/openapi/operation.ts";
 import type { WireParameter } from "../../src/tools/tool.ts";
-import { compilePath } from "../../src/upstream/path.ts";
+import { compilePath } from "../../src/upstream/request/path.ts";
 import { createUpstreams } from "../../src/upstream/send.ts";
 import { startApi } from "../world/api.ts";
 import { findEscape } from "./path-reading.ts";

@@ -3,9 +3,9 @@ import {
   defaultReplyLimits,
   type MapReply,
   type ReplyLimits,
-} from "../../src/upstream/map-reply.ts";
-import { blocksOf, type BlockReply } from "../../src/upstream/reply.ts";
-import type { ReplyShape } from "../../src/upstream/reply-shape.ts";
+} from "../../src/upstream/reply/map-reply.ts";
+import { blocksOf, type BlockReply } from "../../src/upstream/reply/reply.ts";
+import type { ReplyShape } from "../../src/upstream/reply/reply-shape.ts";
 
 const shape: ReplyShape = {
   method: "POST",

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { readJson } from "../../src/upstream/json-text.ts";
+import { readJson } from "../../src/upstream/reply/json-text.ts";
 import { json, mapper, reply, textOf } from "./reply-fixture.ts";
 
 /** JSON texts with white space anywhere it may be, and numbers no double can hold. */

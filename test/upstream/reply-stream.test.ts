@@ -5,7 +5,7 @@ import {
   progressOf,
   type StreamEvent,
   type StreamFamily,
-} from "../../src/upstream/event-stream.ts";
+} from "../../src/upstream/reply/event-stream.ts";
 import { mapper, reply, textOf } from "./reply-fixture.ts";
 
 const lines = { "content-type": "application/x-ndjson" };

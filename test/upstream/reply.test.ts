@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { replyShapeOf } from "../../src/upstream/reply-shape.ts";
+import { replyShapeOf } from "../../src/upstream/reply/reply-shape.ts";
 import { json, mapper, reply, textOf } from "./reply-fixture.ts";
 
 const anyType = mapper({ expectsJson: false });

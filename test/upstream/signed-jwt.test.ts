@@ -10,7 +10,10 @@ import {
 import { describe, expect, test } from "vitest";
 
 import { Secret } from "../../src/base/secret.ts";
-import { createSigningKeys, compileSigningKeys } from "../../src/upstream/signing-keys.ts";
+import {
+  createSigningKeys,
+  compileSigningKeys,
+} from "../../src/upstream/credential/signing-keys.ts";
 import { world } from "../world/world.ts";
 import { createRoom, createTestPorts, obtain, person } from "./credential-world.ts";
 

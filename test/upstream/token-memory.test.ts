@@ -3,8 +3,8 @@ import { runInNewContext } from "node:vm";
 
 import { expect, test } from "vitest";
 
-import { createTokenCache } from "../../src/upstream/token-cache.ts";
-import { toGrant } from "../../src/upstream/grant.ts";
+import { createTokenCache } from "../../src/upstream/credential/token-cache.ts";
+import { toGrant } from "../../src/upstream/credential/grant.ts";
 import { createTestPorts } from "./credential-world.ts";
 
 setFlagsFromString("--expose-gc");

@@ -2,9 +2,13 @@ import { createRequire } from "node:module";
 import { describe, expect, test } from "vitest";
 import type { JsonValue } from "../../src/base/json.ts";
 import type { Style } from "../../src/openapi/operation.ts";
-import { joinPairs } from "../../src/upstream/form.ts";
-import { compileExpansion, compilePairs, encodedDelimiters } from "../../src/upstream/style.ts";
-import { encodeLiteral, encodeName, encodeText } from "../../src/upstream/text-encoding.ts";
+import { joinPairs } from "../../src/upstream/request/form.ts";
+import {
+  compileExpansion,
+  compilePairs,
+  encodedDelimiters,
+} from "../../src/upstream/request/style.ts";
+import { encodeLiteral, encodeName, encodeText } from "../../src/upstream/request/text-encoding.ts";
 
 /** uri-templates/uritemplate-test, as the package `uri-templates` ships it. */
 interface Group {

@@ -1,7 +1,7 @@
 import type { Ports } from "../../base/ports.ts";
 import type { BrokerConfig, ClientConfig } from "../../config/config.ts";
-import { createClientAuth, type ClientKeys } from "../../upstream/client-auth.ts";
-import type { FetchAs } from "../../upstream/tls-fetch.ts";
+import { createClientAuth, type ClientKeys } from "../../upstream/credential/client-auth.ts";
+import type { FetchAs } from "../../upstream/credential/tls-fetch.ts";
 import type { Idp } from "./idp.ts";
 import type { Fetch } from "./idp-fetch.ts";
 import { createOAuthProvider } from "./oauth2.ts";

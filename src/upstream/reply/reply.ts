@@ -1,0 +1,60 @@
+import type { Errand } from "../../base/errors.ts";
+import type { JsonBytes } from "./json-bytes.ts";
+
+/** What a call gives back, independent of the MCP revision. */
+export type Reply = BlockReply | JsonReply;
+
+/**
+ * Content blocks, and the value of a JSON answer in its natural form (the protocol room wraps it
+ * for clients that need an object).
+ */
+export interface BlockReply {
+  readonly content: readonly ContentBlock[];
+  readonly structured: StructuredValue | undefined;
+  readonly isError: boolean;
+  /** Seconds after which trying again may help; absent when nothing says so. */
+  readonly retryAfter?: number;
+  /** What the person has to do in a browser first; the text says it too, for clients that cannot ask. */
+  readonly errand?: Errand;
+  readonly json?: undefined;
+}
+
+/**
+ * The usual success: one JSON text, which is both the one block and the structured value. It stays
+ * the bytes that came, because the hot lane writes both of them from there.
+ */
+interface JsonReply {
+  readonly json: JsonBytes;
+  readonly isError: false;
+}
+
+/** For whoever needs the blocks themselves. */
+export function blocksOf(reply: Reply): BlockReply {
+  if (reply.json === undefined) return reply;
+  const { bytes, isObject } = reply.json;
+  const text = bytes.toString();
+  const structured = { json: text, isObject };
+  return { content: [{ type: "text", text }], structured, isError: false };
+}
+
+/**
+ * `json` is proven, compact JSON text, so that it can be spliced into a message as it is. Not an
+ * object counts also what a tool declares to be anything else.
+ */
+export interface StructuredValue {
+  readonly json: string;
+  readonly isObject: boolean;
+}
+
+export type ContentBlock =
+  | { readonly type: "text"; readonly text: string }
+  | { readonly type: "image" | "audio"; readonly data: string; readonly mimeType: string }
+  | {
+      readonly type: "resource";
+      readonly resource: {
+        readonly uri: string;
+        readonly mimeType: string;
+        readonly text?: string;
+        readonly blob?: string;
+      };
+    };
