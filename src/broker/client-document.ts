@@ -7,7 +7,7 @@ import { createCache } from "../base/cache.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 import { hostOf } from "../config/url.ts";
-import { type AddressKind, classifyAddress, guardLookup } from "../openapi/address.ts";
+import { type AddressKind, classifyAddress, guardLookup } from "../openapi/document/address.ts";
 import { isLoopbackUri, readRedirect, redirectAllowed, type RedirectRules } from "./redirect.ts";
 
 /** How the broker reads what clients publish about themselves (Client ID Metadata Documents). */

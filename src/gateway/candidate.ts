@@ -4,9 +4,9 @@ import type { Issue } from "../base/issue.ts";
 import type { Ports } from "../base/ports.ts";
 import type { ApiConfig, Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
-import { type Copies, createCopies } from "../openapi/copies.ts";
+import { type Copies, createCopies } from "../openapi/document/copies.ts";
 import { type DocumentSource, loadDocument } from "../openapi/load.ts";
-import type { ApiDocument } from "../openapi/operation.ts";
+import type { ApiDocument } from "../openapi/operation/operation.ts";
 import { fingerprint } from "./watch.ts";
 
 export type Env = Readonly<Record<string, string | undefined>>;

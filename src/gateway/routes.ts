@@ -6,7 +6,7 @@ import type { ApiConfig, Config } from "../config/config.ts";
 import type { BulkheadSize } from "../limits/bulkhead.ts";
 import type { EnterRules } from "../limits/limits.ts";
 import { describeTool, isUnsafe } from "../observe/record/text.ts";
-import type { Servers } from "../openapi/operation.ts";
+import type { Servers } from "../openapi/operation/operation.ts";
 import type { Catalog } from "../tools/catalog.ts";
 import type { Tool } from "../tools/tool.ts";
 import type { BaseUrl } from "../upstream/request/base-url.ts";

@@ -2,7 +2,7 @@ import { ConfigError } from "../base/errors.ts";
 import type { Issue } from "../base/issue.ts";
 import type { Ports } from "../base/ports.ts";
 import { nobody } from "../observe/record/event.ts";
-import type { Copies } from "../openapi/copies.ts";
+import type { Copies } from "../openapi/document/copies.ts";
 import {
   identify,
   type Loaded,

@@ -18,7 +18,7 @@ import type { HttpService } from "../http/server.ts";
 import type { McpService } from "../mcp/service.ts";
 import type { Note, Origin } from "../observe/record/event.ts";
 import { readIncoming } from "../observe/trace-context.ts";
-import type { ApiDocument, Ignored } from "../openapi/operation.ts";
+import type { ApiDocument, Ignored } from "../openapi/operation/operation.ts";
 import { compilePermit, type Permit } from "../policy/permit.ts";
 import { compileCatalog, createCatalog, type Catalog } from "../tools/catalog.ts";
 import { toGemini } from "../tools/gemini.ts";

@@ -3,9 +3,9 @@ import { lookup } from "node:dns";
 import type { Issue } from "../base/issue.ts";
 import { isJsonObject, type JsonValue } from "../base/json.ts";
 import { escapeText } from "../base/text.ts";
-import { type Finding, warningOf } from "./finding.ts";
+import { type Finding, warningOf } from "./document/finding.ts";
 import { type DocumentSource, reachOf, readOverlaid } from "./load.ts";
-import { detectVersion } from "./version.ts";
+import { detectVersion } from "./document/version.ts";
 
 const maxFindings = 50;
 

@@ -1,6 +1,6 @@
 import type { Issue } from "../base/issue.ts";
 import type { RuleConfig } from "../config/config.ts";
-import type { Body, Operation } from "../openapi/operation.ts";
+import type { Body, Operation } from "../openapi/operation/operation.ts";
 
 /** The one body an operation is called with, or why it cannot be called. */
 export type BodyChoice =

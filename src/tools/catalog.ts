@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Issue } from "../base/issue.ts";
 import type { JsonSchema } from "../base/json.ts";
 import type { ApiConfig, CredentialConfig, RuleConfig } from "../config/config.ts";
-import type { ApiDocument, Operation } from "../openapi/operation.ts";
+import type { ApiDocument, Operation } from "../openapi/operation/operation.ts";
 import { createChecker } from "./check.ts";
 import { checkedSchema } from "./checked-schema.ts";
 import { describeTool } from "./entry.ts";

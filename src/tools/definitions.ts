@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject, type JsonSchema, type JsonValue } from "../base/json.ts";
-import type { SchemaPool } from "../openapi/operation.ts";
+import type { SchemaPool } from "../openapi/operation/operation.ts";
 import { schemaData, schemaMaps } from "./checked-schema.ts";
 
 /** RFC 6901 §4 */

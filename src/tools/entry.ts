@@ -1,6 +1,6 @@
 import type { JsonObject, JsonSchema } from "../base/json.ts";
 import type { RuleConfig } from "../config/config.ts";
-import type { Operation } from "../openapi/operation.ts";
+import type { Operation } from "../openapi/operation/operation.ts";
 
 /** Some model APIs refuse longer ones. */
 const maxDescription = 1024;

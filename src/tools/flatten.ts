@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject, type JsonSchema } from "../base/json.ts";
-import { kindOf } from "../openapi/media.ts";
+import { kindOf } from "../openapi/operation/media.ts";
 import { argumentName } from "./name.ts";
 
 /** One property of a body as an argument of its own. */

@@ -1,5 +1,5 @@
 import type { JsonSchema } from "../base/json.ts";
-import type { SchemaPool } from "../openapi/operation.ts";
+import type { SchemaPool } from "../openapi/operation/operation.ts";
 import { reachable } from "./definitions.ts";
 import type { Layout } from "./layout.ts";
 

@@ -1,6 +1,6 @@
 import { isJsonObject, type JsonObject, type JsonSchema, type JsonValue } from "../base/json.ts";
 import type { RuleConfig } from "../config/config.ts";
-import type { Operation } from "../openapi/operation.ts";
+import type { Operation } from "../openapi/operation/operation.ts";
 import type { Check } from "./check.ts";
 import { checkedSchema, schemaData, schemaMaps } from "./checked-schema.ts";
 import { reachable } from "./definitions.ts";

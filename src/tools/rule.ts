@@ -1,7 +1,7 @@
 import { formatPosition, type Issue } from "../base/issue.ts";
 import { nearest } from "../base/nearest.ts";
 import type { RuleConfig } from "../config/config.ts";
-import type { ApiDocument, Operation, SkippedOperation } from "../openapi/operation.ts";
+import type { ApiDocument, Operation, SkippedOperation } from "../openapi/operation/operation.ts";
 import { chooseBody } from "./body-choice.ts";
 
 /** An operation and the rule that exposes it. */

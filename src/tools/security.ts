@@ -1,7 +1,7 @@
 import type { Issue } from "../base/issue.ts";
 import { escapeText } from "../base/text.ts";
 import type { ApiConfig, CredentialConfig } from "../config/config.ts";
-import type { ApiDocument, Operation, SecurityScheme } from "../openapi/operation.ts";
+import type { ApiDocument, Operation, SecurityScheme } from "../openapi/operation/operation.ts";
 
 /**
  * Operations whose security the API's credential does not satisfy: one finding for each set of

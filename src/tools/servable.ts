@@ -1,5 +1,5 @@
 import type { Issue } from "../base/issue.ts";
-import type { ApiDocument, Operation, SkippedOperation } from "../openapi/operation.ts";
+import type { ApiDocument, Operation, SkippedOperation } from "../openapi/operation/operation.ts";
 import { climbs } from "./dot-segment.ts";
 
 /**

@@ -3,7 +3,7 @@ import type { JsonObject, JsonSchema, JsonValue } from "../base/json.ts";
 import type { ResponseConfig, RuleConfig } from "../config/config.ts";
 import type { ArgIssue } from "./arg-issue.ts";
 import type { Output } from "./output.ts";
-import type { Body, Operation, Parameter, ResponseInfo } from "../openapi/operation.ts";
+import type { Body, Operation, Parameter, ResponseInfo } from "../openapi/operation/operation.ts";
 
 /** One MCP tool: an operation as a rule of gateway.yaml shapes it. Immutable. */
 export interface Tool {

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 
 import { loadConfig } from "../../src/config/load.ts";
 import { loadDocument } from "../../src/openapi/load.ts";
-import type { ApiDocument } from "../../src/openapi/operation.ts";
+import type { ApiDocument } from "../../src/openapi/operation/operation.ts";
 import { compileCatalog } from "../../src/tools/catalog.ts";
 
 const packages = fileURLToPath(new URL("packages/node_modules", import.meta.url));

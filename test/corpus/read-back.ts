@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject, type JsonValue } from "../../src/base/json.ts";
-import { kindOf } from "../../src/openapi/media.ts";
+import { kindOf } from "../../src/openapi/operation/media.ts";
 import type { Tool, WireBody, WireParameter } from "../../src/tools/tool.ts";
 import type { WireRequest } from "../../src/upstream/request/message.ts";
 import { readStyled, type Shape, type Text, type Wire } from "./read-style.ts";

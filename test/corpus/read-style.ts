@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonValue } from "../../src/base/json.ts";
-import type { Style } from "../../src/openapi/operation.ts";
+import type { Style } from "../../src/openapi/operation/operation.ts";
 
 /** What a style leaves of a value. */
 export type Text = string | readonly Text[] | { readonly [name: string]: Text };

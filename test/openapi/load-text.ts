@@ -6,7 +6,7 @@ import { afterAll } from "vitest";
 
 import type { ConfigError } from "../../src/base/errors.ts";
 import { loadDocument } from "../../src/openapi/load.ts";
-import type { ApiDocument, Operation } from "../../src/openapi/operation.ts";
+import type { ApiDocument, Operation } from "../../src/openapi/operation/operation.ts";
 
 export const named = { file: "/etc/tollgate/gateway.yaml", line: 7, column: 11 };
 

@@ -7,9 +7,9 @@ import { parse } from "yaml";
 
 import type { JsonObject } from "../../src/base/json.ts";
 import { loadDocument } from "../../src/openapi/load.ts";
-import type { ApiDocument } from "../../src/openapi/operation.ts";
-import { applyOverlays } from "../../src/openapi/overlay.ts";
-import { mappingOf, parseSource, type Source } from "../../src/openapi/source.ts";
+import type { ApiDocument } from "../../src/openapi/operation/operation.ts";
+import { applyOverlays } from "../../src/openapi/document/overlay.ts";
+import { mappingOf, parseSource, type Source } from "../../src/openapi/document/source.ts";
 import { document, named, newDir, only, refusal } from "./load-text.ts";
 
 function sourceOf(text: string, name = "api.yaml"): Source {

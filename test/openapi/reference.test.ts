@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 
 import { loadDocument } from "../../src/openapi/load.ts";
-import type { ApiDocument } from "../../src/openapi/operation.ts";
+import type { ApiDocument } from "../../src/openapi/operation/operation.ts";
 import { document, named, newDir, only } from "./load-text.ts";
 
 /** Writes files into a directory of their own and loads `api.yaml`. */

@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 
 import type { RefsConfig } from "../../src/config/config.ts";
-import { classifyAddress } from "../../src/openapi/address.ts";
+import { classifyAddress } from "../../src/openapi/document/address.ts";
 import { loadDocument } from "../../src/openapi/load.ts";
-import type { ApiDocument } from "../../src/openapi/operation.ts";
+import type { ApiDocument } from "../../src/openapi/operation/operation.ts";
 import { serveDocuments } from "./document-server.ts";
 import { document, named, newDir, only, refusal } from "./load-text.ts";
 

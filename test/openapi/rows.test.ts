@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 
 import { loadDocument } from "../../src/openapi/load.ts";
-import type { ApiDocument } from "../../src/openapi/operation.ts";
+import type { ApiDocument } from "../../src/openapi/operation/operation.ts";
 import { compileTools, jsonBody } from "../tools/compile.ts";
 import { convertComponent, named, newDir } from "./load-text.ts";
 

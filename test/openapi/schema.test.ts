@@ -1,7 +1,7 @@
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { expect, test } from "vitest";
 
-import type { ApiDocument } from "../../src/openapi/operation.ts";
+import type { ApiDocument } from "../../src/openapi/operation/operation.ts";
 import { convertComponent, document, loadText, only } from "./load-text.ts";
 
 test.each([

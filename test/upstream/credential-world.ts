@@ -20,7 +20,7 @@ import type {
   ClientConfig,
   CredentialConfig,
 } from "../../src/config/config.ts";
-import type { Operation } from "../../src/openapi/operation.ts";
+import type { Operation } from "../../src/openapi/operation/operation.ts";
 import type { ClientKeys } from "../../src/upstream/credential/client-auth.ts";
 import { createCredential } from "../../src/upstream/credential/credential.ts";
 import type { Credential } from "../../src/upstream/credential/credential-parts.ts";

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, onTestFinished, test } from "vitest";
 import { CallError } from "../../src/base/errors.ts";
 import type { JsonValue } from "../../src/base/json.ts";
-import type { ParameterEncoding, Style } from "../../src/openapi/operation.ts";
+import type { ParameterEncoding, Style } from "../../src/openapi/operation/operation.ts";
 import type { WireParameter } from "../../src/tools/tool.ts";
 import { compilePath } from "../../src/upstream/request/path.ts";
 import { createUpstreams } from "../../src/upstream/send.ts";

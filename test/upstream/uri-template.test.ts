@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import { describe, expect, test } from "vitest";
 import type { JsonValue } from "../../src/base/json.ts";
-import type { Style } from "../../src/openapi/operation.ts";
+import type { Style } from "../../src/openapi/operation/operation.ts";
 import { joinPairs } from "../../src/upstream/request/form.ts";
 import {
   compileExpansion,

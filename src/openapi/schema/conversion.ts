@@ -1,10 +1,10 @@
 import type { JsonValue } from "../../base/json.ts";
-import type { Finding, Warn } from "../finding.ts";
-import type { Node, Pointer } from "../node.ts";
-import type { References } from "../reference.ts";
+import type { Finding, Warn } from "../document/finding.ts";
+import type { Node, Pointer } from "../document/node.ts";
+import type { References } from "../document/reference.ts";
 import type { Hides } from "./read-only.ts";
-import type { Survey } from "../survey.ts";
-import type { DialectAt } from "../version.ts";
+import type { Survey } from "../document/survey.ts";
+import type { DialectAt } from "../document/version.ts";
 
 /** What the conversion of one schema, inline or named, needs from around it. */
 export interface Conversion {

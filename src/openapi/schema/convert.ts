@@ -1,6 +1,6 @@
 import { isJsonObject, type JsonObject, type JsonSchema, type JsonValue } from "../../base/json.ts";
 import { escapeText } from "../../base/text.ts";
-import { child, children, isTrue, type Node } from "../node.ts";
+import { child, children, isTrue, type Node } from "../document/node.ts";
 import { cleanDescription } from "../text.ts";
 import type { Around, Conversion, Draft, Scope } from "./conversion.ts";
 import { discriminate } from "./discriminator.ts";

@@ -1,5 +1,5 @@
-import { child, children, formatPointer, type Node } from "../node.ts";
-import { isFailure, type References, refOf } from "../reference.ts";
+import { child, children, formatPointer, type Node } from "../document/node.ts";
+import { isFailure, type References, refOf } from "../document/reference.ts";
 import { createComponents } from "./component.ts";
 import type { LeavesCycle } from "./conversion.ts";
 

@@ -1,6 +1,6 @@
 import { isJsonObject, type JsonObject, type JsonValue } from "../../base/json.ts";
-import { child, children, type Node } from "../node.ts";
-import { isFailure, type References, refOf } from "../reference.ts";
+import { child, children, type Node } from "../document/node.ts";
+import { isFailure, type References, refOf } from "../document/reference.ts";
 import type { Conversion, Draft } from "./conversion.ts";
 
 /**

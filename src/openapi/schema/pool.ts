@@ -1,14 +1,14 @@
 import { createHash } from "node:crypto";
 
 import { isJsonObject, type JsonSchema } from "../../base/json.ts";
-import { type Finding, Unconvertible, type Warn } from "../finding.ts";
-import { child, descend, formatPointer, type Node, type Pointer } from "../node.ts";
-import type { SchemaPool } from "../operation.ts";
-import { documentName, withinDocument } from "../place.ts";
-import type { References } from "../reference.ts";
-import type { Source } from "../source.ts";
-import type { Survey } from "../survey.ts";
-import type { DialectAt } from "../version.ts";
+import { type Finding, Unconvertible, type Warn } from "../document/finding.ts";
+import { child, descend, formatPointer, type Node, type Pointer } from "../document/node.ts";
+import type { SchemaPool } from "../operation/operation.ts";
+import { documentName, withinDocument } from "../document/place.ts";
+import type { References } from "../document/reference.ts";
+import type { Source } from "../document/source.ts";
+import type { Survey } from "../document/survey.ts";
+import type { DialectAt } from "../document/version.ts";
 import { openClosedParts } from "./closed.ts";
 import type { Conversion } from "./conversion.ts";
 import { convertSchema } from "./convert.ts";

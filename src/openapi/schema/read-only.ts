@@ -1,5 +1,5 @@
-import { child, children, formatPointer, isTrue, type Node } from "../node.ts";
-import { isFailure, type References, refOf } from "../reference.ts";
+import { child, children, formatPointer, isTrue, type Node } from "../document/node.ts";
+import { isFailure, type References, refOf } from "../document/reference.ts";
 
 /** The marker of what is left out: a request has nothing that is read-only, an answer nothing write-only. */
 export type Hides = "readOnly" | "writeOnly" | "nothing";

@@ -1,7 +1,7 @@
 import type { JsonObject } from "../../base/json.ts";
 import { escapeText } from "../../base/text.ts";
-import { child, type Node } from "../node.ts";
-import { isFailure } from "../reference.ts";
+import { child, type Node } from "../document/node.ts";
+import { isFailure } from "../document/reference.ts";
 import type { Around, Conversion } from "./conversion.ts";
 
 /** `{$ref: "#/$defs/NAME"}`, or `{}` when there is nothing to point to. */

@@ -1,7 +1,7 @@
 import type { JsonValue } from "../../base/json.ts";
 import { isJsonObject } from "../../base/json.ts";
-import type { Warn } from "../finding.ts";
-import { child, type Node } from "../node.ts";
+import type { Warn } from "../document/finding.ts";
+import { child, type Node } from "../document/node.ts";
 import { cleanText } from "../text.ts";
 import type { Draft } from "./conversion.ts";
 

@@ -4,7 +4,7 @@ import type {
   CredentialConfig,
   ProviderConfig,
 } from "../../config/config.ts";
-import type { Operation } from "../../openapi/operation.ts";
+import type { Operation } from "../../openapi/operation/operation.ts";
 import { scopeFor } from "./operation-scope.ts";
 
 /** One request to a token endpoint that a call would need, or the token that it makes itself. */

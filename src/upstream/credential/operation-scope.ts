@@ -1,4 +1,4 @@
-import type { Operation } from "../../openapi/operation.ts";
+import type { Operation } from "../../openapi/operation/operation.ts";
 import type { ExchangeConfig } from "./exchange.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { printExactly } from "../../base/exact-number.ts";
 import type { JsonValue } from "../../base/json.ts";
-import { kindOf } from "../../openapi/media.ts";
+import { kindOf } from "../../openapi/operation/media.ts";
 import type { WireBody } from "../../tools/tool.ts";
 import { asObject, compileForm, joinPairs } from "./form.ts";
 import { chooseType, readFile, refuse } from "./file.ts";

@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject, type JsonValue } from "../../base/json.ts";
-import type { FieldEncoding } from "../../openapi/operation.ts";
+import type { FieldEncoding } from "../../openapi/operation/operation.ts";
 import { contentText } from "./content.ts";
 import { compilePairs, encodedDelimiters, spell, type DeepLists, type Pair } from "./style.ts";
 import {

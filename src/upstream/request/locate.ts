@@ -2,7 +2,7 @@ import type { Issue } from "../../base/issue.ts";
 import { escapeText } from "../../base/text.ts";
 import type { ApiConfig, ServerChoice } from "../../config/config.ts";
 import { hostOf } from "../../config/url.ts";
-import type { Server, Servers } from "../../openapi/operation.ts";
+import type { Server, Servers } from "../../openapi/operation/operation.ts";
 import type { ServedOperation } from "../../tools/tool.ts";
 import { type BaseUrl, readBaseUrl } from "./base-url.ts";
 

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { JsonObject, JsonValue } from "../../base/json.ts";
-import type { FieldEncoding, Positions } from "../../openapi/operation.ts";
+import type { FieldEncoding, Positions } from "../../openapi/operation/operation.ts";
 import { contentText } from "./content.ts";
 import { chooseType, readFile, refuse } from "./file.ts";
 import type { Fields } from "./form.ts";

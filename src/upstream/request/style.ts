@@ -1,6 +1,6 @@
 import { digitsOf, printExactly } from "../../base/exact-number.ts";
 import { isJsonObject, type JsonValue } from "../../base/json.ts";
-import type { Style } from "../../openapi/operation.ts";
+import type { Style } from "../../openapi/operation/operation.ts";
 
 type Encode = (text: string) => string;
 

@@ -1,9 +1,9 @@
 import { headersOf } from "./field.ts";
 import { kindOf, mediaTypeOf } from "./media.ts";
 import type { Reading } from "./model.ts";
-import { child, children, type Node, textOf } from "./node.ts";
+import { child, children, type Node, textOf } from "../document/node.ts";
 import type { PartEncoding, Positions } from "./operation.ts";
-import { isFailure } from "./reference.ts";
+import { isFailure } from "../document/reference.ts";
 
 /** Whether a multipart type other than `form-data` says what its parts are: 3.2 only. */
 export function isListOfParts(mediaType: string, written: Node, reading: Reading): boolean {

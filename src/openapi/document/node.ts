@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../../base/json.ts";
 
 /** The tokens of a JSON pointer (RFC 6901), unescaped. */
 export type Pointer = readonly string[];

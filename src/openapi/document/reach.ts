@@ -3,11 +3,11 @@ import type { LookupFunction } from "node:net";
 import { dirname, sep } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
-import type { Position } from "../base/issue.ts";
-import type { JsonValue } from "../base/json.ts";
-import { hostOf } from "../config/url.ts";
-import { isLoopback } from "../config/units.ts";
-import type { RefsConfig } from "../config/config.ts";
+import type { Position } from "../../base/issue.ts";
+import type { JsonValue } from "../../base/json.ts";
+import { hostOf } from "../../config/url.ts";
+import { isLoopback } from "../../config/units.ts";
+import type { RefsConfig } from "../../config/config.ts";
 import type { AddressKind } from "./address.ts";
 import type { Copies } from "./copies.ts";
 import { documentError } from "./parsed.ts";

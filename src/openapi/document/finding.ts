@@ -1,4 +1,4 @@
-import type { Issue } from "../base/issue.ts";
+import type { Issue } from "../../base/issue.ts";
 import type { Pointer } from "./node.ts";
 import type { Source } from "./source.ts";
 

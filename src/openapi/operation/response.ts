@@ -1,12 +1,12 @@
 import { kindOf, mediaTypeOf } from "./media.ts";
-import { documentsOf } from "./place.ts";
+import { documentsOf } from "../document/place.ts";
 import { nearest } from "./swagger.ts";
 import type { Reading } from "./model.ts";
-import { child, children, type Node, textOf, textsOf } from "./node.ts";
-import { Unconvertible } from "./finding.ts";
+import { child, children, type Node, textOf, textsOf } from "../document/node.ts";
+import { Unconvertible } from "../document/finding.ts";
 import type { Answer, ResponseInfo } from "./operation.ts";
-import { isFailure } from "./reference.ts";
-import { cleanDescription } from "./text.ts";
+import { isFailure } from "../document/reference.ts";
+import { cleanDescription } from "../text.ts";
 
 const status = /^(?:[1-5]\d\d|[1-5]xx|default)$/i;
 

@@ -1,7 +1,7 @@
-import { ConfigError } from "../base/errors.ts";
-import type { Issue, Position } from "../base/issue.ts";
-import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
-import { escapeText } from "../base/text.ts";
+import { ConfigError } from "../../base/errors.ts";
+import type { Issue, Position } from "../../base/issue.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../../base/json.ts";
+import { escapeText } from "../../base/text.ts";
 import { createWarnings, type Warn, warningOf } from "./finding.ts";
 import type { Pointer } from "./node.ts";
 import { documentName, others, withinDocument } from "./place.ts";

@@ -1,9 +1,9 @@
-import { escapeText } from "../base/text.ts";
-import type { Warn } from "./finding.ts";
-import { child, children, descend, type Node, textOf, textsOf } from "./node.ts";
+import { escapeText } from "../../base/text.ts";
+import type { Warn } from "../document/finding.ts";
+import { child, children, descend, type Node, textOf, textsOf } from "../document/node.ts";
 import type { Operation, SecurityScheme } from "./operation.ts";
-import { isFailure, type References } from "./reference.ts";
-import type { DialectAt } from "./version.ts";
+import { isFailure, type References } from "../document/reference.ts";
+import type { DialectAt } from "../document/version.ts";
 
 /** Schemes of a kind that is not known are left out with a warning. */
 export function readSecuritySchemes(

@@ -1,7 +1,7 @@
-import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../../base/json.ts";
 import { refusedHeader } from "./header.ts";
 import { followOrFail, type Reading } from "./model.ts";
-import { child, children, member, type Node, textOf } from "./node.ts";
+import { child, children, member, type Node, textOf } from "../document/node.ts";
 import type { FieldEncoding, Style, StyleEncoding } from "./operation.ts";
 
 /** The properties of a form or multipart body. */

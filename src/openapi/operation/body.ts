@@ -1,13 +1,13 @@
-import { isJsonObject, type JsonObject, type JsonSchema, type JsonValue } from "../base/json.ts";
+import { isJsonObject, type JsonObject, type JsonSchema, type JsonValue } from "../../base/json.ts";
 import { readFields } from "./field.ts";
 import { kindOf, type MediaKind, mediaTypeOf } from "./media.ts";
 import { fail, followOrFail, type Reading } from "./model.ts";
-import { child, children, isTrue, type Node, textOf } from "./node.ts";
+import { child, children, isTrue, type Node, textOf } from "../document/node.ts";
 import type { Body } from "./operation.ts";
 import { isListOfParts, readPositions } from "./positions.ts";
-import { flattenRoot, needsFlattening } from "./schema/merge.ts";
-import { examplesOf } from "./schema/value.ts";
-import { cleanDescription } from "./text.ts";
+import { flattenRoot, needsFlattening } from "../schema/merge.ts";
+import { examplesOf } from "../schema/value.ts";
+import { cleanDescription } from "../text.ts";
 
 export interface Bodies {
   readonly bodies: readonly Body[];

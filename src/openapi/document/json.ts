@@ -1,4 +1,4 @@
-import type { JsonValue } from "../base/json.ts";
+import type { JsonValue } from "../../base/json.ts";
 import type { Pointer } from "./node.ts";
 import { createLineIndex, documentError, maxDepth, type Parsed } from "./parsed.ts";
 

@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../../base/json.ts";
 import { child, children, descend, type Node } from "./node.ts";
 import { refOf } from "./reference.ts";
 import type { Dialect } from "./version.ts";

@@ -1,8 +1,8 @@
 import { JSONPathEnvironment, type JSONPathQuery } from "json-p3";
 
-import type { Issue } from "../base/issue.ts";
-import { isJsonObject, type JsonValue } from "../base/json.ts";
-import { escapeText } from "../base/text.ts";
+import type { Issue } from "../../base/issue.ts";
+import { isJsonObject, type JsonValue } from "../../base/json.ts";
+import { escapeText } from "../../base/text.ts";
 import { createEdits, type Edits, Incompatible, type Location } from "./edit.ts";
 import { child, children, isTrue, type Node, textOf } from "./node.ts";
 import { createOrigins, type Place } from "./origin.ts";

@@ -1,19 +1,25 @@
-import { escapeText } from "../base/text.ts";
+import { escapeText } from "../../base/text.ts";
 import { type Bodies, noBody, readBodies } from "./body.ts";
-import { createWarnings, type Finding, Unconvertible, type Warn, warningOf } from "./finding.ts";
+import {
+  createWarnings,
+  type Finding,
+  Unconvertible,
+  type Warn,
+  warningOf,
+} from "../document/finding.ts";
 import { fail, followOrFail, type Model, type Reading } from "./model.ts";
-import { child, children, isTrue, type Node, textOf, textsOf } from "./node.ts";
+import { child, children, isTrue, type Node, textOf, textsOf } from "../document/node.ts";
 import type { Operation, Servers, SkippedOperation } from "./operation.ts";
-import { documentsOf } from "./place.ts";
+import { documentsOf } from "../document/place.ts";
 import { effectiveParameters, readParameters, withoutCredentials } from "./parameter.ts";
 import { parsePathKey } from "./path.ts";
 import { readAnswer, readResponses } from "./response.ts";
 import { effectiveSecurity } from "./security.ts";
 import { ownServers } from "./server.ts";
-import type { Source } from "./source.ts";
+import type { Source } from "../document/source.ts";
 import { modernParameter, splitBody } from "./swagger.ts";
-import { cleanDescription } from "./text.ts";
-import { isKnownDialect } from "./schema/refer.ts";
+import { cleanDescription } from "../text.ts";
+import { isKnownDialect } from "../schema/refer.ts";
 
 export interface Operations {
   readonly operations: readonly Operation[];

@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../../base/json.ts";
 import { formatPointer, type Pointer } from "./node.ts";
 import type { Source } from "./source.ts";
 import { absolute } from "./uri.ts";

@@ -1,5 +1,5 @@
-import type { Issue, Position } from "../base/issue.ts";
-import type { JsonSchema } from "../base/json.ts";
+import type { Issue, Position } from "../../base/issue.ts";
+import type { JsonSchema } from "../../base/json.ts";
 
 /**
  * One OpenAPI document, read and made version-free: whatever 2.0, 3.0, 3.1 or 3.2 calls a thing,

@@ -2,9 +2,9 @@ import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
 
-import { ConfigError } from "../base/errors.ts";
-import type { Position } from "../base/issue.ts";
-import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
+import { ConfigError } from "../../base/errors.ts";
+import type { Position } from "../../base/issue.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../../base/json.ts";
 import { parseJson } from "./json.ts";
 import type { Pointer } from "./node.ts";
 import { documentError } from "./parsed.ts";

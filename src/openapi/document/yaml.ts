@@ -11,10 +11,10 @@ import {
   type YAMLMap,
 } from "yaml";
 
-import { ConfigError } from "../base/errors.ts";
-import type { Issue } from "../base/issue.ts";
-import type { JsonObject, JsonValue } from "../base/json.ts";
-import { escapeText } from "../base/text.ts";
+import { ConfigError } from "../../base/errors.ts";
+import type { Issue } from "../../base/issue.ts";
+import type { JsonObject, JsonValue } from "../../base/json.ts";
+import { escapeText } from "../../base/text.ts";
 import type { Pointer } from "./node.ts";
 import { createLineIndex, documentError, maxDepth, type Parsed } from "./parsed.ts";
 

@@ -1,6 +1,6 @@
-import { ConfigError } from "../base/errors.ts";
-import type { JsonValue } from "../base/json.ts";
-import { escapeText } from "../base/text.ts";
+import { ConfigError } from "../../base/errors.ts";
+import type { JsonValue } from "../../base/json.ts";
+import { escapeText } from "../../base/text.ts";
 import type { Warn } from "./finding.ts";
 import type { Pointer } from "./node.ts";
 import type { Source } from "./source.ts";

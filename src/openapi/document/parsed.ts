@@ -1,6 +1,6 @@
-import { ConfigError } from "../base/errors.ts";
-import type { Position } from "../base/issue.ts";
-import type { JsonValue } from "../base/json.ts";
+import { ConfigError } from "../../base/errors.ts";
+import type { Position } from "../../base/issue.ts";
+import type { JsonValue } from "../../base/json.ts";
 import type { Pointer } from "./node.ts";
 
 /** Nesting of a whole document; a schema has its own, lower bound. */

@@ -1,5 +1,5 @@
-import type { Position } from "../base/issue.ts";
-import type { JsonObject, JsonValue } from "../base/json.ts";
+import type { Position } from "../../base/issue.ts";
+import type { JsonObject, JsonValue } from "../../base/json.ts";
 import type { Pointer } from "./node.ts";
 import type { Source } from "./source.ts";
 

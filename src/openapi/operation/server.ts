@@ -1,8 +1,8 @@
-import { escapeText } from "../base/text.ts";
-import type { Warn } from "./finding.ts";
-import { child, children, type Node, type Pointer, textOf, textsOf } from "./node.ts";
+import { escapeText } from "../../base/text.ts";
+import type { Warn } from "../document/finding.ts";
+import { child, children, type Node, type Pointer, textOf, textsOf } from "../document/node.ts";
 import type { Server, Servers } from "./operation.ts";
-import type { Dialect } from "./version.ts";
+import type { Dialect } from "../document/version.ts";
 
 interface Around {
   readonly warn: Warn;

@@ -1,10 +1,10 @@
-import type { JsonSchema } from "../base/json.ts";
-import { escapeText } from "../base/text.ts";
+import type { JsonSchema } from "../../base/json.ts";
+import { escapeText } from "../../base/text.ts";
 import { itemStylesOf, readFields } from "./field.ts";
 import { refusedHeader } from "./header.ts";
 import { mediaTypeOf } from "./media.ts";
 import { fail, followOrFail, type Reading } from "./model.ts";
-import { child, children, isTrue, member, type Node, textOf } from "./node.ts";
+import { child, children, isTrue, member, type Node, textOf } from "../document/node.ts";
 import type {
   Parameter,
   ParameterEncoding,
@@ -13,8 +13,8 @@ import type {
   StyleEncoding,
 } from "./operation.ts";
 import type { PathKey } from "./path.ts";
-import { examplesOf } from "./schema/value.ts";
-import { cleanDescription } from "./text.ts";
+import { examplesOf } from "../schema/value.ts";
+import { cleanDescription } from "../text.ts";
 
 /** The path item's parameters overridden by the operation's own, references followed. */
 export function effectiveParameters(

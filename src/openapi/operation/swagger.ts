@@ -1,5 +1,5 @@
-import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
-import { child, isTrue, member, type Node, textOf, textsOf } from "./node.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../../base/json.ts";
+import { child, isTrue, member, type Node, textOf, textsOf } from "../document/node.ts";
 
 /** What 2.0 writes on a parameter itself and 3.x inside its schema. */
 const schemaKeywords = new Set([

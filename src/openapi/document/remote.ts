@@ -2,8 +2,8 @@ import { request as httpRequest, type IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { LookupFunction } from "node:net";
 
-import { escapeText } from "../base/text.ts";
-import { hostOf } from "../config/url.ts";
+import { escapeText } from "../../base/text.ts";
+import { hostOf } from "../../config/url.ts";
 import { type AddressKind, classifyAddress, guardLookup } from "./address.ts";
 import { maxBytes } from "./source.ts";
 

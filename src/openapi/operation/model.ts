@@ -1,10 +1,10 @@
-import { escapeText } from "../base/text.ts";
-import { Unconvertible, type Warn } from "./finding.ts";
-import type { Node, Pointer } from "./node.ts";
+import { escapeText } from "../../base/text.ts";
+import { Unconvertible, type Warn } from "../document/finding.ts";
+import type { Node, Pointer } from "../document/node.ts";
 import type { SecurityScheme, Servers } from "./operation.ts";
-import { isFailure, type References, refOf } from "./reference.ts";
-import type { Schemas } from "./schema/pool.ts";
-import type { DialectAt } from "./version.ts";
+import { isFailure, type References, refOf } from "../document/reference.ts";
+import type { Schemas } from "../schema/pool.ts";
+import type { DialectAt } from "../document/version.ts";
 
 /** The document as the readers of its parts see it. */
 export interface Model {
