@@ -17,6 +17,7 @@ import {
   type Surroundings,
 } from "./gateway/lasting.ts";
 import { createLoginToken } from "./gateway/login-token.ts";
+import { createEndGrant } from "./gateway/logout.ts";
 import { fetchWithOwnKeys } from "./gateway/own-keys.ts";
 import type { OpenShared } from "./gateway/shared-store.ts";
 import { createServing, type ReloadReport, type Serving } from "./gateway/serving.ts";
@@ -173,6 +174,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   broker = await startableBroker(() => serving.snapshot.config, config, {
     keys: clientKeys,
     lasting,
+    onGrantEnded: createEndGrant(config, () => serving.snapshot.config.auth, lasting, ports),
     ports,
   });
   const http = createHttpServer(

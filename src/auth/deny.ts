@@ -8,14 +8,16 @@ type OAuthConfig = Extract<AuthConfig, { readonly mode: "oauth" }>;
 /** Why a token is refused though it says nothing wrong; undefined: it is not. */
 export type Deny = (principal: Principal) => TokenReason | undefined;
 
-/** @returns undefined: nobody is denied and nobody logged out from afar, so nothing need be asked. */
+/** @returns undefined: nobody is denied and no issuer says who logged out, so nothing need be asked. */
 export function compileDeny(
   { deny, issuers }: Pick<OAuthConfig, "deny" | "issuers">,
   revocations: Revocations,
 ): Deny | undefined {
   const isListed = compileList(deny);
-  const hearsOfLogouts = issuers.some(({ backChannelLogout }) => backChannelLogout !== undefined);
-  if (!hearsOfLogouts)
+  const hears = issuers.some(
+    ({ backChannelLogout, embedded }) => embedded || backChannelLogout !== undefined,
+  );
+  if (!hears)
     return isListed && ((principal) => (isListed(principal) ? "denied_token" : undefined));
   return (principal) => {
     if (isListed?.(principal)) return "denied_token";

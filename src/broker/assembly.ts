@@ -58,7 +58,7 @@ export function assemble(deps: AssemblyDeps, keys: SigningKeys): Assembly {
     assertions: config.assertionIssuers.length > 0,
     recheck: federated ? createRecheck(deps) : undefined,
   });
-  registerClientGrants(provider, { issuer, keys, clients, resources, now });
+  registerClientGrants(provider, { issuer, keys, clients, resources, store, now });
   if (config.assertionIssuers.length > 0)
     registerAssertionGrant(provider, { ...deps, keys, records: store.records });
   answerForTokens(provider, { issuer, keys, resources, store, now });

@@ -28,6 +28,8 @@ export interface BrokerDeps extends IdpSurroundings {
   readonly dpop: boolean;
   /** Told of everything that an operator may be asked about later. */
   readonly tell: Tell;
+  /** Told of each grant that ended before its time, in whichever process; of some more than once. */
+  readonly onGrantEnded: (grantId: string) => void;
   /** How documents of clients are reached; absent: by this machine's resolver and authorities. */
   readonly documents?: DocumentDeps;
 }
@@ -71,6 +73,7 @@ export async function createBroker(
   const records = createRecords(await openStore(config.store, ports), now);
   const uptime = config.store.kind === "memory" ? undefined : await startUptime(records, now);
   const store = createStore(records, now, uptime?.now);
+  const unfollow = await store.ended.follow(deps.onGrantEnded);
   const idps = createIdps(config, deps, ports);
   const vault = createVault({ idps, store, now });
   const { dynamic, documents, clients: registered } = config.registration;
@@ -140,6 +143,7 @@ export async function createBroker(
     },
     async close() {
       clearInterval(rotation);
+      unfollow();
       uptime?.stop();
       await new Promise<void>((resolve) => {
         server.close(() => resolve());

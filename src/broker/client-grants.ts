@@ -9,6 +9,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
 import { clientCredentials, tokenExchange, type BrokerClient } from "./client.ts";
 import type { Resources } from "./resource.ts";
 import type { SigningKeys } from "./signing-keys.ts";
+import type { Store } from "./store/store.ts";
 import {
   accessTokenSeconds,
   signAccessToken,
@@ -26,6 +27,7 @@ export interface ClientGrantDeps {
   readonly keys: SigningKeys;
   readonly clients: readonly BrokerClient[];
   readonly resources: Resources;
+  readonly store: Pick<Store, "grantExists">;
   readonly now: () => number;
 }
 
@@ -56,12 +58,16 @@ export function registerClientGrants(provider: Provider, deps: ClientGrantDeps):
   const verify = async (token: string): Promise<VerifiedToken> => {
     const audiences = deps.resources().map(({ resource }) => resource);
     const against = { issuer: deps.issuer, keys: deps.keys, nowMs: deps.now() };
-    return verifyAccessToken(token, audiences, against).catch((error: unknown) => {
+    const verified = await verifyAccessToken(token, audiences, against).catch((error: unknown) => {
       // RFC 8693 §2.2.2 has invalid_request here, which says nothing to do; invalid_grant (RFC 6749
       // §5.2) is what most servers answer and lets the gateway send the person to log in again.
       const reason = error instanceof Error && "code" in error ? String(error.code) : "unknown";
       throw new InvalidGrant(`subject_token is not acceptable: ${reason}`);
     });
+    const grantId = verified.payload["sid"];
+    if (typeof grantId === "string" && !(await deps.store.grantExists(grantId)))
+      throw new InvalidGrant("subject_token is not acceptable: its grant has ended");
+    return verified;
   };
 
   /** RFC 6749 §4.4, for calls that no person stands behind. */

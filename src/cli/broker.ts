@@ -36,7 +36,7 @@ export async function listGrants(
   });
 }
 
-/** Access tokens that are out already end within five minutes. */
+/** A running gateway hears of it within a second, and refuses the access tokens that are out. */
 export async function revoke(
   kind: "client" | "grant",
   ids: readonly string[],

@@ -108,6 +108,8 @@ export type AuthConfig =
 export interface IssuerConfig {
   /** Compared byte for byte with `iss`. */
   readonly issuer: string;
+  /** The broker of this gateway, which says at once what it ended. */
+  readonly embedded: boolean;
   readonly preset: string;
   /** `jwt` by its signature, `introspect` by asking the issuer, `auto` by which of them it is. */
   readonly tokens: "jwt" | "introspect" | "auto";

@@ -16,6 +16,7 @@ export interface MadeKey {
 interface BrokerParts {
   readonly keys: ReadonlyMap<string, MadeKey>;
   readonly lasting: IdpSurroundings & { readonly recorder: Pick<Recorder, "note"> };
+  readonly onGrantEnded: (grantId: string) => void;
   readonly ports: Ports;
 }
 
@@ -39,7 +40,7 @@ export async function makeClientKeys(config: Config): Promise<ReadonlyMap<string
 export async function startableBroker(
   current: () => Config,
   config: Config,
-  { keys, lasting, ports }: BrokerParts,
+  { keys, lasting, onGrantEnded, ports }: BrokerParts,
 ): Promise<Broker | undefined> {
   const { broker } = config;
   if (broker === undefined) return undefined;
@@ -76,6 +77,7 @@ export async function startableBroker(
       ...lasting,
       resources: () => resourcesOf(current()),
       clients,
+      onGrantEnded,
       // A client that is offered DPoP sends tokens that a gateway without it does not accept.
       dpop: auth.mode === "oauth" && auth.dpop !== "off",
       tell: ({ event, outcome, reason, sub, clientId, detail }) => {

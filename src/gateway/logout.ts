@@ -2,15 +2,46 @@ import { compileDeny } from "../auth/deny.ts";
 import { compileLogout, readLogoutForm } from "../auth/logout.ts";
 import type { Ports } from "../base/ports.ts";
 import { escapeText } from "../base/text.ts";
-import type { AuthConfig } from "../config/config.ts";
+import { accessTokenSeconds } from "../broker/token.ts";
+import type { AuthConfig, Config } from "../config/config.ts";
 import type { HttpService } from "../http/server.ts";
 import { nobody } from "../observe/record/event.ts";
 import type { Lasting } from "./lasting.ts";
 
 /** Who may not call any more loses what was got in their name, not only the way in. */
-export function dropDenied(auth: AuthConfig, { tokens, revocations }: Lasting): void {
+export function dropDenied(
+  auth: AuthConfig,
+  { tokens, revocations }: Pick<Lasting, "tokens" | "revocations">,
+): void {
   const deny = auth.mode === "oauth" ? compileDeny(auth, revocations) : undefined;
   if (deny !== undefined) tokens.forget((holder) => deny(holder) !== undefined);
+}
+
+/** By a clock that is as wrong as `auth.issuers` allows. */
+const maxSkewMs = 120_000;
+
+/**
+ * A grant of the embedded broker has ended: its access tokens, which name it as `sid`, are refused
+ * from now on, and what was got in their holder's name is dropped.
+ */
+export function createEndGrant(
+  { broker }: Config,
+  auth: () => AuthConfig,
+  lasting: Pick<Lasting, "tokens" | "revocations">,
+  { now }: Pick<Ports, "now">,
+): (grantId: string) => void {
+  return (grantId) => {
+    const issuedUntil = now();
+    const isNew = lasting.revocations.revoke({
+      iss: broker?.issuer ?? "",
+      id: `grant ${grantId}`,
+      sub: undefined,
+      sid: grantId,
+      issuedUntil,
+      endsAt: issuedUntil + accessTokenSeconds * 1000 + maxSkewMs,
+    });
+    if (isNew) dropDenied(auth(), lasting);
+  };
 }
 
 /** What is done with a request to the back channel; undefined: no issuer has one. */

@@ -134,6 +134,7 @@ export const jwks: IssuerConfig["jwks"] = {
 export function issuerConfig(issuer: string, change: Partial<IssuerConfig> = {}): IssuerConfig {
   return {
     issuer,
+    embedded: false,
     preset: "generic",
     tokens: "jwt",
     introspection: undefined,

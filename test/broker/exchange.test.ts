@@ -219,3 +219,15 @@ test("client credentials give a token for one API that speaks for the client", a
     expect(refused).toMatchObject({ status: 400, body: { error } });
   }
 });
+
+test("a token whose grant has ended is exchanged no more", async () => {
+  const at = await world();
+  const { access_token: token, clientId } = await at.tokens();
+  expect(await at.token(exchange(token), basic)).toMatchObject({ status: 200 });
+  await fetch(`${at.issuer}/revoke`, {
+    method: "POST",
+    body: new URLSearchParams({ client_id: clientId, token }),
+  });
+  const { status, body } = await at.token(exchange(token), basic);
+  expect([status, body.error]).toEqual([400, "invalid_grant"]);
+});

@@ -15,6 +15,8 @@ export interface Plant {
   readonly dir: string;
   readonly redis: TestRedis | undefined;
   readonly nodes: readonly PlantNode[];
+  /** Of each node, past the proxy. */
+  readonly ports: readonly number[];
   readonly run: (args: readonly string[]) => Promise<Ended>;
 }
 
@@ -63,6 +65,7 @@ export async function plant({ store, nodes: count = 1 }: PlantOptions): Promise<
     dir,
     redis,
     nodes,
+    ports: made.map(([listen]) => listen),
     run: (args) =>
       runProgram([...args, "-c", join(dir, "gateway-0.yaml")], { cwd: dir, env: { KEY: key } }),
   };

@@ -98,6 +98,7 @@ export const surroundings: Omit<BrokerDeps, "resources" | "clients"> = {
   clientKeys: new Map(),
   dpop: false,
   tell: () => {},
+  onGrantEnded: () => {},
 };
 
 /**

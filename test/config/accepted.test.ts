@@ -38,6 +38,7 @@ test("the shortest file gets every default", async () => {
       issuers: [
         {
           issuer: "https://sso.acme.com",
+          embedded: false,
           preset: "generic",
           tokens: "jwt",
           introspection: undefined,
@@ -293,6 +294,7 @@ test("an issuer takes every key", async () => {
     issuers: [
       {
         issuer: "https://acme.auth0.com/",
+        embedded: false,
         preset: "auth0",
         tokens: "auto",
         introspection: {

@@ -10,6 +10,7 @@ export type Kind =
   | "client"
   | "consent"
   | "consumed"
+  | "ended"
   | "finish"
   | "key"
   | "login"

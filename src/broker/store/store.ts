@@ -2,6 +2,7 @@ import { InvalidGrant } from "oidc-provider/lib/helpers/errors.js";
 import type { Account } from "../login.ts";
 import type { Adapter, Payload } from "./adapter.ts";
 import { createClientStore, type ClientStore } from "./client-store.ts";
+import { createEndedGrants, type EndedGrants } from "./ended-grants.ts";
 import type { Kind, Records } from "./records.ts";
 
 /** Everything the broker remembers, whatever keeps it. */
@@ -13,9 +14,10 @@ export interface Store {
   readonly approved: (clientId: string, redirectUri: string) => Promise<boolean>;
   readonly rememberAccount: (account: Account) => Promise<void>;
   readonly accountOf: (sub: string) => Promise<Account | undefined>;
-  /** Ends a grant: its refresh tokens and codes are worth nothing from now on. */
+  /** Ends a grant: what it brought is worth nothing from now on. */
   readonly endGrant: (grantId: string) => Promise<void>;
   readonly grantExists: (grantId: string) => Promise<boolean>;
+  readonly ended: EndedGrants;
   readonly records: Records;
 }
 
@@ -36,7 +38,10 @@ export function createStore(
   const clients = createClientStore(records, now);
   const clock = { now, uptime };
   const grants = createAdapter("Grant", records, clock);
+  const ended = createEndedGrants(records, now);
   const endGrant = async (grantId: string): Promise<void> => {
+    // First, because nobody would tell of one that is gone already.
+    await ended.tell(grantId);
     await grants.destroy(grantId);
     await records.delete("vault", grantId);
   };
@@ -59,6 +64,7 @@ export function createStore(
       records.put("account", account.sub, account, now() + accountKeptFor),
     accountOf: (sub) => records.get<Account>("account", sub),
     endGrant,
+    ended,
     grantExists: async (grantId) => (await grants.find(grantId)) !== undefined,
   };
 }

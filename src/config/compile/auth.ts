@@ -65,8 +65,8 @@ export function compileAuth(scope: Scope, { server, clients, brokerIssuer }: Aro
     issuers: items
       .flatMap((item) => compileIssuer(scope, item, clients))
       .map((one) =>
-        one.issuer === brokerIssuer && one.jwksUrl === undefined
-          ? { ...one, jwksUrl: `${brokerIssuer}/jwks.json` }
+        one.issuer === brokerIssuer
+          ? { ...one, embedded: true, jwksUrl: one.jwksUrl ?? `${brokerIssuer}/jwks.json` }
           : one,
       ),
   };
@@ -231,6 +231,7 @@ function compileRules(
   const audience = child(item, "audience");
   const lifetime = { min: "1m", max: "168h" };
   return {
+    embedded: false,
     preset: presetName(item),
     audience: textOf(audience) === "none" ? "none" : textsOf(audience),
     exclusive: child(item, "exclusive")?.value === true,
