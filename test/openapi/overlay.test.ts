@@ -277,19 +277,14 @@ test.each([
   },
 );
 
-test("an overlay of ten thousand removals is applied in linear time", () => {
-  const items = (n: number): string =>
-    JSON.stringify({ l: Array.from({ length: n }, (_, i) => ({ i })) });
-  const run = (n: number): number => {
-    const source = sourceOf(items(n), "api.json");
-    const before = performance.now();
-    applyOverlays(source, [
-      sourceOf(overlay("- {target: '$.l[?@.i != 3]', update: {x: 1}}"), "o.yaml"),
-    ]);
-    return performance.now() - before;
-  };
-  run(10_000);
-  expect(run(40_000)).toBeLessThan(Math.max(run(10_000), 50) * 12);
+// With work per pair of items this would not end within a test's time.
+test("an action on 90,000 places is applied", () => {
+  const items = Array.from({ length: 90_000 }, (_, i) => ({ i }));
+  const source = sourceOf(JSON.stringify({ l: items }), "api.json");
+  const made = applyOverlays(source, [
+    sourceOf(overlay("- {target: '$.l[?@.i != 3]', update: {x: 1}}"), "o.yaml"),
+  ]);
+  expect(made.source.root).toEqual({ l: items.map(({ i }) => (i === 3 ? { i } : { i, x: 1 })) });
 });
 
 test("an overlay reaches the bottom of a document", () => {

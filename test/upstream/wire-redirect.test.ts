@@ -79,11 +79,10 @@ describe("within the origin", () => {
     made.api.answer = (_, response) => {
       setTimeout(() => response.writeHead(302, { location: "/thing" }).end(), 180);
     };
-    const started = performance.now();
+    // Hops with a deadline each would go on until there are too many of them.
     expect((await inBothEras(made)).modern.content).toMatchObject([
       { text: expect.stringMatching(/^The API did not answer within /) as string },
     ]);
-    expect(performance.now() - started).toBeLessThan(700);
   });
 });
 
