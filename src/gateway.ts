@@ -7,7 +7,7 @@ import type { Ports } from "./base/ports.ts";
 import type { Principal } from "./base/principal.ts";
 import type { Broker } from "./broker/broker.ts";
 import type { ReplicasConfig } from "./config/config.ts";
-import { type Env, readFirst } from "./gateway/candidate.ts";
+import { type Env, keepCopies, keepNoCopies, readFirst } from "./gateway/candidate.ts";
 import { openKept } from "./gateway/kept.ts";
 import { makeClientKeys, startableBroker } from "./gateway/embedded-broker.ts";
 import {
@@ -88,7 +88,7 @@ type StopReason = "grace_exceeded" | "interrupted";
 export async function inspect(
   options: Omit<GatewayOptions, "writeAudit" | "pressure">,
 ): Promise<Snapshot> {
-  const { loaded } = await readFirst(options);
+  const { loaded } = await readFirst(options, keepNoCopies);
   const lasting = createUnrecorded(options, await makeClientKeys(loaded.config));
   return compileSnapshot(loaded, lasting, options.ports);
 }
@@ -112,7 +112,7 @@ const askHostsMs = 300_000;
 /** Compiles everything and opens nothing yet. @throws ConfigError */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { info, ports } = options;
-  const first = await readFirst(options);
+  const first = await readFirst(options, keepCopies(ports));
   const { config } = first.loaded;
   const { auth } = config;
   const clientKeys = await makeClientKeys(config);
@@ -212,7 +212,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
         shutdown: closing && "stopping",
         load: shedder.sinceMs() > maxSheddingMs ? "turns requests away" : undefined,
       }),
-      warnings: () => shippingProblems(audit),
+      warnings: () => ({ ...shippingProblems(audit), ...staleDocuments(serving) }),
       metrics: registry.expose,
       configStatus: () => statusOf(serving),
     });
@@ -224,6 +224,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       lastReloadOk: serving.refused === undefined,
       appliedAt: serving.appliedAt,
       toolsByApi: countTools(serving.snapshot),
+      staleDocuments: serving.stale.size,
       issuers: lasting.keys.states(),
       tokenCache: lasting.tokens.counts,
       audit: audit.stats(),
@@ -367,7 +368,7 @@ function noteOfConnection({ action, provider, reason, owner }: ConnectEvent): No
 }
 
 /** For `/config/status`. */
-function statusOf({ snapshot, applied, appliedAt, refused }: Serving): JsonObject {
+function statusOf({ snapshot, applied, appliedAt, refused, stale }: Serving): JsonObject {
   return {
     generation: snapshot.generation,
     sha256: applied.hash,
@@ -379,7 +380,13 @@ function statusOf({ snapshot, applied, appliedAt, refused }: Serving): JsonObjec
           at: new Date(refused.at).toISOString(),
         }
       : null,
+    stale_documents: [...stale].map(([url, reason]) => ({ url, reason })),
   };
+}
+
+function staleDocuments({ stale }: Serving): Readonly<Record<string, string>> {
+  const names = [...stale].map(([url, reason]) => `${url} ${reason}`);
+  return names.length === 0 ? {} : { documents: `${names.join("; ")}; the last good copy serves` };
 }
 
 function shippingProblems(audit: Audit): Readonly<Record<string, string>> {

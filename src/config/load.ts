@@ -18,7 +18,7 @@ import { expandPresets } from "./presets.ts";
 import { parseDocument } from "./document.ts";
 import { type Env, interpolate, type Sources } from "./interpolate.ts";
 import { compileWhen } from "./compile/rule.ts";
-import { child, type YamlNode } from "./node.ts";
+import { child, textOf, type YamlNode } from "./node.ts";
 import { createProblems, type Problems } from "./problems.ts";
 import { gatewaySchema } from "./schema/gateway.ts";
 import { correctSpelling } from "./spelling.ts";
@@ -112,6 +112,7 @@ function compileTree(scope: Scope): Meaning {
     broker,
     connections: compileConnections(scope, { clients, auth, apis }),
     apis,
+    specsDir: resolve(scope.directory, textOf(child(scope.root, "specsDir")) ?? ""),
     endpoints: compileEndpoints(scope, { server, auth, apis }),
     limits,
     replicas: compileReplicas(scope),

@@ -4,6 +4,7 @@ import type { Issue } from "../base/issue.ts";
 import type { Ports } from "../base/ports.ts";
 import type { ApiConfig, Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
+import { type CopyStore, createCopyStore, noCopyStore } from "../openapi/document/copy-store.ts";
 import { type Copies, createCopies } from "../openapi/document/copies.ts";
 import { type DocumentSource, loadDocument } from "../openapi/load.ts";
 import type { ApiDocument } from "../openapi/operation/operation.ts";
@@ -43,15 +44,16 @@ export type Candidate = { readonly mark: Mark; readonly copies: Copies } & (
  * Reads gateway.yaml and its documents.
  *
  * @param wanted Gets every file that the configuration names, also when one of them is broken.
- * @param copies Gets every remote document.
+ * @param open Gives what gets every remote document, once it is known where they are kept.
  * @throws ConfigError with the findings of all of them.
  */
 async function load(
   { file, env }: Source,
-  { wanted, copies }: { readonly wanted: Set<string>; readonly copies: Copies },
+  { wanted, open }: { readonly wanted: Set<string>; readonly open: (config: Config) => Copies },
 ): Promise<Draft> {
   wanted.add(resolve(file));
   const config = await loadConfig(file, env);
+  const copies = open(config);
   for (const name of config.files) wanted.add(name);
   const onFile = (name: string): void => void wanted.add(name);
   const issues: Issue[] = [];
@@ -76,13 +78,27 @@ export function documentSource(api: ApiConfig): DocumentSource {
   return { file, position, overlays, refs, keepReadOnly };
 }
 
+/** Where the remote documents of this configuration outlive the process. */
+export type OpenCopyStore = (config: Config) => CopyStore;
+
+export const keepCopies =
+  (ports: Ports): OpenCopyStore =>
+  ({ specsDir }) =>
+    createCopyStore(specsDir, (cause) =>
+      ports.log.warn("documents_not_kept", { dir: specsDir, cause }),
+    );
+
+export const keepNoCopies: OpenCopyStore = () => noCopyStore;
+
 /** The first reading, before anything serves. @throws ConfigError */
 export async function readFirst(
   source: Source,
+  openStore: OpenCopyStore,
 ): Promise<{ readonly mark: Mark; readonly copies: Copies; readonly loaded: Loaded }> {
   const wanted = new Set<string>();
-  const copies = createCopies();
-  const draft = await load(source, { wanted, copies });
+  let copies = createCopies();
+  const open = (config: Config): Copies => (copies = createCopies(undefined, openStore(config)));
+  const draft = await load(source, { wanted, open });
   const mark = { files: [...wanted], hash: await fingerprint([...wanted]) };
   return { mark, copies, loaded: { ...draft, fingerprint: identify(mark, copies) } };
 }
@@ -96,14 +112,23 @@ const maxReadings = 3;
  */
 export async function readCandidate(
   source: Source,
-  { known, earlier }: { readonly known: readonly string[]; readonly earlier: Copies },
+  {
+    known,
+    earlier,
+    openStore,
+  }: {
+    readonly known: readonly string[];
+    readonly earlier: Copies;
+    readonly openStore: OpenCopyStore;
+  },
 ): Promise<Candidate> {
   let files = known;
   for (let readings = 1; ; readings++) {
     const mark = { files, hash: await fingerprint(files) };
     const wanted = new Set<string>();
-    const copies = createCopies(earlier);
-    const result = await load(source, { wanted, copies }).then(
+    let copies = createCopies(earlier);
+    const open = (config: Config): Copies => (copies = createCopies(earlier, openStore(config)));
+    const result = await load(source, { wanted, open }).then(
       (loaded) => ({ loaded }),
       (error: unknown) => {
         if (error instanceof ConfigError) return { error };

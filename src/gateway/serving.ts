@@ -5,6 +5,7 @@ import { nobody } from "../observe/record/event.ts";
 import type { Copies } from "../openapi/document/copies.ts";
 import {
   identify,
+  keepCopies,
   type Loaded,
   type Mark,
   readCandidate,
@@ -39,6 +40,8 @@ export interface Serving {
   readonly applied: Mark;
   /** ms since epoch */
   readonly appliedAt: number;
+  /** Remote documents whose last good copy serves, and why: the end of a sentence. */
+  readonly stale: ReadonlyMap<string, string>;
   /** The candidate that was refused last, until one is applied. */
   readonly refused: RefusedCandidate | undefined;
   /** Builds a whole new snapshot and swaps it in, or changes nothing. Calls are taken in turn. */
@@ -73,7 +76,9 @@ export function createServing(
   let appliedAt = ports.now();
   let refused: RefusedCandidate | undefined;
   let askedAt = ports.now();
-  let turn: Promise<unknown> = Promise.resolve();
+  let turn: Promise<unknown> = copies.keep();
+  const openStore = keepCopies(ports);
+  warnOfStale(copies, ports);
 
   const isSame = async (asksHosts: boolean): Promise<boolean> => {
     if ((await fingerprint(applied.files)) !== applied.hash) return false;
@@ -90,7 +95,8 @@ export function createServing(
       if (asksHosts || refused?.mark.hash !== applied.hash) refused = undefined;
       return unchanged;
     }
-    const candidate = await readCandidate(source, { known: applied.files, earlier: copies });
+    const from = { known: applied.files, earlier: copies, openStore };
+    const candidate = await readCandidate(source, from);
     warnOfStale(candidate.copies, ports);
     try {
       if ("error" in candidate) throw candidate.error;
@@ -110,6 +116,7 @@ export function createServing(
       void made.connections?.rekey();
       if (toolsChanged) onToolsChanged();
       recordReload(lasting, undefined, snapshot.generation);
+      await copies.keep();
       return { outcome: "applied", issues: made.warnings, toolsChanged };
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
@@ -133,6 +140,9 @@ export function createServing(
     },
     get appliedAt() {
       return appliedAt;
+    },
+    get stale() {
+      return copies.stale;
     },
     get refused() {
       return refused;

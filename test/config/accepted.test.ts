@@ -125,6 +125,7 @@ test("the shortest file gets every default", async () => {
         position: at(5, 3),
       },
     ],
+    specsDir: join(directory, "var/specs"),
     endpoints: [
       {
         path: "/mcp",

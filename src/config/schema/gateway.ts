@@ -8,7 +8,7 @@ import { brokerSchema } from "./broker.ts";
 import { limitsSchema } from "./limits.ts";
 import { replicasSchema } from "./replicas.ts";
 import { adminSchema, serverSchema } from "./server.ts";
-import { list, section } from "./shape.ts";
+import { list, section, text } from "./shape.ts";
 import { telemetrySchema } from "./telemetry.ts";
 
 /**
@@ -34,6 +34,12 @@ export const gatewaySchema: JsonSchema = {
       broker: brokerSchema,
       connections: connectionsSchema,
       apis: apisSchema,
+      specsDir: text({
+        description:
+          "Directory, relative to gateway.yaml, that keeps the last good copy of every document that was fetched, so that a start while its host is down works. Made when there is one; nobody else may read it. Of one gateway alone.",
+        default: "var/specs",
+        examples: ["/var/lib/tollgate/specs"],
+      }),
       endpoints: endpointsSchema,
       experimental: list(
         {

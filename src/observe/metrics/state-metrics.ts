@@ -10,6 +10,8 @@ export interface GatewayState {
   /** Milliseconds since the epoch. */
   readonly appliedAt: number;
   readonly toolsByApi: ReadonlyMap<string, number>;
+  /** Remote documents whose last good copy serves. */
+  readonly staleDocuments: number;
   readonly issuers: readonly IssuerState[];
   readonly tokenCache: { readonly hits: number; readonly misses: number };
   readonly audit: AuditStats;
@@ -57,6 +59,11 @@ export function collectState(registry: Registry, state: () => GatewayState): () 
   collect("gauge", "Tools by API.", "tollgate_tools").as(["source"], ({ toolsByApi }) =>
     [...toolsByApi].map(([api, count]) => [[api], count] as const),
   );
+  collect(
+    "gauge",
+    "Remote documents that could not be asked for; the last good copy of each serves.",
+    "tollgate_stale_documents",
+  ).as([], ({ staleDocuments }) => one(staleDocuments));
   collect("gauge", "Usable signing keys by issuer.", "tollgate_jwks_keys").as(
     ["issuer"],
     ({ issuers }) => issuers.map(({ issuer, keys }) => [[issuer], keys] as const),

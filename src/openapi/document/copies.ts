@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 
+import { type CopyStore, noCopyStore } from "./copy-store.ts";
 import { type Fetched, fetchBytes, type Fetching, NotFetched } from "./remote.ts";
 
 /** What one load fetched. The next load asks only whether it changed (RFC 9110 §13). */
@@ -21,6 +22,8 @@ export interface Copies {
   readonly haveChanged: () => Promise<boolean>;
   /** Differs when any of them says something else. */
   readonly digest: () => string;
+  /** Called once they serve: what is good is there at the next start, and nothing else. */
+  readonly keep: () => Promise<void>;
 }
 
 interface Copy {
@@ -33,13 +36,16 @@ interface Copy {
 const askTimeoutMs = 10_000;
 const maxAsked = 8;
 
-/** @param earlier What a load before fetched. */
-export function createCopies(earlier?: Copies): Copies {
+/**
+ * @param earlier What a load before fetched.
+ * @param store What a process before fetched.
+ */
+export function createCopies(earlier?: Copies, store: CopyStore = noCopyStore): Copies {
   const copies = new Map<string, Copy>();
   const stale = new Map<string, string>();
 
   const fetch = async (uri: string, fetching: Fetching): Promise<Fetched> => {
-    const known = earlier?.copies.get(uri)?.fetched;
+    const known = earlier?.copies.get(uri)?.fetched ?? (await store.read(uri));
     return (await fetchBytes(new URL(uri), fetching, known?.validators)) ?? (known as Fetched);
   };
 
@@ -47,12 +53,13 @@ export function createCopies(earlier?: Copies): Copies {
     try {
       return await fetch(uri, fetching);
     } catch (error) {
-      const last = earlier?.copies.get(uri);
       // A refusal is an answer: only a host that gives none leaves its last word standing.
       if (!(error instanceof NotFetched) || !error.mayPass) throw error;
-      if (last?.fetched === undefined || !last.isGood) throw error;
+      const known = earlier?.copies.get(uri);
+      const last = known?.isGood === true ? known.fetched : await store.read(uri);
+      if (last === undefined) throw error;
       stale.set(uri, error.message);
-      return last.fetched;
+      return last;
     }
   };
 
@@ -98,6 +105,12 @@ export function createCopies(earlier?: Copies): Copies {
         if (fetched !== undefined) hash.update(fetched.bytes);
       }
       return hash.digest("hex");
+    },
+    keep() {
+      const good = [...copies].flatMap(([uri, { fetched, isGood }]) =>
+        isGood && fetched !== undefined ? [[uri, fetched] as const] : [],
+      );
+      return store.keep(new Map(good));
     },
   };
 }
