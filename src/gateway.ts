@@ -226,15 +226,20 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       toolsByApi: countTools(serving.snapshot),
       staleDocuments: serving.stale.size,
       issuers: lasting.keys.states(),
+      listenStreams: [...mcp.values()].reduce((sum, { listening }) => sum + listening(), 0),
       tokenCache: lasting.tokens.counts,
       audit: audit.stats(),
     }));
   const watcher = { close: (): void => {} };
   const reload = async (asksHosts: boolean): Promise<ReloadReport> => {
     const report = await serving.reload(asksHosts);
-    const { tls } = serving.snapshot.config.server;
-    if (report.outcome === "applied" && tls !== undefined) http.renew(tls);
-    if (report.outcome === "applied") lasting.shared?.announce(serving.snapshot.generation);
+    if (report.outcome !== "applied") return report;
+    const { config: changed, generation } = serving.snapshot;
+    const { tls } = changed.server;
+    if (tls !== undefined) http.renew(tls);
+    audit.renew(changed.audit);
+    traces.renew(changed);
+    lasting.shared?.announce(generation);
     return report;
   };
 

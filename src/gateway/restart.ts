@@ -1,5 +1,6 @@
 import { ConfigError } from "../base/errors.ts";
-import type { Config } from "../config/config.ts";
+import { Secret } from "../base/secret.ts";
+import type { Config, SinkConfig } from "../config/config.ts";
 
 /** What was opened at start stays as it is until a restart: saying so beats half a change. */
 export function refuseRestart(before: Config, after: Config): void {
@@ -12,8 +13,8 @@ export function refuseRestart(before: Config, after: Config): void {
     broker: (config: Config) => config.broker,
     "connections.dir": ({ connections }: Config) => connections?.dir,
     "connections.redis": ({ connections }: Config) => connections?.redis,
-    audit: (config: Config) => config.audit,
-    telemetry: (config: Config) => config.telemetry,
+    audit: ({ audit }: Config) => ({ ...audit, sinks: audit.sinks.map(withoutRenewed) }),
+    telemetry: ({ telemetry: { otlp } }: Config) => otlp && { ...otlp, headers: undefined },
     replicas: (config: Config) => config.replicas,
     "limits.requestSize": (config: Config) => config.limits.maxRequestBytes,
     "limits.tokens": (config: Config) => config.limits.maxTokens,
@@ -23,7 +24,7 @@ export function refuseRestart(before: Config, after: Config): void {
     "the paths of endpoints": (config: Config) => config.endpoints.map(({ path }) => path),
   };
   const changed = Object.entries(fixed).filter(
-    ([, part]) => JSON.stringify(part(before)) !== JSON.stringify(part(after)),
+    ([, part]) => spell(part(before)) !== spell(part(after)),
   );
   if (changed.length === 0) return;
   throw new ConfigError(
@@ -35,4 +36,23 @@ export function refuseRestart(before: Config, after: Config): void {
       help: "restart the gateway, or undo this change",
     })),
   );
+}
+
+/** What says who the gateway is to the other machine, and who that is, changes without a restart. */
+function withoutRenewed(sink: SinkConfig): unknown {
+  return { ...sink, secret: undefined, headers: undefined, ca: undefined };
+}
+
+/**
+ * Everything that may differ, as JSON alone would not show secrets and maps. Never to be printed.
+ * Where something stands in the file changes with every line above it and means nothing.
+ */
+function spell(part: unknown): string {
+  return JSON.stringify([part], function (this: Record<string, unknown>, key, shown: unknown) {
+    const value = this[key];
+    if (key === "position") return undefined;
+    if (value instanceof Secret) return value.reveal();
+    if (value instanceof Map || value instanceof Set) return [...value];
+    return shown;
+  });
 }

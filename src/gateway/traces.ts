@@ -1,12 +1,14 @@
 import { Secret } from "../base/secret.ts";
 import type { Ports } from "../base/ports.ts";
-import type { Config, TracesConfig } from "../config/config.ts";
+import type { Config, OtlpConfig, TracesConfig } from "../config/config.ts";
 import { loadExporter } from "../observe/traces/exporter.ts";
 import { createTracing, type StartSpan } from "../observe/traces/tracing.ts";
 import type { Env } from "./candidate.ts";
 
 interface Traces {
   readonly startSpan: StartSpan | undefined;
+  /** Takes the headers of a changed configuration. */
+  readonly renew: (config: Config) => void;
   readonly close: () => Promise<void>;
 }
 
@@ -21,11 +23,18 @@ export async function openTraces(
   { version, ports }: { readonly version: string; readonly ports: Ports },
 ): Promise<Traces> {
   const config = env["OTEL_SDK_DISABLED"] === "true" ? undefined : (telemetry.otlp ?? readEnv(env));
-  if (config === undefined) return { startSpan: undefined, close: async () => {} };
-  const { tracer, close } = await loadExporter(config, version, ports);
+  if (config === undefined) {
+    return { startSpan: undefined, renew: () => {}, close: async () => {} };
+  }
+  let current: OtlpConfig = config;
+  const { tracer, close } = await loadExporter(() => current, version, ports);
   const propagators = env["OTEL_PROPAGATORS"] ?? "tracecontext";
   const propagates = propagators.split(",").some((name) => name.trim() === "tracecontext");
-  return { startSpan: createTracing(tracer, { ratio: config.ratio, propagates }, ports), close };
+  return {
+    startSpan: createTracing(tracer, { ratio: config.ratio, propagates }, ports),
+    renew: (changed) => (current = changed.telemetry.otlp ?? current),
+    close,
+  };
 }
 
 /** https://opentelemetry.io/docs/specs/otel/protocol/exporter/ */

@@ -15,6 +15,8 @@ export interface McpEndpoint {
   readonly warm: () => Promise<void>;
   /** Tells every client that listens. */
   readonly toolsChanged: () => void;
+  /** Clients that listen at the moment. */
+  readonly listening: () => number;
   /** Ends the streams of clients that listen, with their result. */
   readonly close: () => Promise<void>;
 }
@@ -33,10 +35,12 @@ export function createMcpEndpoint(
   const introductions = createIntroductions(ports.now);
   const hotLane = createHotLane(settings.info, introductions, ports);
   let loading: Promise<SdkLane> | undefined;
+  let loaded: SdkLane | undefined;
   // Slow to load, and most requests never need it.
   const sdkLane = (): Promise<SdkLane> => {
-    loading ??= import("./sdk-lane.ts").then(({ createSdkLane }) =>
-      createSdkLane(service, { ...settings, introductions }, ports),
+    loading ??= import("./sdk-lane.ts").then(
+      ({ createSdkLane }) =>
+        (loaded = createSdkLane(service, { ...settings, introductions }, ports)),
     );
     return loading;
   };
@@ -72,6 +76,7 @@ export function createMcpEndpoint(
       // Nobody listens to a lane that was never asked.
       void loading?.then((lane) => lane.toolsChanged());
     },
+    listening: () => loaded?.listening() ?? 0,
     async close() {
       await (await loading)?.close();
     },

@@ -26,6 +26,8 @@ export interface SdkLane {
   /** @throws AuthError before anything was written. */
   readonly post: (exchange: McpExchange, caller: Caller, service: McpService) => Promise<void>;
   readonly toolsChanged: () => void;
+  /** Clients that wait for changes at the moment. */
+  readonly listening: () => number;
   readonly close: () => Promise<void>;
 }
 
@@ -54,6 +56,7 @@ export function createSdkLane(
     maxSubscriptions: maxListenStreams,
   });
   const handle = toNodeHandler(handler, { onerror });
+  let listening = 0;
   return {
     disagreementOf({ request: { headers }, body, principal }, now) {
       const call = now.hasParamHeaders ? readModernCall(headers, body) : undefined;
@@ -69,6 +72,10 @@ export function createSdkLane(
         return;
       }
       closeWhenStalled(response);
+      if (isJsonObject(body) && body["method"] === "subscriptions/listen") {
+        listening++;
+        response.once("close", () => listening--);
+      }
       const state: State = { caller, recorded: new Set() };
       restoreNumbersOf(response);
       watchErrors(response, (reason, id) => {
@@ -86,6 +93,7 @@ export function createSdkLane(
       await handle(Object.assign(request, { auth }) as SdkRequest, response, message);
     },
     toolsChanged: () => handler.notify.toolsChanged(),
+    listening: () => listening,
     close: () => handler.close(),
   };
 }

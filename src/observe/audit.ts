@@ -38,6 +38,8 @@ export interface Audit {
   readonly problem: () => string | undefined;
   /** Looks for files that were moved away; they are made anew. */
   readonly reopen: () => void;
+  /** Takes secrets and certificates of its sinks from a changed configuration. */
+  readonly renew: (config: AuditConfig) => void;
   readonly stats: () => AuditStats;
   /** Writes `server.stop` and the last checkpoint. */
   readonly close: () => Promise<void>;
@@ -80,6 +82,7 @@ export function createAudit(config: AuditConfig, ports: Ports, deps: SinkDeps): 
     files,
     shippers,
     shipping,
+    renew,
   } = openSinks(config, ports, deps, {
     onLost: (reason) => note({ ...gap, reason, detail: undefined }),
     onRemove({ path }, head) {
@@ -226,6 +229,7 @@ export function createAudit(config: AuditConfig, ports: Ports, deps: SinkDeps): 
     reopen() {
       for (const file of files) file.reopen();
     },
+    renew: (changed) => renew(changed.sinks),
     stats() {
       const waiting = isWaiting() ? waitingRecords : 0;
       const lagMs = waitingSince === undefined ? 0 : ports.now() - waitingSince;

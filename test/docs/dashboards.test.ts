@@ -43,6 +43,13 @@ test("rules and panels ask only for metrics that there are", () => {
   ).toEqual([]);
 });
 
+test("every metric is in the manual", () => {
+  const manual = readFileSync("docs/operations.md", "utf8");
+  const named = (name: string): boolean => manual.includes(`\`${name}\``);
+  const parts = /_(?:bucket|count|sum)$/;
+  expect([...registered()].filter((name) => !parts.test(name) && !named(name))).toEqual([]);
+});
+
 test("promtool accepts the rules and they fire when they should", async ({ skip }) => {
   if (!existsSync(program)) skip(missing);
   expect((await run(program, ["check", "rules", "deploy/prometheus/rules.yaml"])).stdout).toContain(

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from "vitest";
-import { world, type World } from "../world/world.ts";
+import { freePort, world, type World } from "../world/world.ts";
 
 const spec = {
   paths: {
@@ -43,17 +43,26 @@ async function listen({ url }: World, id: number): Promise<{ first: string; clos
 const acknowledged = "notifications/subscriptions/acknowledged";
 
 test("F68: one listening client more than limits.listenStreams is refused until another leaves", async () => {
+  const port = await freePort();
   const gate = await world({
     spec,
     auth: "none",
     credential: "none",
-    extra: { top: "limits: { listenStreams: 2 }" },
+    extra: { top: `limits: { listenStreams: 2 }\nadmin: {listen: "127.0.0.1:${port}"}` },
   });
+  const listening = async (): Promise<string | undefined> => {
+    const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    return /^tollgate_listen_streams (.*)$/m.exec(metrics)?.[1];
+  };
+  expect(await listening()).toBe("0");
   const one = await listen(gate, 1);
   expect(one.first).toContain(acknowledged);
   expect((await listen(gate, 2)).first).toContain(acknowledged);
   const refused = JSON.parse((await listen(gate, 3)).first) as object;
   expect(refused).toMatchObject({ id: 3, error: { code: -32603 } });
+  await expect.poll(listening).toBe("2");
   one.close();
+  await expect.poll(listening).toBe("1");
   await expect.poll(async () => (await listen(gate, 4)).first).toContain(acknowledged);
+  expect(await listening()).toBe("2");
 });

@@ -13,6 +13,8 @@ export interface GatewayState {
   /** Remote documents whose last good copy serves. */
   readonly staleDocuments: number;
   readonly issuers: readonly IssuerState[];
+  /** Clients that wait to be told of changes. */
+  readonly listenStreams: number;
   readonly tokenCache: { readonly hits: number; readonly misses: number };
   readonly audit: AuditStats;
 }
@@ -64,6 +66,10 @@ export function collectState(registry: Registry, state: () => GatewayState): () 
     "Remote documents that could not be asked for; the last good copy of each serves.",
     "tollgate_stale_documents",
   ).as([], ({ staleDocuments }) => one(staleDocuments));
+  collect("gauge", "Clients that listen for changes.", "tollgate_listen_streams").as(
+    [],
+    ({ listenStreams }) => one(listenStreams),
+  );
   collect("gauge", "Usable signing keys by issuer.", "tollgate_jwks_keys").as(
     ["issuer"],
     ({ issuers }) => issuers.map(({ issuer, keys }) => [[issuer], keys] as const),

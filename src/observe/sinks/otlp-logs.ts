@@ -1,15 +1,20 @@
 import { isJsonObject, type JsonObject, type JsonValue } from "../../base/json.ts";
 import type { OtlpConfig } from "../../config/config.ts";
+import { revealHeaders } from "../otlp-headers.ts";
 import { textAt } from "../record/query.ts";
 import { TooLarge, type ShippedRecord, type Transport } from "./shipper.ts";
 
-/** OTLP/HTTP in JSON, as log records: the line is the body, what queries need are attributes. */
+/**
+ * OTLP/HTTP in JSON, as log records: the line is the body, what queries need are attributes.
+ *
+ * @param current Asked for every batch: the headers may be others after a reload.
+ */
 export function createOtlpLogs(
-  { endpoint, headers }: OtlpConfig,
+  current: () => OtlpConfig,
   version: string,
   fetch: typeof globalThis.fetch,
 ): Transport {
-  const url = `${endpoint}/v1/logs`;
+  const url = `${current().endpoint}/v1/logs`;
   const scope = { name: "tollgate.audit", version };
   return {
     target: url,
@@ -24,7 +29,7 @@ export function createOtlpLogs(
         redirect: "manual",
         signal,
         headers: {
-          ...Object.fromEntries([...headers].map(([name, value]) => [name, value.reveal()])),
+          ...revealHeaders(current()),
           "content-type": "application/json",
         },
         body: JSON.stringify({

@@ -32,6 +32,8 @@ export interface OpenSinks {
   /** To be woken after each write. */
   readonly shippers: readonly Shipper[];
   readonly shipping: () => readonly ShippingStats[];
+  /** Takes secrets and certificates of the same sinks as they are now configured. */
+  readonly renew: (sinks: readonly SinkConfig[]) => void;
 }
 
 export interface ShippingStats extends ShipperStats {
@@ -79,11 +81,13 @@ export function openSinks(
     return { kind: sink.kind, ...file, close };
   };
   const local = config.sinks.filter(isLocal).map(openLocal);
-  for (const sink of config.sinks) {
+  let current = config.sinks;
+  for (const [i, sink] of config.sinks.entries()) {
     if (isLocal(sink) || spool === undefined) continue;
     const same = shippers.filter(({ name }) => name.split("_")[0] === sink.kind).length;
     const name = same === 0 ? sink.kind : `${sink.kind}_${same + 1}`;
-    const shipper = createShipper(spool, createTransport(sink, deps, ports), tidySpool, ports);
+    const transport = createTransport(sink, () => current[i], { deps, ports });
+    const shipper = createShipper(spool, transport, tidySpool, ports);
     shippers.push({ name, shipper });
   }
   return {
@@ -91,6 +95,7 @@ export function openSinks(
     files,
     shippers: shippers.map(({ shipper }) => shipper),
     shipping: () => shippers.map(({ name, shipper }) => ({ sink: name, ...shipper.stats() })),
+    renew: (sinks) => (current = sinks),
   };
 }
 
@@ -98,15 +103,28 @@ function isLocal(sink: SinkConfig): sink is LocalSink {
   return sink.kind === "file" || sink.kind === "stdout";
 }
 
-function createTransport(sink: NetworkSink, { fetch, version }: SinkDeps, ports: Ports): Transport {
+/** @param now The sink as it is configured now. */
+function createTransport(
+  sink: NetworkSink,
+  now: () => SinkConfig | undefined,
+  { deps: { fetch, version }, ports }: { readonly deps: SinkDeps; readonly ports: Ports },
+): Transport {
   switch (sink.kind) {
     case "syslog":
-      return createSyslog(sink);
+      return createSyslog(latest(sink, now));
     case "webhook":
-      return createWebhook(sink, fetch, ports);
+      return createWebhook(latest(sink, now), fetch, ports);
     case "otlp":
-      return createOtlpLogs(sink, version, fetch);
+      return createOtlpLogs(latest(sink, now), version, fetch);
   }
+}
+
+/** A reload changes no kind: see `refuseRestart`. */
+function latest<S extends NetworkSink>(first: S, now: () => SinkConfig | undefined): () => S {
+  return () => {
+    const sink = now();
+    return sink?.kind === first.kind ? (sink as S) : first;
+  };
 }
 
 function openOrRefuse(dir: string, options: AuditFileOptions, ports: Ports): AuditFile {

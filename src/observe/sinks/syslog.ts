@@ -14,13 +14,18 @@ const severities = new Map([
 ]);
 const warning = 4;
 
-/** RFC 5424 with octet counting (RFC 6587 §3.4.1) over TCP, or over TLS (RFC 5425). */
-export function createSyslog(config: SyslogConfig): Transport {
-  const { host, port, tls, ca } = config;
+/**
+ * RFC 5424 with octet counting (RFC 6587 §3.4.1) over TCP, or over TLS (RFC 5425).
+ *
+ * @param current Asked for every connection: whom to trust may be another after a reload.
+ */
+export function createSyslog(current: () => SyslogConfig): Transport {
+  const { host, port, tls } = current();
   let socket: Socket | undefined;
   let lost = (): void => {};
 
   const open = (signal: AbortSignal): Promise<Socket> => {
+    const { ca } = current();
     const opened = tls
       ? connectTls({ host, port, servername: host, ...(ca === undefined ? {} : { ca }) })
       : connectTcp({ host, port });

@@ -7,13 +7,15 @@ import { TooLarge, type Transport } from "./shipper.ts";
 /**
  * Batches as a JSON array, signed as Standard Webhooks says: HMAC-SHA-256 of id, time and body. Only
  * an answer of 2xx means that they arrived.
+ *
+ * @param current Asked for every batch: the secret may be another after a reload.
  */
 export function createWebhook(
-  { url, secret }: WebhookConfig,
+  current: () => WebhookConfig,
   fetch: typeof globalThis.fetch,
   { now }: Pick<Ports, "now">,
 ): Transport {
-  const key = keyOf(secret.reveal());
+  const { url } = current();
   return {
     target: url,
     confirmMs: 0,
@@ -24,7 +26,9 @@ export function createWebhook(
       // The first record's own: a batch that is sent again has the same.
       const id = textAt(records[0]?.record ?? {}, ["id"]);
       const timestamp = String(Math.floor(now() / 1_000));
-      const signature = createHmac("sha256", key).update(`${id}.${timestamp}.${body}`);
+      const signature = createHmac("sha256", keyOf(current().secret.reveal())).update(
+        `${id}.${timestamp}.${body}`,
+      );
       const response = await fetch(url, {
         method: "POST",
         // It has records of people in it: it goes nowhere else.

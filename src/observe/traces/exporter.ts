@@ -2,6 +2,7 @@ import type { Tracer } from "@opentelemetry/api";
 import { ConfigError } from "../../base/errors.ts";
 import type { Ports } from "../../base/ports.ts";
 import type { OtlpConfig } from "../../config/config.ts";
+import { revealHeaders } from "../otlp-headers.ts";
 
 export interface Exporter {
   readonly tracer: Tracer;
@@ -16,18 +17,19 @@ const closeMs = 3_000;
  * The SDK of OpenTelemetry and its exporter, which nobody else loads: spans go to
  * `endpoint/v1/traces` in batches, as OTLP over HTTP in JSON.
  *
+ * @param current Asked for every batch: the headers may be others after a reload.
  * @throws ConfigError `telemetry_unavailable` when the packages are not installed.
  */
 export async function loadExporter(
-  { endpoint, headers }: OtlpConfig,
+  current: () => OtlpConfig,
   version: string,
   ports: Ports,
 ): Promise<Exporter> {
   const { BasicTracerProvider, BatchSpanProcessor, OTLPTraceExporter, resourceFromAttributes } =
     await loadSdk();
   const exporter = new OTLPTraceExporter({
-    url: `${endpoint}/v1/traces`,
-    headers: Object.fromEntries([...headers].map(([name, value]) => [name, value.reveal()])),
+    url: `${current().endpoint}/v1/traces`,
+    headers: async () => revealHeaders(current()),
     timeoutMillis: timeoutMs,
   });
   const provider = new BasicTracerProvider({
