@@ -6,21 +6,28 @@ export interface RetryBudget {
   readonly spend: () => boolean;
 }
 
-const share = 0.2;
-const floor = 3;
+/** Requests that pay for one retry. */
+const price = 5;
+const advance = 3 * price;
 /** What a quiet hour saved must not all be spent in a bad minute. */
-const maxSaved = 20;
+const maxSaved = 20 * price;
 
-/** One retry for every five requests, and three to begin with. */
+/**
+ * One retry for every five requests. The first three are lent, because an API that is asked seldom
+ * has earned nothing yet; the next fifteen requests pay them back, so that over time an API never
+ * sees more than 1.2 times what it was asked.
+ */
 export function createRetryBudget(): RetryBudget {
-  let saved = floor;
+  let saved = advance;
+  let owed = advance;
   return {
     earn() {
-      saved = Math.min(maxSaved, saved + share);
+      if (owed > 0) owed--;
+      else if (saved < maxSaved) saved++;
     },
     spend() {
-      if (saved < 1) return false;
-      saved--;
+      if (saved < price) return false;
+      saved -= price;
       return true;
     },
   };
