@@ -1,0 +1,82 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import type { Program } from "../cli/program.ts";
+
+/** What a process holds at a moment. */
+export interface Sample {
+  /** ms */
+  readonly at: number;
+  /** Bytes that are left when garbage has been collected, buffers included. */
+  readonly heap: number;
+  /** Bytes of the process in memory. */
+  readonly resident: number;
+  readonly descriptors: number;
+}
+
+/** Looks into a process that was started with its environment. */
+export interface Memory {
+  readonly env: Readonly<Record<string, string>>;
+  readonly sample: (program: Program) => Promise<Sample>;
+}
+
+const preload = fileURLToPath(new URL("collect.mjs", import.meta.url));
+
+/** @param dir For a file of its own. */
+export function createMemory(dir: string): Memory {
+  const file = join(dir, "heap.txt");
+  const read = (): readonly string[] => {
+    try {
+      return readFileSync(file, "utf8").split("\n").slice(0, -1);
+    } catch {
+      return [];
+    }
+  };
+  return {
+    env: { NODE_OPTIONS: `--import=${preload}`, HEAP_FILE: file },
+    async sample({ child }) {
+      const { length } = read();
+      child.kill("SIGUSR2");
+      let lines = read();
+      while (lines.length === length) {
+        if (child.exitCode !== null) throw new Error(`ended with ${child.exitCode}`);
+        await sleep(5);
+        lines = read();
+      }
+      return { at: Date.now(), heap: Number(lines.at(-1)), ...look(child.pid ?? 0) };
+    },
+  };
+}
+
+/** What can be seen from outside. */
+function look(pid: number): Pick<Sample, "resident" | "descriptors"> {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  const kilobytes = Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]);
+  return { resident: kilobytes * 1024, descriptors: readdirSync(`/proc/${pid}/fd`).length };
+}
+
+/** How fast a number grows, by least squares: per hour. */
+export function slopeOf(samples: readonly Sample[], of: (sample: Sample) => number): number {
+  const mean = (read: (sample: Sample) => number): number =>
+    samples.reduce((sum, one) => sum + read(one), 0) / samples.length;
+  const [at, value] = [mean((one) => one.at), mean(of)];
+  const spread = samples.reduce((sum, one) => sum + (one.at - at) ** 2, 0);
+  const together = samples.reduce((sum, one) => sum + (one.at - at) * (of(one) - value), 0);
+  return (together / spread) * 3_600_000;
+}
+
+/** Connections that were let go need a moment to be gone: the least within so many seconds. */
+export async function fewestDescriptors(
+  { child }: Program,
+  { atMost, seconds }: { readonly atMost: number; readonly seconds: number },
+): Promise<number> {
+  let fewest = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < seconds * 5 && fewest > atMost; i++) {
+    fewest = Math.min(fewest, look(child.pid ?? 0).descriptors);
+    await sleep(200);
+  }
+  return fewest;
+}
+
+export const inMiB = (bytes: number): number => Math.round((bytes / 1024 / 1024) * 10) / 10;
