@@ -2,6 +2,8 @@
 export interface Due {
   /** On the clock of `Deadlines`. */
   at: number;
+  /** Among those that wait; undefined: it does not. Only `Deadlines` writes it. */
+  slot: number | undefined;
   /** @param why Its moment passed, or all work is to end. */
   readonly expire: (why: "late" | "stopped") => void;
 }
@@ -22,10 +24,13 @@ const tickMs = 25;
  * Deadlines that pass at most a tick late. One timer serves all: a timer per request, and another
  * for each phase of it, would cost more than the rest of sending.
  *
+ * They wait in an array and not in a Set, whose tables point to the one that follows them: once a
+ * table is old, everything that was ever waiting behind it would outlive every quick collection.
+ *
  * @param now Milliseconds of a monotonic clock; only differences count.
  */
 export function createDeadlines(now: () => number): Deadlines {
-  const waiting = new Set<Due>();
+  const waiting: Due[] = [];
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
 
@@ -33,17 +38,28 @@ export function createDeadlines(now: () => number): Deadlines {
     clearInterval(timer);
     timer = undefined;
   };
+  /** The last one takes the place of one that leaves. */
+  const remove = (due: Due): void => {
+    const { slot } = due;
+    if (slot === undefined) return;
+    due.slot = undefined;
+    const last = waiting.pop();
+    if (last === undefined || last === due) return;
+    waiting[slot] = last;
+    last.slot = slot;
+  };
   const expire = (): void => {
     const moment = now();
-    for (const due of waiting) {
-      if (due.at > moment) continue;
-      waiting.delete(due);
+    // What one of them does may take others away.
+    for (const due of waiting.filter(({ at }) => at <= moment)) {
+      if (due.slot === undefined) continue;
+      remove(due);
       due.expire("late");
     }
   };
   const tick = (): void => {
     // After a pause of the process timers come first, before what has arrived meanwhile is read.
-    if (waiting.size > 0) setImmediate(expire);
+    if (waiting.length > 0) setImmediate(expire);
     else stop();
   };
   return {
@@ -53,15 +69,17 @@ export function createDeadlines(now: () => number): Deadlines {
         due.expire("stopped");
         return;
       }
-      waiting.add(due);
+      due.slot = waiting.push(due) - 1;
       timer ??= setInterval(tick, tickMs).unref();
     },
-    remove: (due) => void waiting.delete(due),
+    remove,
     stopAll() {
       stopped = true;
-      const all = [...waiting];
-      waiting.clear();
-      for (const due of all) due.expire("stopped");
+      const all = waiting.splice(0);
+      for (const due of all) {
+        due.slot = undefined;
+        due.expire("stopped");
+      }
       return all.length;
     },
     close: stop,

@@ -125,6 +125,7 @@ function exchange(
     };
     const due: Due = {
       at: totalAt,
+      slot: undefined,
       expire(why) {
         if (why === "stopped") {
           fail(new CallError("cancelled", "The gateway is stopping. Try again."));

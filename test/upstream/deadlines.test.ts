@@ -20,13 +20,17 @@ function make(): Made {
     passed: () => passed,
     remove: deadlines.remove,
     add(afterMs) {
-      const due = { at: deadlines.now() + afterMs, expire: () => void passed.push(afterMs) };
+      const due: Due = {
+        at: deadlines.now() + afterMs,
+        slot: undefined,
+        expire: () => void passed.push(afterMs),
+      };
       deadlines.add(due);
       return due;
     },
     ticked: () =>
       new Promise((resolve) => {
-        deadlines.add({ at: moment, expire: () => resolve() });
+        deadlines.add({ at: moment, slot: undefined, expire: () => resolve() });
       }),
   };
 }
@@ -50,7 +54,7 @@ test("each passes at its own moment, and only once", async () => {
 test("when all work is to end, what is under way does, and what comes later", () => {
   const deadlines = createDeadlines(() => 0);
   const why: string[] = [];
-  const due = { at: 1_000, expire: (reason: string) => void why.push(reason) };
+  const due: Due = { at: 1_000, slot: undefined, expire: (reason) => void why.push(reason) };
   deadlines.add(due);
   expect(deadlines.stopAll()).toBe(1);
   deadlines.add(due);
@@ -68,4 +72,23 @@ test("one that was moved or taken away does not pass", async () => {
   pass(400);
   await ticked();
   expect(passed()).toEqual([10]);
+});
+
+test("one that ends others when it passes ends only those", async () => {
+  const { add, pass, passed, ticked, remove } = make();
+  const others: Due[] = [];
+  const first = add(10);
+  others.push(add(10), add(20));
+  const last = add(10);
+  const expire = first.expire;
+  Object.assign(first, {
+    expire(why: "late") {
+      expire(why);
+      for (const other of others) remove(other);
+    },
+  });
+  pass(100);
+  await ticked();
+  expect(passed()).toEqual([10, 10]);
+  expect([first, ...others, last].map(({ slot }) => slot)).toEqual(Array(4).fill(undefined));
 });
