@@ -138,8 +138,9 @@ export function createAuthenticate(
     const key = await issuer.keySet.find(alg, kid);
     if (key === undefined) throw invalidToken("unknown_key");
     key.verify(token, alg);
-    if (issuer.askAgainMs !== undefined) await issuer.introspection?.claims(token, tokenHash);
     const subject = checkClaims(jws, issuer, ports.now());
+    // Only about a token that would do otherwise: nobody makes the gateway ask with any other.
+    if (issuer.askAgainMs !== undefined) await issuer.introspection?.claims(token, tokenHash);
     const principal = describe(token, tokenHash, { issuer, claims, ...subject });
     return { principal, issuer, binding: bindingIn(claims), key };
   };
@@ -161,14 +162,14 @@ export function createAuthenticate(
     const issuer = jws && issuerOf(issuers, jws.claims);
     if (jws && issuer?.keySet) return verifyJws(jws, token, tokenHash);
     if (issuer) return ask(issuer, token, tokenHash);
-    let refusal: unknown = invalidToken("unknown_issuer");
+    let refusal = invalidToken("unknown_issuer");
     for (const candidate of introspecting) {
       try {
         return await ask(candidate, token, tokenHash);
       } catch (error) {
-        refusal = error;
-        // Only an issuer that does not know the token leaves the question to the next.
-        if (!(error instanceof AuthError) || error.reason !== "inactive_token") throw error;
+        if (!leavesOpen(error)) throw error;
+        // The token may be of the one that did not answer, whatever the others say.
+        if (refusal.code !== "temporarily_unavailable") refusal = error;
       }
     }
     throw refusal;
@@ -257,6 +258,14 @@ function hashToken(token: string): string {
 
 function issuerOf(issuers: ReadonlyMap<string, Issuer>, { iss }: JsonObject): Issuer | undefined {
   return typeof iss === "string" ? issuers.get(iss) : undefined;
+}
+
+/** An issuer that does not know the token, or does not answer, leaves the question to the next. */
+function leavesOpen(error: unknown): error is AuthError {
+  return (
+    error instanceof AuthError &&
+    (error.reason === "inactive_token" || error.code === "temporarily_unavailable")
+  );
 }
 
 /** undefined: no JWT, but perhaps a token that its issuer knows. */

@@ -44,7 +44,23 @@ export function createIntrospection(
       }
       if (answer["iss"] !== undefined && answer["iss"] !== issuer)
         throw invalidToken("unknown_issuer");
+      if (!isAccessToken(answer)) throw invalidToken("not_an_access_token");
       return freezeClaims(answer);
     },
   };
+}
+
+/** By claim, what issuers call an access token there, in lower case. */
+const kinds: readonly (readonly [string, readonly string[]])[] = [
+  ["token_type", ["bearer", "dpop", "access_token"]],
+  ["token_use", ["access", "access_token"]],
+  ["typ", ["bearer", "dpop", "at+jwt", "jwt"]],
+];
+
+/** Issuers answer for refresh tokens as well (RFC 7662 §2.1), and say so in words of their own. */
+function isAccessToken(answer: JsonObject): boolean {
+  return kinds.every(([name, words]) => {
+    const word = answer[name];
+    return word === undefined || (typeof word === "string" && words.includes(word.toLowerCase()));
+  });
 }

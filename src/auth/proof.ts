@@ -39,8 +39,8 @@ export type CheckProof = (proofs: readonly string[], request: ProvenRequest) => 
 
 const maxProofBytes = 8 * 1024;
 const maxSkewS = 60;
-/** Longer than a proof can be good. */
-const replayMs = 120_000;
+/** Longer than a proof can be good, whose `iat` may be as far ahead as it may be behind. */
+const replayMs = 2 * maxSkewS * 1000 + 1_000;
 
 /** @param resource The endpoint's URL, which `htu` must name; never what `Host` says. */
 export function createCheckProof(resource: string, replays: Replays, ports: Ports): CheckProof {

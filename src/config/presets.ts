@@ -28,7 +28,8 @@ const presets: Readonly<Record<string, JsonObject>> = {
     scopes: { from: ["scp", "roles"], advertise: "{resource}/" },
     name: ["name", "preferred_username"],
     roles: ["roles"],
-    machine: [{ idtyp: "app" }],
+    // `idtyp` comes only where the app asks for it; scopes are a person's, an app has roles alone.
+    machine: [{ idtyp: "app" }, { scp: null }],
   },
   okta: {
     typ: "any",

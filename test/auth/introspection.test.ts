@@ -1,6 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
+import { answerJson, startApi } from "../world/api.ts";
 import { world, type World } from "../world/world.ts";
 
 const spec = { paths: { "/orders": { get: { operationId: "list_orders" } } } };
@@ -74,11 +75,47 @@ test.each<[string, object, string]>([
   ["a machine", { sub: "cursor" }, "401 machine token"],
   ["a bound key", { cnf: { jkt: "x" } }, "401 sender constrained"],
   ["too few scopes", { scope: "other" }, "403 baseline scope missing"],
+  ["a refresh token", { token_type: "refresh_token" }, "401 not an access token"],
+  ["a refresh token of Hydra", { token_use: "refresh_token" }, "401 not an access token"],
+  ["a refresh token of Keycloak", { typ: "Refresh" }, "401 not an access token"],
+  ["a kind that is no text", { token_type: 1 }, "401 not an access token"],
 ])("T42: %s is refused", async (_what, change, expected) => {
   const at = await introspecting("introspect");
   at.idp.introspect = () => ({ status: 200, body: live(at, change) });
   expect(await present(at, "opaque-1")).toBe(expected);
   expect(at.api.requests).toEqual([]);
+});
+
+test.each([
+  { token_type: "Bearer" },
+  { token_type: "DPoP", typ: "DPoP" },
+  { token_type: "access_token", token_use: "access_token" },
+  { typ: "Bearer", token_use: "access" },
+])("an access token may be called %j", async (change) => {
+  const at = await introspecting("introspect");
+  at.idp.introspect = () => ({ status: 200, body: live(at, change) });
+  expect(await present(at, "opaque-1")).toBe("200");
+});
+
+test("an issuer that is away locks nobody out whom another one knows", async () => {
+  const other = await startApi();
+  onTestFinished(() => other.close());
+  const at = await world({
+    spec,
+    credential: "none",
+    clients: `other: {issuer: "${other.url}", id: gw, secret: "\${CLIENT_SECRET}"}`,
+    extra: {
+      issuer: "tokens: introspect, introspection: {client: gateway}",
+      issuers: `{issuer: "${other.url}", tokens: introspect, introspection: {client: other, url: "${other.url}/ask"}}`,
+    },
+  });
+  at.idp.introspect = () => ({ status: 500, body: {} });
+  other.answer = ({ body }, response) =>
+    answerJson(response, body.includes("known") ? live(at, { iss: other.url }) : { active: false });
+  expect(await present(at, "known")).toBe("200");
+  // Perhaps the one that is away would know this one.
+  expect(await present(at, "other")).toBe("503 introspection unavailable");
+  expect(other.requests).toHaveLength(2);
 });
 
 test("without aud in the answer a client that is named stands for it", async () => {
@@ -172,6 +209,10 @@ test("with every, a signed token is asked about as well, and again after that ti
   expect(at.idp.introspections).toHaveLength(1);
   at.idp.introspect = () => ({ status: 200, body: { active: false } });
   await expect.poll(() => present(at, token), { timeout: 5_000 }).toBe("401 inactive token");
+  expect(at.idp.introspections).toHaveLength(2);
+  // What it says itself is reason enough, and asks nobody.
+  const otherwise = { aud: "https://other.test" };
+  expect(await present(at, await at.idp.token(otherwise))).toBe("401 wrong audience");
   expect(at.idp.introspections).toHaveLength(2);
   // Nobody knows is not the same as no, and an opaque token is still none.
   at.idp.introspect = () => ({ status: 500, body: {} });

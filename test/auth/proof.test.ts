@@ -120,6 +120,14 @@ test("H13: a proof counts once, and for two minutes it is remembered", async () 
   expect(await present([proof])).toBe("401 proof_time");
 });
 
+test("H13: a proof from the future is remembered for as long as it is good", async () => {
+  const { world, prove, present } = await createProofGate();
+  const proof = await prove({ iat: world.ms / 1000 + 60 });
+  expect(await present([proof])).toBe("ok");
+  world.ms += 120_000;
+  expect(await present([proof])).toBe("401 replayed_proof");
+});
+
 test("H13: of many who show one proof at once, one gets in", async () => {
   const { prove, present } = await createProofGate();
   const proof = await prove();

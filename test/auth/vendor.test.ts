@@ -339,6 +339,7 @@ test.each<[VendorName, string, Claims, string]>([
     "401 not_an_access_token",
   ],
   ["entra", "T37: an application", { idtyp: "app", scp: undefined }, "401 machine_token"],
+  ["entra", "T37: one that does not say so", { scp: undefined }, "401 machine_token"],
   ["entra v1", "T29: tid of another tenant", { tid: "other" }, "401 wrong_tenant"],
   ["entra v1", "T37: an application", { idtyp: "app", scp: undefined }, "401 machine_token"],
   ["entra v1", "the audience of version 2", { aud: guid }, "401 wrong_audience"],

@@ -381,7 +381,7 @@ test("a preset fills what is not written, inside mappings too", async () => {
         algorithms: ["RS256"],
         scopes: { from: ["scp"], advertise: "{resource}/" },
         nameClaims: ["upn"],
-        machine: [new Map([["idtyp", "app"]])],
+        machine: [new Map([["idtyp", "app"]]), new Map([["scp", null]])],
       },
       {},
     ],
