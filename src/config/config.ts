@@ -374,6 +374,8 @@ export interface ApiConfig {
   /** Origin and base path without trailing slash, e.g. `http://courses.internal:8080/v1`; undefined: the document's first server. */
   readonly url: string | undefined;
   readonly server: ServerChoice;
+  /** PEM of the only authorities whose certificates it may have; undefined: those that Node trusts. */
+  readonly ca: string | undefined;
   /** Hosts that operations with servers of their own may be called on, besides that of the API. */
   readonly allowedHosts: readonly string[];
   readonly credential: CredentialConfig;

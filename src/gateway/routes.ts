@@ -131,12 +131,14 @@ function offeredScopesOf({ auth, apis }: Config): ReadonlySet<string> {
 }
 
 function compileSend(
-  { redirects, timeouts }: ApiConfig,
+  { redirects, timeouts, ca }: ApiConfig,
   origin: string,
   upstreams: Upstreams,
   { now }: Ports,
 ): Send {
-  const to = (there: string): Send => upstreams.to(there, timeouts.connectMs);
+  // The authorities of this API say nothing about the hosts that it sends us to.
+  const to = (there: string): Send =>
+    upstreams.to(there, timeouts.connectMs, there === origin ? ca : undefined);
   const send = to(origin);
   return redirects === undefined
     ? send

@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import { brotliDecompress, gunzip, inflate, inflateRaw } from "node:zlib";
 import { errors, Pool, type Dispatcher } from "undici";
 import type { CancelSignal } from "../base/cancel.ts";
@@ -40,8 +41,9 @@ export interface Upstreams {
   /**
    * @param origin E.g. `http://courses.internal:8080`.
    * @param connectMs For a connection to be there, without TLS.
+   * @param ca PEM of the only authorities to trust; undefined: those that Node trusts.
    */
-  readonly to: (origin: string, connectMs: number) => Send;
+  readonly to: (origin: string, connectMs: number, ca?: string) => Send;
   /** Ends every exchange under way as cancelled, and those to come. @returns How many there were. */
   readonly abort: () => number;
   readonly close: () => Promise<void>;
@@ -55,15 +57,16 @@ const undiciSlackMs = 1_000;
 export function createUpstreams(): Upstreams {
   const pools = new Map<string, Pool>();
   const deadlines = createDeadlines(() => performance.now());
-  const poolOf = (origin: string, connectMs: number): Pool => {
-    const key = `${connectMs} ${origin}`;
+  const poolOf = (origin: string, connectMs: number, ca: string | undefined): Pool => {
+    // Other authorities, other connections: none that the old ones vouched for is used again.
+    const key = `${connectMs} ${ca === undefined ? "" : hash("sha256", ca)} ${origin}`;
     const known = pools.get(key);
     if (known) return known;
     const pool = new Pool(origin, {
       // As many as calls are let in: who waits here would wait unseen.
       connections: null,
       pipelining: 1,
-      connect: { timeout: connectMs + undiciSlackMs },
+      connect: { timeout: connectMs + undiciSlackMs, ...(ca === undefined ? {} : { ca }) },
       headersTimeout: 0,
       bodyTimeout: 0,
       keepAliveMaxTimeout: 30_000,
@@ -72,9 +75,9 @@ export function createUpstreams(): Upstreams {
     return pool;
   };
   return {
-    to: (origin, connectMs) => {
+    to: (origin, connectMs, ca) => {
       const totalMs = origin.startsWith("https:") ? connectMs + tlsMs : connectMs;
-      const line = { pool: poolOf(origin, totalMs), connectMs: totalMs, deadlines };
+      const line = { pool: poolOf(origin, totalMs, ca), connectMs: totalMs, deadlines };
       return (request, limits, watch) => exchange(line, request, limits, watch);
     },
     abort: deadlines.stopAll,

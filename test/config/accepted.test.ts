@@ -74,6 +74,7 @@ test("the shortest file gets every default", async () => {
         specPosition: at(5, 18),
         overlays: [],
         server: { select: undefined, variables: new Map() },
+        ca: undefined,
         allowedHosts: [],
         refs: { roots: [], allowHosts: [], privateHosts: [] },
         url: undefined,

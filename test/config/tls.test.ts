@@ -74,3 +74,31 @@ test.each<[string, string, string, string?]>([
   const text = JSON.stringify(issues);
   for (const secret of [own.key, other.key]) expect(text).not.toContain(secret.split("\n")[1]);
 });
+
+const withAuthority = (ca: string, url = "https://courses.internal"): string =>
+  goodWith("http://courses.internal:8080/v1", `${url}\n    tls: {ca: '${ca}'}`);
+
+test("an API may have authorities of its own", async () => {
+  const { apis } = await load(withAuthority("${CERTIFICATE}${OTHER_CERTIFICATE}"), env);
+  expect(apis[0]?.ca).toBe(own.certificate + other.certificate);
+});
+
+test.each([
+  ["words", withAuthority("none"), "invalid_certificate"],
+  ["a key", withAuthority("${TLS_KEY}"), "invalid_certificate"],
+  [
+    "one good and one broken certificate",
+    withAuthority("${CERTIFICATE}${BROKEN}"),
+    "invalid_certificate",
+  ],
+  [
+    "a plain address",
+    withAuthority("${CERTIFICATE}", "http://courses.internal"),
+    "conflicting_keys",
+  ],
+])("authorities of an API that are %s are refused", async (_what, yaml, code) => {
+  const broken = other.certificate.replace(/^MII.../m, "MIIXXX");
+  const issues = await issuesOf(yaml, { ...env, BROKEN: broken });
+  expect(issues.map((issue) => issue.code)).toContain(code);
+  expect(JSON.stringify(issues)).not.toContain(own.key.split("\n")[1]);
+});

@@ -145,6 +145,7 @@ export function apiConfig(credential: CredentialConfig, id = "courses"): ApiConf
     overlays: [],
     when: undefined,
     server: { select: undefined, variables: new Map() },
+    ca: undefined,
     allowedHosts: [],
     refs: { roots: [], allowHosts: [], privateHosts: [] },
     specPosition: position,

@@ -15,6 +15,7 @@ import { compileCredential } from "./credential.ts";
 import { compileIdentityHeaders } from "./static.ts";
 import { compileRule, compileWhen } from "./rule.ts";
 import { checkUrl, numberOf, type Scope } from "./scope.ts";
+import { compileAuthorities } from "./tls.ts";
 import { compileTimeouts } from "./timeouts.ts";
 
 export function compileApis(
@@ -24,6 +25,7 @@ export function compileApis(
   return entriesOf(child(scope.root, "apis")).map(([id, node]) => {
     const spec = child(node, "spec");
     const timeouts = compileTimeouts(scope, node);
+    const url = checkUrl(child(node, "url"), apiRules, scope.problems);
     return {
       id,
       spec: locateSpec(scope, spec),
@@ -33,8 +35,9 @@ export function compileApis(
         position: overlay.position,
       })),
       refs: compileRefs(scope, child(node, "refs")),
-      url: checkUrl(child(node, "url"), apiRules, scope.problems),
+      url,
       server: compileServer(scope, child(node, "server")),
+      ca: compileAuthorities(scope, child(node, "tls"), url),
       allowedHosts: itemsOf(child(node, "allowedHosts")).map((host) => textOf(host) ?? ""),
       credential: compileCredential(scope, child(node, "credential"), clients),
       identityHeaders: compileIdentityHeaders(scope, child(node, "identityHeaders")),

@@ -31,6 +31,26 @@ export function compileTls(
   return tls;
 }
 
+/** @param url Of the API, as written; undefined: it is the document's. */
+export function compileAuthorities(
+  { problems }: Scope,
+  node: YamlNode | undefined,
+  url: string | undefined,
+): string | undefined {
+  const at = child(node, "ca");
+  const ca = textOf(at);
+  if (at === undefined || ca === undefined) return undefined;
+  if (!areCertificates(ca)) {
+    const message = `${label(at)} is no certificate in PEM form`;
+    problems.error({ at, code: "invalid_certificate", message });
+  }
+  if (url?.startsWith("http://")) {
+    const message = `${label(at)} has no meaning with an url that is not https`;
+    problems.error({ at: nameOf(at), code: "conflicting_keys", message });
+  }
+  return ca;
+}
+
 function checkAsking(problems: Problems, node: YamlNode, tls: TlsConfig): void {
   const ca = child(node, "clientCa");
   if (tls.clientCertificate === "off" && ca !== undefined) {
@@ -57,7 +77,7 @@ function checkPair(problems: Problems, node: YamlNode, tls: TlsConfig): void {
   }
   const { clientCa } = tls;
   // OpenSSL takes a text without any certificate for an empty list.
-  if (clientCa !== undefined && !isCertificate(clientCa))
+  if (clientCa !== undefined && !areCertificates(clientCa))
     refuse("clientCa", "is no certificate in PEM form");
 }
 
@@ -70,8 +90,10 @@ function isContext(parts: Parameters<typeof createSecureContext>[0]): boolean {
   }
 }
 
-function isCertificate(pem: string): boolean {
-  return readCertificate(pem) !== undefined;
+/** One or more, each of which can be read. */
+function areCertificates(pem: string): boolean {
+  const each = pem.match(/-----BEGIN[^]*?-----END[^\n]*/g) ?? [];
+  return each.length > 0 && each.every((one) => readCertificate(one) !== undefined);
 }
 
 function readCertificate(pem: string): X509Certificate | undefined {

@@ -362,6 +362,21 @@ const apiSchema: JsonSchema = section(
       examples: ["http://courses.internal:8080/v1"],
     }),
     server: serverSchema,
+    tls: section(
+      {
+        description: "How the certificate of the API is checked.",
+        "x-default": "by the authorities that Node trusts",
+        examples: [{ ca: "${file:/etc/tls/internal-ca.pem}" }],
+      },
+      ["ca"],
+      {
+        ca: text({
+          description:
+            "PEM certificates of the only authorities that count for this API, taken anew when their file changes. Hosts that it redirects to are checked as without.",
+          examples: ["${file:/etc/tls/internal-ca.pem}"],
+        }),
+      },
+    ),
     allowedHosts: list(
       {
         description:
