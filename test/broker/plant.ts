@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomInt } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, request as httpRequest, type Server } from "node:http";
 import { tmpdir } from "node:os";
@@ -15,12 +15,12 @@ export interface Plant {
   readonly dir: string;
   readonly redis: TestRedis | undefined;
   readonly nodes: readonly PlantNode[];
-  /** Of each node, past the proxy. */
-  readonly ports: readonly number[];
   readonly run: (args: readonly string[]) => Promise<Ended>;
 }
 
 interface PlantNode {
+  /** Where the proxy finds it. */
+  readonly origin: string;
   readonly start: () => Promise<void>;
   /** Without a farewell. */
   readonly kill: () => Promise<void>;
@@ -42,43 +42,46 @@ export async function plant({ store, nodes: count = 1 }: PlantOptions): Promise<
   const key = randomBytes(32).toString("base64");
   const port = await freePort();
   const url = `http://localhost:${port}`;
-  const made = await Promise.all(
-    Array.from({ length: count }, async (_, i): Promise<[number, PlantNode]> => {
-      const listen = count === 1 ? port : await freePort();
+  const nodes = await Promise.all(
+    Array.from({ length: count }, async (_, i): Promise<PlantNode> => {
+      const listen = `${ownAddress()}:${await freePort()}`;
       const file = join(dir, `gateway-${i}.yaml`);
       const where =
         redis === undefined
           ? `lmdb: {dir: ${join(dir, "broker")}, encryptionKeys: ["\${KEY}"]}`
           : `redis: {url: ${redis.url}, encryptionKeys: ["\${KEY}"]}`;
       await writeFile(file, yaml({ url, listen, where, audit: join(dir, `audit-${i}`) }));
-      return [listen, createNode(["serve", "--no-watch", "-c", file], { dir, key, listen })];
+      return createNode(["serve", "--no-watch", "-c", file], { dir, key, listen });
     }),
   );
-  const nodes = made.map(([, node]) => node);
   onTestFinished(async () => {
     await Promise.all(nodes.map((node) => node.kill()));
   });
   await Promise.all(nodes.map((node) => node.start()));
-  if (count > 1) await startProxy(port, made);
+  await startProxy(port, nodes);
   return {
     url,
     dir,
     redis,
     nodes,
-    ports: made.map(([listen]) => listen),
     run: (args) =>
       runProgram([...args, "-c", join(dir, "gateway-0.yaml")], { cwd: dir, env: { KEY: key } }),
   };
 }
 
+/** While a node is dead nobody else may get its port, as they would on the address that all tests use. */
+function ownAddress(): string {
+  return `127.${randomInt(1, 255)}.${randomInt(1, 255)}.${randomInt(1, 255)}`;
+}
+
 function yaml(at: {
   readonly url: string;
-  readonly listen: number;
+  readonly listen: string;
   readonly where: string;
   readonly audit: string;
 }): string {
   return `version: 1
-server: {url: "${at.url}", listen: 127.0.0.1:${at.listen}}
+server: {url: "${at.url}", listen: "${at.listen}"}
 auth:
   scopes: [mcp:tools]
   keysDir: ${at.audit}
@@ -99,17 +102,19 @@ apis:
 
 function createNode(
   args: readonly string[],
-  { dir, key, listen }: { readonly dir: string; readonly key: string; readonly listen: number },
+  { dir, key, listen }: { readonly dir: string; readonly key: string; readonly listen: string },
 ): PlantNode {
   let program: Program | undefined;
   let up = false;
   let before = "";
+  const origin = `http://${listen}`;
   return {
+    origin,
     up: () => up,
     said: () => `${before}${program?.output().stderr ?? ""}`,
     async start() {
       program = startProgram(args, { cwd: dir, env: { KEY: key } });
-      await answers(listen, program);
+      await answers(origin, program);
       up = true;
     },
     async kill() {
@@ -121,26 +126,25 @@ function createNode(
 }
 
 /** Until the node has an answer for who comes. */
-async function answers(port: number, { child, output }: Program): Promise<void> {
+async function answers(origin: string, { child, output }: Program): Promise<void> {
   for (;;) {
     if (child.exitCode !== null) throw new Error(`a node ended: ${output().stderr}`);
-    const answer = await fetch(`http://127.0.0.1:${port}/jwks.json`).catch(() => undefined);
+    const answer = await fetch(`${origin}/jwks.json`).catch(() => undefined);
     if (answer?.status === 200) return;
     await new Promise((done) => void setTimeout(done, 20));
   }
 }
 
 /** Each request to the next node that is up; a broken one is the client's to send again. */
-async function startProxy(
-  port: number,
-  targets: readonly (readonly [port: number, node: PlantNode])[],
-): Promise<Server> {
+async function startProxy(port: number, nodes: readonly PlantNode[]): Promise<Server> {
   let turn = 0;
   const server = createServer((req, res) => {
-    const alive = targets.filter(([, node]) => node.up());
-    const [target] = alive[turn++ % Math.max(1, alive.length)] ?? [];
+    const alive = nodes.filter((node) => node.up());
+    const target = alive[turn++ % Math.max(1, alive.length)];
+    if (target === undefined) return void res.destroy();
     const sent = httpRequest(
-      { host: "127.0.0.1", port: target, path: req.url, method: req.method, headers: req.headers },
+      new URL(req.url ?? "/", target.origin),
+      { method: req.method, headers: req.headers },
       (answer) => {
         res.writeHead(answer.statusCode ?? 502, answer.headers);
         answer.pipe(res);
