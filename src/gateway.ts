@@ -16,9 +16,9 @@ import {
   type Lasting,
   type Surroundings,
 } from "./gateway/lasting.ts";
-import { createLoginToken } from "./gateway/login-token.ts";
 import { createEndGrant } from "./gateway/logout.ts";
 import { fetchWithOwnKeys } from "./gateway/own-keys.ts";
+import { createReadLogin } from "./gateway/read-login.ts";
 import type { OpenShared } from "./gateway/shared-store.ts";
 import { createServing, type ReloadReport, type Serving } from "./gateway/serving.ts";
 import { compileSnapshot, type Endpoint, type Snapshot } from "./gateway/snapshot.ts";
@@ -137,7 +137,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     kept,
     maxTokens: config.limits.maxTokens,
     openShared: config.replicas && (await loadShared(config.replicas, ports)),
-    loginToken: createLoginToken(config, () => broker),
+    readLogin: createReadLogin(config, () => broker),
   });
   const listeners = new Set<() => void>();
   const onToolsChanged = (): void => {

@@ -7,6 +7,7 @@ import type { ApiConfig, ClientConfig } from "../../src/config/config.ts";
 import { createCredential } from "../../src/upstream/credential/credential.ts";
 import type { Credential } from "../../src/upstream/credential/credential-parts.ts";
 import { createIssuerMetadata } from "../../src/upstream/credential/issuer-metadata.ts";
+import { noLogin } from "../../src/upstream/credential/login.ts";
 import { createSigningKeys } from "../../src/upstream/credential/signing-keys.ts";
 import { createFetchAs } from "../../src/upstream/credential/tls-fetch.ts";
 import { createTokenCache } from "../../src/upstream/credential/token-cache.ts";
@@ -145,7 +146,7 @@ function createBenchCredential(tokenUrl: string, send: typeof fetch): Credential
       connections: undefined,
       signingKeys: createSigningKeys(ports.now),
       tokens: createTokenCache(ports, 10_000, () => {}),
-      loginToken: undefined,
+      readLogin: noLogin,
       metadata: createIssuerMetadata(send, ports),
     },
     ports,

@@ -75,7 +75,7 @@ export async function createBroker(
   const store = createStore(records, now, uptime?.now);
   const unfollow = await store.ended.follow(deps.onGrantEnded);
   const idps = createIdps(config, deps, ports);
-  const vault = createVault({ idps, store, now });
+  const vault = createVault({ idps, store, tell: deps.tell, now });
   const { dynamic, documents, clients: registered } = config.registration;
   const parts: AssemblyDeps = {
     ...deps,

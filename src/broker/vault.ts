@@ -1,4 +1,5 @@
 import { setTimeout as wait } from "node:timers/promises";
+import type { Tell } from "./event.ts";
 import { IdpError, type Idp, type UpstreamTokens } from "./idp/idp.ts";
 import type { Store } from "./store/store.ts";
 
@@ -8,6 +9,8 @@ interface Vaulted {
   readonly sub: string;
   readonly tokens: UpstreamTokens;
 }
+
+type Login = Pick<Vaulted, "idp" | "tokens">;
 
 interface Kept extends Vaulted {
   /** When the provider was asked last, ms since the epoch. */
@@ -23,13 +26,19 @@ export interface Vault {
    * @throws IdpError; with `gone` or `not_allowed` the grant has ended.
    */
   readonly check: (grantId: string) => Promise<void>;
-  /** The provider's access token, renewed where that is due. @throws IdpError */
-  readonly token: (grantId: string) => Promise<UpstreamTokens | undefined>;
+  /**
+   * What the provider gave for this grant, renewed where that is due.
+   *
+   * @param refused An access token that an API does not take: if it is still the one, it is renewed.
+   * @throws IdpError
+   */
+  readonly login: (grantId: string, refused?: string) => Promise<Login | undefined>;
 }
 
 export interface VaultDeps {
   readonly idps: readonly Idp[];
   readonly store: Store;
+  readonly tell: Tell;
   readonly now: () => number;
 }
 
@@ -41,7 +50,7 @@ const pollMs = 50;
 /** Before its end a token is renewed: what is sent with it takes its time. */
 const earlyMs = 30_000;
 
-export function createVault({ idps, store, now }: VaultDeps): Vault {
+export function createVault({ idps, store, tell, now }: VaultDeps): Vault {
   const { records } = store;
   const pending = new Map<string, Promise<UpstreamTokens>>();
 
@@ -75,9 +84,12 @@ export function createVault({ idps, store, now }: VaultDeps): Vault {
       await store.rememberAccount(account);
       return tokens;
     } catch (error) {
-      const ended =
-        error instanceof IdpError && (error.code === "gone" || error.code === "not_allowed");
-      if (ended) await store.endGrant(grantId);
+      if (error instanceof IdpError && (error.code === "gone" || error.code === "not_allowed")) {
+        await store.endGrant(grantId);
+        const detail = `${error.code}: ${error.detail}`;
+        const about = { sub: kept.sub, clientId: undefined, detail };
+        tell({ event: "broker.revoke", outcome: "success", reason: undefined, ...about });
+      }
       throw error;
     } finally {
       await records.delete("lock", grantId);
@@ -97,12 +109,13 @@ export function createVault({ idps, store, now }: VaultDeps): Vault {
     async check(grantId) {
       await flight(grantId);
     },
-    async token(grantId) {
+    async login(grantId, refused) {
       const kept = await records.get<Kept>("vault", grantId);
       if (kept === undefined) return undefined;
-      const { expiresAt } = kept.tokens;
-      const good = expiresAt === undefined || expiresAt - earlyMs > now();
-      return good ? kept.tokens : flight(grantId);
+      const { idp, tokens } = kept;
+      const { expiresAt = Infinity, accessToken } = tokens;
+      const good = expiresAt - earlyMs > now() && accessToken !== refused;
+      return { idp, tokens: good ? tokens : await flight(grantId) };
     },
   };
 }

@@ -501,6 +501,16 @@ export type CredentialConfig =
       readonly scope: readonly string[];
     }
   | {
+      /** What the identity provider gave when the person logged in at the broker. */
+      readonly kind: "login";
+      /** Of `broker.upstream`. */
+      readonly idp: string;
+      /** For people: what they call it. */
+      readonly title: string;
+      /** The broker's client there. */
+      readonly client: string;
+    }
+  | {
       readonly kind: "static";
       readonly in: "header" | "query" | "cookie";
       readonly name: string;

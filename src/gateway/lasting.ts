@@ -15,7 +15,7 @@ import {
   type UpstreamMeasures,
 } from "../observe/metrics/upstream-measures.ts";
 import type { CredentialDeps } from "../upstream/credential/credential.ts";
-import type { LoginToken } from "../upstream/credential/exchange.ts";
+import { noLogin, type ReadLogin } from "../upstream/credential/login.ts";
 import { createIssuerMetadata } from "../upstream/credential/issuer-metadata.ts";
 import { createUpstreams, type Upstreams } from "../upstream/send.ts";
 import { createSigningKeys } from "../upstream/credential/signing-keys.ts";
@@ -64,8 +64,7 @@ interface LastingDeps {
   readonly maxTokens: number;
   /** undefined: this replica is alone. */
   readonly openShared: OpenShared | undefined;
-  /** undefined: there is no embedded broker with identity providers. */
-  readonly loginToken: LoginToken | undefined;
+  readonly readLogin: ReadLogin;
 }
 
 /** Proofs of two minutes, at 800 requests a second. */
@@ -74,7 +73,7 @@ const maxReplays = 100_000;
 export function createLasting(
   { info, ports, fetch }: Surroundings,
   keys: ReadonlyMap<string, MadeKey>,
-  { recorder, startSpan, store, registry, kept, maxTokens, openShared, loginToken }: LastingDeps,
+  { recorder, startSpan, store, registry, kept, maxTokens, openShared, readLogin }: LastingDeps,
 ): Lasting {
   const rates = createLocalRates(ports.now);
   const replays = createReplays(maxReplays, ports.now);
@@ -115,7 +114,7 @@ export function createLasting(
     metadata: createIssuerMetadata(fetch, ports),
     fetchAs: createFetchAs(undefined),
     signingKeys: createSigningKeys(ports.now),
-    loginToken,
+    readLogin,
   };
 }
 
@@ -143,7 +142,7 @@ export function createUnrecorded(
     kept: keepInMemory(surroundings.ports),
     maxTokens: 1,
     openShared: undefined,
-    loginToken: undefined,
+    readLogin: noLogin,
   });
 }
 

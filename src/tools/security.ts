@@ -74,6 +74,7 @@ function sends(credential: CredentialConfig, scheme: string): boolean {
     case "signedJwt":
     case "clientCredentials":
     case "connection":
+    case "login":
     case "idJag":
       return scheme === "bearer";
     case "static":

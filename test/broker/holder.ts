@@ -23,10 +23,10 @@ export interface Holder {
 const callback = "http://localhost:8123/callback";
 
 /** Registers and logs in; a gateway that is overloaded says so, and is asked again. */
-export async function createHolder(issuer: string): Promise<Holder> {
+export async function createHolder(issuer: string, enter: Enter = asAlice): Promise<Holder> {
   for (let tries = 1; ; tries++) {
     try {
-      return await begin(issuer);
+      return await begin(issuer, enter);
     } catch (error) {
       if (tries === 40 || !String(error).includes("overloaded")) throw error;
       await wait(250);
@@ -34,7 +34,12 @@ export async function createHolder(issuer: string): Promise<Holder> {
   }
 }
 
-async function begin(issuer: string): Promise<Holder> {
+/** A person goes through the pages behind `/authorize`. @returns Where the browser ends up. */
+type Enter = (authorize: URL) => Promise<URL>;
+
+const asAlice: Enter = (authorize) => logIn(authorize, "alice", createBrowser());
+
+async function begin(issuer: string, enter: Enter): Promise<Holder> {
   const registered = await post(`${issuer}/register`, {
     headers: { "content-type": "application/json" },
     body: JSON.stringify({
@@ -57,7 +62,7 @@ async function begin(issuer: string): Promise<Holder> {
     scope: "mcp:tools",
     state: "s",
   }).toString();
-  const back = await logIn(url, "alice", createBrowser());
+  const back = await enter(url);
   const first = await post(`${issuer}/token`, {
     body: new URLSearchParams({
       grant_type: "authorization_code",

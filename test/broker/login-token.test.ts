@@ -2,22 +2,23 @@ import { decodeJwt } from "jose";
 import { expect, test, vi } from "vitest";
 import type { Principal } from "../../src/base/principal.ts";
 import { Secret } from "../../src/base/secret.ts";
-import { createLoginToken } from "../../src/gateway/login-token.ts";
-import type { LoginToken } from "../../src/upstream/credential/exchange.ts";
+import { createReadLogin } from "../../src/gateway/read-login.ts";
 import { load, goodWith } from "../config/world.ts";
 import { office, tokens, type Office } from "./office.ts";
 
 /** A caller as the gateway believes them, and how it gets at the token of their login. */
-async function caller(at: Office): Promise<{ principal: Principal; loginToken: LoginToken }> {
+async function caller(at: Office): Promise<{
+  principal: Principal;
+  loginToken: (principal: Principal, refused?: string) => Promise<string>;
+}> {
   const { access } = await tokens(at, "carol");
   const { iss = "", sub = "", ...claims } = decodeJwt(access);
   const { broker } = await load(goodWith("  upstream: dev", "  upstream: {acme: {client: corp}}"));
   if (broker === undefined) throw new Error("no broker");
   const config = { broker: { ...broker, issuer: at.issuer } } as Parameters<
-    typeof createLoginToken
+    typeof createReadLogin
   >[0];
-  const loginToken = createLoginToken(config, () => at.broker);
-  if (loginToken === undefined) throw new Error("no login tokens");
+  const readLogin = createReadLogin(config, () => at.broker);
   const principal: Principal = {
     iss,
     sub,
@@ -30,7 +31,10 @@ async function caller(at: Office): Promise<{ principal: Principal; loginToken: L
     tokenHash: "hash",
     token: new Secret(access),
   };
-  return { principal, loginToken };
+  return {
+    principal,
+    loginToken: async (...asked) => (await readLogin(...asked)).accessToken,
+  };
 }
 
 async function whoIs(at: Office, token: string): Promise<unknown> {
@@ -95,4 +99,16 @@ test("somebody with a token of another issuer has no login here", async () => {
   });
   const foreign = { ...principal, claims: { sid: "another" } };
   await expect(loginToken(foreign)).rejects.toMatchObject({ reason: "login_ended" });
+});
+
+test("a token that an API refused is renewed once, whoever of its callers comes back", async () => {
+  const at = await office();
+  const { principal, loginToken } = await caller(at);
+  const first = await loginToken(principal);
+  const renewed = await Promise.all([1, 2, 3].map(() => loginToken(principal, first)));
+  expect(new Set(renewed).size).toBe(1);
+  expect(renewed[0]).not.toBe(first);
+  // Who still holds the old one gets what replaced it.
+  expect(await loginToken(principal, first)).toBe(renewed[0]);
+  expect(await loginToken(principal)).toBe(renewed[0]);
 });

@@ -882,6 +882,22 @@ test("a rule says for itself what its api says for all", async () => {
   expect(api?.rules[1]?.args.get("x")).toMatchObject({ header: "Region" });
 });
 
+test("a connection may be the login at one of the broker's providers", async () => {
+  const text = goodWith(
+    "  upstream: dev",
+    "  upstream: {hub: {preset: github, client: corp, allow: everyone}}",
+  );
+  const { apis } = await load(
+    text.replace(/exchange: \{client: corp[^\n]*/, "connection: {login: hub}"),
+  );
+  expect(apis[0]?.credential).toEqual({
+    kind: "login",
+    idp: "hub",
+    title: "GitHub",
+    client: "corp",
+  });
+});
+
 test("an identity provider's preset fills in what the file does not say", async () => {
   const upstream = `  upstream:
     hub:

@@ -26,6 +26,7 @@ import { createCredential } from "../../src/upstream/credential/credential.ts";
 import type { Credential } from "../../src/upstream/credential/credential-parts.ts";
 import type { CredentialParts } from "../../src/upstream/request/request.ts";
 import { createIssuerMetadata } from "../../src/upstream/credential/issuer-metadata.ts";
+import { noLogin, type ReadLogin } from "../../src/upstream/credential/login.ts";
 import { createSigningKeys, type SigningKeys } from "../../src/upstream/credential/signing-keys.ts";
 import { createFetchAs } from "../../src/upstream/credential/tls-fetch.ts";
 import { createTokenCache } from "../../src/upstream/credential/token-cache.ts";
@@ -214,6 +215,7 @@ export function createRoom(
     readonly ca?: string;
     readonly signingKeys?: SigningKeys;
     readonly offeredScopes?: readonly string[];
+    readonly readLogin?: ReadLogin;
     /** What the document asks of the operation. */
     readonly security?: Operation["security"];
   } = {},
@@ -228,7 +230,7 @@ export function createRoom(
     fetchAs: createFetchAs(options.ca),
     issuer: "https://mcp.test",
     connections: undefined,
-    loginToken: undefined,
+    readLogin: options.readLogin ?? noLogin,
     signingKeys: options.signingKeys ?? createSigningKeys(ports.now),
     offeredScopes: new Set(options.offeredScopes),
   };

@@ -43,6 +43,19 @@ test("a connection is the person's own account there, and nobody is asked here",
   ]);
 });
 
+test("a login's token is the broker's to know", () => {
+  const hops = explain({ kind: "login", idp: "acme", title: "Acme", client: "corp" });
+  expect(hops).toMatchObject([
+    {
+      grant: "login at acme",
+      issuer: "https://sso.test",
+      client: "tollgate",
+      kept: "per token",
+      cache: "none",
+    },
+  ]);
+});
+
 test("cross-app access has two hops: the assertion, and what it is redeemed for", () => {
   const hops = explain({
     kind: "idJag",

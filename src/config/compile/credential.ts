@@ -49,14 +49,41 @@ export function compileCredential(
   const idJag = child(node, "idJag");
   if (idJag !== undefined) return compileIdJag(scope, idJag, clients);
   const connection = child(node, "connection");
-  if (connection !== undefined)
-    return {
-      kind: "connection",
-      provider: textOf(child(connection, "provider")) ?? "",
-      scope: textsOf(child(connection, "scope")),
-    };
+  if (connection !== undefined) return compileConnection(scope, connection);
   const fixed = child(node, "static");
   return fixed === undefined ? { kind: "none" } : compileStatic(scope, fixed);
+}
+
+function compileConnection(scope: Scope, node: YamlNode): CredentialConfig {
+  const login = child(node, "login");
+  if (login === undefined) {
+    return {
+      kind: "connection",
+      provider: textOf(child(node, "provider")) ?? "",
+      scope: textsOf(child(node, "scope")),
+    };
+  }
+  refuse(scope, node, "login: what is granted there, broker.upstream asks for", ["scope"]);
+  const idps = entriesOf(child(child(scope.root, "broker"), "upstream"));
+  const name = textOf(login) ?? "";
+  const [, idp] = idps.find(([known]) => known === name) ?? [];
+  if (idp === undefined) {
+    const message = `${label(login)}: broker.upstream has no ${quote(login)}`;
+    const help = didYouMean(
+      nearest(
+        name,
+        idps.map(([known]) => known),
+      ),
+    );
+    scope.problems.error({
+      at: login,
+      code: "unknown_provider",
+      message,
+      help: login.origin === undefined ? help : undefined,
+    });
+  }
+  const title = textOf(child(idp, "title")) ?? name;
+  return { kind: "login", idp: name, title, client: textOf(child(idp, "client")) ?? "" };
 }
 
 function compileSignedJwt({ problems }: Scope, node: YamlNode): CredentialConfig {

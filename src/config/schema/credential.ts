@@ -327,15 +327,22 @@ export const credentialSchema: JsonSchema = {
         connection: section(
           {
             description:
-              "A token of the account that the person connected at a third party; who has none yet gets a link.",
+              "A token of the account that the person connected at a third party; who has none yet gets a link. Or of the account that they logged in with at the embedded broker, where that is the third party's.",
             "x-default": "—",
-            examples: [{ provider: "tracker", scope: ["issues:read"] }],
+            examples: [{ provider: "tracker", scope: ["issues:read"] }, { login: "github" }],
           },
-          ["provider"],
+          [],
           {
             provider: text({
-              description: "A name of `connections.providers`.",
+              description: "A name of `connections.providers`; this or `login`.",
+              "x-default": "—",
               examples: ["tracker"],
+            }),
+            login: text({
+              description:
+                "A name of `broker.upstream`: the API gets the token that this identity provider gave at the login, with the scopes that `scope` there asks for.",
+              "x-default": "—",
+              examples: ["github"],
             }),
             scope: oneOrMany(
               {
@@ -347,6 +354,7 @@ export const credentialSchema: JsonSchema = {
               scopeToken,
             ),
           },
+          exactlyOne(["provider", "login"]),
         ),
         static: { ...staticSchema, "x-default": "—" },
         none: section(

@@ -6,11 +6,12 @@ import { type ClientCredentialsConfig, createClientCredentials } from "./client-
 import { type ConnectionDeps, createConnection } from "./connection.ts";
 import type { Tool } from "../../tools/tool.ts";
 import type { Credential } from "./credential-parts.ts";
-import { createExchange, type LoginToken } from "./exchange.ts";
+import { createExchange } from "./exchange.ts";
 import { assertionFor, redeemAt } from "./id-jag.ts";
 import type { IssuerMetadata } from "./issuer-metadata.ts";
 import { scopeFor } from "./operation-scope.ts";
 import { withIdentity } from "./identity-headers.ts";
+import { createLogin, type ReadLogin } from "./login.ts";
 import { createSignedJwt } from "./signed-jwt.ts";
 import type { SigningKeys } from "./signing-keys.ts";
 import { createStatic, noCredential } from "./static.ts";
@@ -36,8 +37,7 @@ export interface CredentialDeps {
   /** Public origin of the gateway. */
   readonly issuer: string;
   readonly signingKeys: SigningKeys;
-  /** undefined: there is no embedded broker with identity providers. */
-  readonly loginToken: LoginToken | undefined;
+  readonly readLogin: ReadLogin;
   /** undefined: nobody can connect an account. */
   readonly connections: ConnectionParts | undefined;
   /** Both outlive a reload. */
@@ -91,7 +91,7 @@ function compileKind(api: ApiConfig, deps: CredentialDeps, ports: Ports): ApiCre
         return createExchange(
           api.id,
           { ...credential, scope },
-          { ...shared, inbound, self, redeem: undefined, loginToken: deps.loginToken },
+          { ...shared, inbound, self, redeem: undefined, readLogin: deps.readLogin },
           ports,
         );
       };
@@ -104,7 +104,7 @@ function compileKind(api: ApiConfig, deps: CredentialDeps, ports: Ports): ApiCre
       return ({ scopes: needed, operation }) => {
         const scope = scopeFor(config, operation.security);
         const inbound = { offered: deps.offeredScopes, needed };
-        const parts = { ...shared, inbound, self: undefined, redeem, loginToken: undefined };
+        const parts = { ...shared, inbound, self: undefined, redeem, readLogin: deps.readLogin };
         return createExchange(api.id, { ...config, scope }, parts, ports);
       };
     }
@@ -126,6 +126,10 @@ function compileKind(api: ApiConfig, deps: CredentialDeps, ports: Ports): ApiCre
         { ...shared, ...connections, provider },
         ports,
       );
+      return () => made;
+    }
+    case "login": {
+      const made = createLogin(api.id, credential, deps, ports);
       return () => made;
     }
     case "clientCredentials": {

@@ -7,6 +7,7 @@ import { checkActors } from "./actors.ts";
 import type { Credential } from "./credential-parts.ts";
 import { bearerOf, type Grant, toGrant } from "./grant.ts";
 import { readJwtClaims } from "./jwt-claims.ts";
+import type { ReadLogin } from "./login.ts";
 import { type TokenDeps, tokenKey, unlessCancelled } from "./token-cache.ts";
 import { targetParameters, type TokenReply } from "./token-endpoint.ts";
 import { explainFailure, TokenFailure, wantsPerson } from "./token-failure.ts";
@@ -22,13 +23,6 @@ const commonTypes = [accessTokenType, "urn:ietf:params:oauth:token-type:jwt"];
 const toldMs = 10 * 60_000;
 export type ExchangeConfig = Extract<CredentialConfig, { kind: "exchange" }>;
 
-/**
- * What the identity provider gave when this person logged in for this grant.
- *
- * @throws AuthError `login_ended`; CallError `temporarily_unavailable`, `credential_unavailable`.
- */
-export type LoginToken = (principal: Principal) => Promise<string>;
-
 export interface ExchangeDeps extends TokenDeps {
   /** Scopes of callers' tokens. */
   readonly inbound: {
@@ -37,8 +31,7 @@ export interface ExchangeDeps extends TokenDeps {
     /** Those that the tool needs beyond the baseline: a challenge names them all. */
     readonly needed: readonly string[];
   };
-  /** undefined: there is no embedded broker. */
-  readonly loginToken: LoginToken | undefined;
+  readonly readLogin: ReadLogin;
   /** A token of the gateway's own, when the new token shall say who acts. */
   readonly self: Credential | undefined;
   /** The answer is an assertion for another server, which gives the token. */
@@ -118,9 +111,9 @@ export function createExchange(
     ];
   }
 
-  function subjectTokenOf(principal: Principal): Promise<string | undefined> | string | undefined {
-    return config.subject === "login" && deps.loginToken !== undefined
-      ? deps.loginToken(principal)
+  async function subjectTokenOf(principal: Principal): Promise<string | undefined> {
+    return config.subject === "login"
+      ? (await deps.readLogin(principal)).accessToken
       : principal.token?.reveal();
   }
 

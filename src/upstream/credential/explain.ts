@@ -86,6 +86,19 @@ export function explainCredential(
         },
       ];
     }
+    case "login": {
+      const { client, idp } = credential;
+      const targets = { audience: [], resource: [], scope: [] };
+      return [
+        {
+          ...own(targets, gateway.clients.get(client)),
+          grant: `login at ${idp}`,
+          kept: "per token",
+          // What was given at a login is known to the running broker only.
+          cache: "none",
+        },
+      ];
+    }
     case "clientCredentials":
       return [own(credential, gateway.clients.get(credential.client))];
     case "exchange": {

@@ -11,6 +11,7 @@ export function maskCredential(config: CredentialConfig): CredentialParts {
     case "signedJwt":
     case "clientCredentials":
     case "connection":
+    case "login":
     case "idJag":
       return { ...parts, headers: ["authorization", "Bearer ***"] };
     case "static":

@@ -115,6 +115,19 @@ export const meanings: readonly Refused[] = [
     code: "unknown_provider",
   },
   {
+    because: "a login is at a provider that exists",
+    from: "exchange: {client: corp, audience: courses-api, scope: [courses:read]}",
+    to: "connection: {login: ¦github}",
+    code: "unknown_provider",
+  },
+  {
+    because: "what a login grants is asked for where people log in",
+    from: "exchange: {client: corp, audience: courses-api, scope: [courses:read]}",
+    to: "connection: {login: github, ¦scope: repo}",
+    code: "conflicting_keys",
+    findings: 2,
+  },
+  {
     because: "pages for people are no endpoints",
     from: "limits:",
     to: "endpoints: {¦/connect/x: {apis: [courses, other]}}\nlimits:",

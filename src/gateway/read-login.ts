@@ -2,20 +2,23 @@ import { AuthError, CallError } from "../base/errors.ts";
 import type { Broker } from "../broker/broker.ts";
 import { IdpError } from "../broker/idp/idp.ts";
 import type { Config } from "../config/config.ts";
-import type { LoginToken } from "../upstream/credential/exchange.ts";
+import { type Login, noLogin, notHere, type ReadLogin } from "../upstream/credential/login.ts";
 
 /** @param broker Asked at each call. */
-export function createLoginToken(
+export function createReadLogin(
   { broker: config }: Config,
   broker: () => Broker | undefined,
-): LoginToken | undefined {
-  if (config?.upstream.kind !== "idps") return undefined;
-  return async ({ iss, claims }) => {
+): ReadLogin {
+  if (config?.upstream.kind !== "idps") return noLogin;
+  return async ({ iss, claims }, refused): Promise<Login> => {
     const grantId = claims["sid"];
     const ours = iss === config.issuer && typeof grantId === "string";
     try {
-      const tokens = ours ? await broker()?.vault.token(grantId) : undefined;
-      if (tokens !== undefined) return tokens.accessToken;
+      const login = ours ? await broker()?.vault.login(grantId, refused) : undefined;
+      if (login !== undefined) {
+        const { accessToken, expiresAt } = login.tokens;
+        return { idp: login.idp, accessToken, expiresAt };
+      }
     } catch (cause) {
       if (!(cause instanceof IdpError)) throw cause;
       // The client logs in again, and the person with it.
@@ -28,9 +31,6 @@ export function createLoginToken(
       );
     }
     if (ours) throw new AuthError("invalid_token", "login_ended");
-    throw new CallError(
-      "credential_unavailable",
-      "This tool needs a person who logged in through this gateway.",
-    );
+    throw notHere();
   };
 }
