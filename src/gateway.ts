@@ -278,7 +278,9 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       await broker?.listen();
       await admin?.listen();
       for (const { issuer, message } of await lasting.keys.load()) {
-        ports.log.warn("issuer_keys_unavailable", { issuer, reason: message });
+        const hint =
+          "its tokens are refused until then; `tollgate doctor auth` says what to change";
+        ports.log.warn("issuer_keys_unavailable", { issuer, reason: message, hint });
       }
       void serving.snapshot.connections?.rekey();
       const listening = await http.listen();

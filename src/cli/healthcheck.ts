@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { connect } from "node:tls";
 import { loadConfig } from "../config/load.ts";
 import type { Listen } from "../config/config.ts";
 import { exitCodes, printLine, type ExitCode, type Io } from "./io.ts";
@@ -18,6 +20,8 @@ export async function healthcheck(
     printLine(io.stderr, "--ready needs the admin listener: set admin.listen in gateway.yaml");
     return exitCodes.usage;
   }
+  if (admin === undefined && config.server.tls !== undefined)
+    return greet(config.server.listen, io);
   const path = options.ready ? "/readyz" : "/livez";
   const url = admin ? `${originOf(admin.listen)}${path}` : originOf(config.server.listen);
   try {
@@ -34,7 +38,27 @@ export async function healthcheck(
   return exitCodes.refused;
 }
 
+/** A TLS handshake is an answer too. The certificate is that of the public name, which is not asked here. */
+async function greet({ host, port }: Listen, io: Io): Promise<ExitCode> {
+  const reachable = reachableHost(host);
+  const socket = connect({ host: reachable, port, rejectUnauthorized: false });
+  try {
+    await once(socket, "secureConnect", { signal: AbortSignal.timeout(timeoutMs) });
+    printLine(io.stdout, "ok");
+    return exitCodes.ok;
+  } catch {
+    printLine(io.stderr, `${reachable}:${port} does not answer; is the gateway running?`);
+    return exitCodes.refused;
+  } finally {
+    socket.destroy();
+  }
+}
+
 function originOf({ host, port }: Listen): string {
-  const reachable = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
+  const reachable = reachableHost(host);
   return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
+}
+
+function reachableHost(host: string): string {
+  return host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
 }

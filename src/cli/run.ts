@@ -43,15 +43,20 @@ function explain(error: unknown, io: Io): ExitCode {
     return exitCodes.badConfiguration;
   }
   if (error instanceof Error && "syscall" in error && error.syscall === "listen") {
-    const taken = "code" in error && error.code === "EADDRINUSE";
-    printLine(
-      io.stderr,
-      `error: ${error.message}${taken ? "; another process listens there" : ""}`,
-    );
+    const advice = listenAdvice["code" in error ? String(error.code) : ""];
+    printLine(io.stderr, `error: ${error.message}${advice === undefined ? "" : `; ${advice}`}`);
     return exitCodes.refused;
   }
   throw error;
 }
+
+/** What to do about a listener that cannot be opened. */
+const listenAdvice: Readonly<Record<string, string>> = {
+  EADDRINUSE: "another process listens there: stop it, or write another port in gateway.yaml",
+  EACCES:
+    "this user may not open the port: listen above 1023, and let a proxy or a port mapping lead there",
+  EADDRNOTAVAIL: "this machine has no such address: write one of its own, or 0.0.0.0 for all",
+};
 
 type Done = (code: ExitCode) => void;
 

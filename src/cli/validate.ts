@@ -30,9 +30,15 @@ export async function validate(
   for (const document of snapshot?.documents ?? []) printLine(io.stderr, describe(document));
   const warnings = issues.length - errors;
   const verdict =
-    errors > 0 ? `${errors} errors` : `ok: ${snapshot?.catalog.tools.size ?? 0} tools`;
-  printLine(io.stderr, `${options.config}: ${verdict}, ${warnings} warnings`);
+    errors > 0
+      ? counted(errors, "error")
+      : `ok: ${counted(snapshot?.catalog.tools.size ?? 0, "tool")}`;
+  printLine(io.stderr, `${options.config}: ${verdict}, ${counted(warnings, "warning")}`);
   return errors > 0 ? exitCodes.badConfiguration : exitCodes.ok;
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 function asNote(issue: Issue): Finding {
@@ -47,7 +53,7 @@ function describe(report: DocumentReport): string {
   const others = Object.entries(ignored)
     .filter(([, count]) => count > 0)
     .map(([name, count]) => `, ${count} ${name} ignored`);
-  return `${api}: ${nearPath(source)} (OpenAPI ${version}): ${converted} of ${all} operations converted, ${skipped} skipped${quiet}, ${tools} tools${others.join("")}`;
+  return `${api}: ${nearPath(source)} (OpenAPI ${version}): ${converted} of ${all} operations converted, ${skipped} skipped${quiet}, ${counted(tools, "tool")}${others.join("")}`;
 }
 
 /** Validators compile when first used; here that must happen before anybody depends on it. */

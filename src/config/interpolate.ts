@@ -114,7 +114,8 @@ export async function interpolate(
     const said = complaint === undefined || complaint === "" ? "" : `: ${escapeText(complaint)}`;
     const state = value === undefined ? "not set" : "empty";
     const message = `environment variable ${name} is ${state}${said}`;
-    problems.error({ at: node, code: "unset_variable", message });
+    const help = "set it where the gateway is started; variables are read at start only";
+    problems.error({ at: node, code: "unset_variable", message, help });
     return "";
   };
 
@@ -126,7 +127,8 @@ export async function interpolate(
     const shown = escapeText(path, 128);
     if (!file.ok) {
       const message = `cannot read ${shown}: ${file.reason}`;
-      problems.error({ at: node, code: file.code, message });
+      const help = `look at ${escapeText(absolute, 256)}, as the user that runs the gateway`;
+      problems.error({ at: node, code: file.code, message, help });
       return "";
     }
     if (secret && file.worldReadable)

@@ -73,7 +73,8 @@ async function readRoot(
   const read = await readTextFile(resolve(file), maxFileBytes);
   if (!read.ok) {
     const message = `cannot read ${file}: ${read.reason}`;
-    problems.error({ at: undefined, code: read.code, message });
+    const help = "name the file with -c, or in TOLLGATE_CONFIG";
+    problems.error({ at: undefined, code: read.code, message, help });
     return undefined;
   }
   const document = parseDocument(read.text, file, problems);

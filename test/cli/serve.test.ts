@@ -1,9 +1,12 @@
 import { EventEmitter, once } from "node:events";
+import { writeFile } from "node:fs/promises";
 import { connect } from "node:net";
+import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
 import { answerJson } from "../world/api.ts";
 import type { Program } from "./program.ts";
 import { readEnds } from "../world/audit.ts";
+import { makeCertificate } from "../world/certificate.ts";
 import { site, type Site } from "./site.ts";
 
 async function serve(at: Site, args: readonly string[] = []): Promise<Program> {
@@ -52,7 +55,7 @@ test("a taken port is told and is no crash", async () => {
   await serve(at);
   const second = await at.run(["serve"]);
   expect({ code: second.code, stdout: second.stdout }).toEqual({ code: 1, stdout: "" });
-  expect(second.stderr).toMatch(/EADDRINUSE.*another process listens there/);
+  expect(second.stderr).toMatch(/EADDRINUSE.*another process listens there: stop it, or write/);
 });
 
 describe("a signal", () => {
@@ -200,6 +203,24 @@ describe("healthcheck", () => {
     const { code, stdout, stderr } = await at.run(["healthcheck", "--ready"]);
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
     expect(stderr).toContain("admin.listen");
+  });
+
+  test("without an admin listener a TLS handshake is life as well", async () => {
+    const at = await site({ admin: false });
+    const pair = makeCertificate("127.0.0.1");
+    await writeFile(join(at.dir, "tls.crt"), pair.certificate);
+    await writeFile(join(at.dir, "tls.key"), pair.key, { mode: 0o600 });
+    await at.edit("gateway.yaml", (text) =>
+      text.replace(
+        /^server: \{url: "http:(.*)"\}$/m,
+        'server: {url: "https:$1", tls: {certificate: "${file:tls.crt}", key: "${file:tls.key}"}}',
+      ),
+    );
+    const down = await at.run(["healthcheck"]);
+    expect(down.code).toBe(1);
+    expect(down.stderr).toContain("does not answer");
+    await serve(at);
+    expect(await at.run(["healthcheck"])).toEqual({ code: 0, stdout: "ok\n", stderr: "" });
   });
 });
 

@@ -55,7 +55,7 @@ test("what no rule exposes is counted for people and noted for programs, with it
   const pretty = await at.run(["validate"]);
   expect(pretty.code).toBe(0);
   expect(pretty.stderr).toContain(
-    "1 skipped (1 that no rule exposes), 1 tools, 1 webhooks ignored, 3 callbacks ignored\n",
+    "1 skipped (1 that no rule exposes), 1 tool, 1 webhooks ignored, 3 callbacks ignored\n",
   );
   expect(pretty.stderr).not.toContain("bad_path");
   const note = {
@@ -72,7 +72,7 @@ test("what no rule exposes is counted for people and noted for programs, with it
     line: 5,
     column: 5,
   });
-  expect(json.stderr).toContain("gateway.yaml: ok: 1 tools");
+  expect(json.stderr).toContain("gateway.yaml: ok: 1 tool,");
   const github = await at.run(["validate", "--format", "github"]);
   expect(github.stdout).toContain("::notice file=shop.yaml,line=5,col=5,title=bad_path::");
   const sarif = await at.run(["validate", "--format", "sarif"]);

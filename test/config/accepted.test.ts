@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import type { Issue } from "../../src/base/issue.ts";
 import type { ApiConfig, Config, RuleConfig } from "../../src/config/config.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { good, goodEnv, goodWith, load, makeWorld, privateKey } from "./world.ts";
@@ -160,7 +161,9 @@ test("the shortest file gets every default", async () => {
       signingKey: undefined,
     },
     telemetry: { otlp: undefined },
-    warnings: [],
+    warnings: [
+      expect.objectContaining({ severity: "warning", code: "https_without_tls" }) as Issue,
+    ],
   });
 });
 

@@ -38,6 +38,22 @@ test("tls takes every key, and keeps its secret", async () => {
   expect(plain.warnings).toEqual([]);
 });
 
+test.each([
+  ["url: https://mcp.acme.com\n", ["https_without_tls"]],
+  ["url: https://mcp.acme.com\n  listen: 0.0.0.0:443\n", ["https_without_tls"]],
+  ["url: https://mcp.acme.com:8443\n  listen: :8443\n", ["https_without_tls"]],
+  ["url: https://mcp.acme.com\n  listen: 0.0.0.0:3000\n", []],
+  ["url: http://localhost:3000\n", []],
+  [`url: https://mcp.acme.com\n  tls: {${pair}}\n`, []],
+])(
+  "a port that clients speak https to and that speaks http is a warning: %j",
+  async (to, codes) => {
+    const before = "url: https://mcp.acme.com\n  listen: 127.0.0.1:3000\n";
+    const { warnings } = await load(goodWith(before, to), env);
+    expect(warnings.map(({ code }) => code)).toEqual(codes);
+  },
+);
+
 test("a certificate for another name is a warning", async () => {
   const { warnings } = await load(
     tls("certificate: '${OTHER_CERTIFICATE}', key: '${OTHER_KEY}'"),

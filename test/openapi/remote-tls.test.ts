@@ -57,6 +57,6 @@ apis:
       (error: { readonly stderr: string }) => error.stderr,
     );
   };
-  expect(await validate({ NODE_EXTRA_CA_CERTS: cert })).toContain("ok: 1 tools");
+  expect(await validate({ NODE_EXTRA_CA_CERTS: cert })).toContain("ok: 1 tool,");
   expect(await validate({})).toMatch(/spec_not_fetched|SELF_SIGNED_CERT/);
 }, 30_000);

@@ -187,6 +187,7 @@ test("S19: a private host that the operator names is fetched from, link-local ne
     load("https://specs.test:9/x", { privateHosts: ["specs.test"] }, local),
   );
   expect(other.message).toContain("ECONNREFUSED");
+  expect(other.issues[0]?.help).toContain("nothing listens there");
 });
 
 test("S18: redirects stay on the origin", async () => {

@@ -14,6 +14,7 @@ export function compileServer(scope: Scope): ServerConfig {
   const server = child(root, "server");
   const url = checkUrl(child(server, "url"), originRules, problems);
   const listen = listenOf(server, url, problems);
+  if (child(server, "tls") === undefined) checkPlainPort(scope, server, { url, listen });
   const own = [
     ...(url === undefined ? [] : [hostOf(new URL(url))]),
     ...(isLoopback(listen.host) ? loopbackNames : []),
@@ -29,6 +30,21 @@ export function compileServer(scope: Scope): ServerConfig {
     allowedHosts: allowed("allowedHosts"),
     allowedOrigins: allowed("allowedOrigins"),
   };
+}
+
+/** Clients would speak https to a listener that does not. */
+function checkPlainPort(
+  { problems }: Scope,
+  server: YamlNode | undefined,
+  { url, listen }: { readonly url: string | undefined; readonly listen: Listen },
+): void {
+  if (!url?.startsWith("https://") || listen.port !== portOf(new URL(url))) return;
+  problems.warn({
+    at: child(server, "listen") ?? child(server, "url"),
+    code: "https_without_tls",
+    message: `server.url is https, and the listener on its port ${listen.port} speaks plain http`,
+    help: "write server.tls; or another port in server.listen, behind a proxy that ends TLS",
+  });
 }
 
 function compileDrain({ problems }: Scope, node: YamlNode | undefined): ServerConfig["drain"] {
@@ -74,5 +90,5 @@ export function listenOf(
   if (listen !== undefined) return listen;
   const message = `${label(node)} needs a port from 0 to 65535, not ${quote(node)}`;
   problems.error({ at: node, code: "invalid_value", message });
-  return fallback;
+  return { ...fallback, port: 0 };
 }

@@ -136,8 +136,14 @@ function openOrRefuse(dir: string, options: AuditFileOptions, ports: Ports): Aud
       code: "audit_unavailable",
       message: `the audit log cannot be written: ${cause instanceof Error ? cause.message : dir}`,
       position: undefined,
-      help: "let audit.sinks name a directory that the gateway may write to",
+      help: `let audit.sinks name a directory that ${whoWrites()} may write to`,
     };
     throw new ConfigError([issue], { cause });
   }
+}
+
+/** In a container the number is what a volume's owner is compared with. */
+function whoWrites(): string {
+  const uid = process.getuid?.();
+  return uid === undefined ? "the gateway" : `user ${uid}`;
 }

@@ -15,8 +15,13 @@ export interface Parsed {
   readonly locate: (at: Pointer) => Place;
 }
 
-export function documentError(code: string, message: string, position: Position): ConfigError {
-  return new ConfigError([{ severity: "error", code, message, position, help: undefined }]);
+export function documentError(
+  code: string,
+  message: string,
+  position: Position,
+  help?: string,
+): ConfigError {
+  return new ConfigError([{ severity: "error", code, message, position, help }]);
 }
 
 /** Offsets become lines by binary search. */

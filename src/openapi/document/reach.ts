@@ -58,7 +58,7 @@ export async function readMain(config: ReachConfig, named: Position): Promise<So
     return mappingOf(await config.copies.read(spec, { lookup, permits, signal }, read), named);
   } catch (error) {
     if (!(error instanceof NotFetched)) throw error;
-    throw documentError("spec_not_fetched", `${spec} ${error.message}`, named);
+    throw documentError("spec_not_fetched", `${spec} ${error.message}`, named, error.advice);
   }
 }
 

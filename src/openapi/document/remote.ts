@@ -12,10 +12,16 @@ export class NotFetched extends Error {
   override readonly name = "NotFetched";
   /** The host does not answer, or says that it cannot now. */
   readonly mayPass: boolean;
+  /** What the operator can do about it. */
+  readonly advice: string | undefined;
 
-  constructor(message: string, options: ErrorOptions & { readonly mayPass?: boolean } = {}) {
+  constructor(
+    message: string,
+    options: ErrorOptions & { readonly mayPass?: boolean; readonly advice?: string } = {},
+  ) {
     super(message, options);
     this.mayPass = options.mayPass ?? false;
+    this.advice = options.advice;
   }
 }
 
@@ -57,7 +63,12 @@ export async function fetchBytes(
     const location = statusCode >= 300 && statusCode < 400 ? response.headers.location : undefined;
     if (location === undefined) {
       const mayPass = statusCode >= 500 || statusCode === 429;
-      throw new NotFetched(`answers ${statusCode}`, { mayPass });
+      const advice =
+        "the document is asked for without a credential; what needs one must be a file";
+      throw new NotFetched(`answers ${statusCode}`, {
+        mayPass,
+        ...([401, 403, 404].includes(statusCode) ? { advice } : {}),
+      });
     }
     const next = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
     if (next?.origin !== start.origin) throw new NotFetched("redirects to another host");
@@ -132,5 +143,19 @@ function translate(error: unknown, signal: AbortSignal): NotFetched {
   if (signal.aborted) return new NotFetched("takes too long", { mayPass: true });
   const code = error instanceof Error && "code" in error ? String(error.code) : "unknown";
   const told = `cannot be fetched (${escapeText(code, 64)})`;
-  return new NotFetched(told, { cause: error, mayPass: true });
+  return new NotFetched(told, {
+    cause: error,
+    mayPass: true,
+    advice: fetchAdvice[code] ?? "ask for the URL from this machine, e.g. with curl",
+  });
 }
+
+const fetchAdvice: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "nothing listens there: correct host and port, or start the service first",
+  ENOTFOUND: "no such name: correct the host, or look at the DNS of this machine",
+  EAI_AGAIN: "the DNS of this machine does not answer",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "name the authority's certificate in NODE_EXTRA_CA_CERTS",
+  SELF_SIGNED_CERT_IN_CHAIN: "name the authority's certificate in NODE_EXTRA_CA_CERTS",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "name the authority's certificate in NODE_EXTRA_CA_CERTS",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "name the authority's certificate in NODE_EXTRA_CA_CERTS",
+};

@@ -102,8 +102,12 @@ export async function readBytes(file: string, named: Position): Promise<Buffer> 
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     const code = error instanceof Error && "code" in error ? String(error.code) : "unknown";
-    if (code === "ENOENT") throw documentError("spec_not_found", `${file} does not exist`, named);
-    throw documentError("spec_unreadable", `${file} cannot be read (${code})`, named);
+    if (code === "ENOENT") {
+      const help = "correct the path: it starts at the directory of gateway.yaml";
+      throw documentError("spec_not_found", `${file} does not exist`, named, help);
+    }
+    const help = "let the user that runs the gateway read it";
+    throw documentError("spec_unreadable", `${file} cannot be read (${code})`, named, help);
   }
 }
 
