@@ -174,6 +174,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   broker = await startableBroker(() => serving.snapshot.config, config, {
     keys: clientKeys,
     lasting,
+    addressOf: (request) => serving.snapshot.http.addressOf(request),
     onGrantEnded: createEndGrant(config, () => serving.snapshot.config.auth, lasting, ports),
     ports,
   });

@@ -1,5 +1,5 @@
 import { lookup } from "node:dns";
-import { createServer, type RequestListener } from "node:http";
+import { createServer, type IncomingMessage, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { ConfigError } from "../base/errors.ts";
 import type { Ports } from "../base/ports.ts";
@@ -30,6 +30,8 @@ export interface BrokerDeps extends IdpSurroundings {
   readonly tell: Tell;
   /** Told of each grant that ended before its time, in whichever process; of some more than once. */
   readonly onGrantEnded: (grantId: string) => void;
+  /** Whose request it is, be it through a proxy. Asked on every request. */
+  readonly addressOf: (request: IncomingMessage) => string | undefined;
   /** How documents of clients are reached; absent: by this machine's resolver and authorities. */
   readonly documents?: DocumentDeps;
 }
@@ -91,7 +93,7 @@ export async function createBroker(
       documents.hosts.length === 0
         ? undefined
         : createClientDocuments(
-            { ...documents, redirects: config.redirects },
+            { ...documents, redirects: config.redirects, addressOf: deps.addressOf },
             deps.documents ?? { lookup, ca: undefined },
             ports,
           ),
@@ -119,6 +121,7 @@ export async function createBroker(
       redirects: dynamic === "open" ? config.redirects : undefined,
       parts: () => current,
       tell: deps.tell,
+      addressOf: deps.addressOf,
     },
     ports,
   );

@@ -5,6 +5,7 @@ import { InvalidClient } from "oidc-provider/lib/helpers/errors.js";
 import type { Context } from "oidc-provider/lib/provider.js";
 import { createCache } from "../base/cache.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
+import { networkOf } from "../base/network.ts";
 import type { Ports } from "../base/ports.ts";
 import { hostOf } from "../config/url.ts";
 import { type AddressKind, classifyAddress, guardLookup } from "../openapi/document/address.ts";
@@ -22,6 +23,8 @@ export interface DocumentRules {
   readonly hosts: "any" | readonly string[];
   readonly privateHosts: readonly string[];
   readonly redirects: RedirectRules;
+  /** Whose request it is, be it through a proxy. */
+  readonly addressOf: (request: IncomingMessage) => string | undefined;
 }
 
 export interface DocumentDeps {
@@ -80,7 +83,10 @@ export function createClientDocuments(
       allowFetch: async (ctx: Context | undefined, clientId: string) => {
         const { host, href } = new URL(clientId);
         if (rules.hosts !== "any" && !rules.hosts.includes(host)) return false;
-        return recent.get(href) !== undefined || mayFetch(ctx?.req.socket.remoteAddress ?? "");
+        return (
+          recent.get(href) !== undefined ||
+          mayFetch(networkOf((ctx && rules.addressOf(ctx.req)) ?? ""))
+        );
       },
     },
     async fetch(address) {

@@ -1,6 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { createCache } from "../base/cache.ts";
 import type { JsonValue } from "../base/json.ts";
+import { networkOf } from "../base/network.ts";
 import type { Ports } from "../base/ports.ts";
 import { createClientRequests, maxBodyBytes } from "./client-request.ts";
 import { pageHeaders } from "../base/page.ts";
@@ -21,6 +22,8 @@ export interface DoorDeps {
   /** oidc-provider and the pages, as of this moment. */
   readonly parts: () => DoorParts;
   readonly tell: Tell;
+  /** Whose request it is, be it through a proxy. */
+  readonly addressOf: (request: IncomingMessage) => string | undefined;
 }
 
 export interface DoorParts {
@@ -79,7 +82,8 @@ export function createDoor(deps: DoorDeps, ports: Ports): RequestListener {
     ["/introspect", { method: "POST", handle: provide }],
   ]);
   if (deps.redirects !== undefined) {
-    const handle = createRegistration(provide, deps.redirects, { tell: deps.tell, now: ports.now });
+    const { tell, addressOf } = deps;
+    const handle = createRegistration(provide, deps.redirects, { tell, addressOf, now: ports.now });
     programs.set("/register", { method: "POST", handle });
   }
 
@@ -123,7 +127,7 @@ export function isOwnPath(path: string): boolean {
 function createRegistration(
   provide: Handle,
   rules: RedirectRules,
-  { tell, now }: { readonly tell: Tell; readonly now: () => number },
+  { tell, now, addressOf }: Pick<DoorDeps, "tell" | "addressOf"> & Pick<Ports, "now">,
 ): Handle {
   const windows = createCache<{ count: number }>(1000, now);
   const mayRegister = (peer: string): boolean => {
@@ -137,7 +141,7 @@ function createRegistration(
       const about = { sub: undefined, clientId: undefined, detail: undefined };
       tell({ event: "broker.register", outcome: "denied", reason, ...about });
     };
-    if (!mayRegister(addressBlock(req.socket.remoteAddress ?? ""))) {
+    if (!mayRegister(networkOf(addressOf(req) ?? ""))) {
       refused("too_many_registrations");
       res.setHeader("retry-after", "60");
       return sendJson(res, 429, { error: "temporarily_unavailable" });
@@ -153,14 +157,6 @@ function createRegistration(
     }
     return provide(withBody(req, JSON.stringify(filtered)), res);
   };
-}
-
-/** Whoever has one IPv6 address has the other 2^64 of its network as well. */
-function addressBlock(address: string): string {
-  if (!address.includes(":") || address.includes(".")) return address;
-  const [head = "", tail] = address.split("::");
-  const groups = head.split(":");
-  return tail === undefined || groups.length >= 4 ? groups.slice(0, 4).join(":") : `${head}::`;
 }
 
 function pathOf(req: IncomingMessage): string {

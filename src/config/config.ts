@@ -66,12 +66,21 @@ export interface ServerConfig {
   readonly url: string;
   readonly listen: Listen;
   readonly drain: DrainConfig;
+  /** undefined: nobody; every peer is who asks. */
+  readonly trustProxy: TrustedProxiesConfig | undefined;
   /** undefined: plain http, with TLS in front of it or on loopback. */
   readonly tls: TlsConfig | undefined;
   /** Host names (no port) accepted in `Host`: that of `url`, the loopback names on a loopback listener, and the configured ones. */
   readonly allowedHosts: readonly string[];
   /** Host names (no scheme, no port) accepted in `Origin`, same defaults. */
   readonly allowedOrigins: readonly string[];
+}
+
+/** Who may say for whom it asks. */
+export interface TrustedProxiesConfig {
+  readonly networks: readonly { readonly address: string; readonly bits: number }[];
+  /** The only one that is read: what another proxy would set, a caller can. */
+  readonly header: "x-forwarded-for" | "forwarded";
 }
 
 /** How the gateway stops. */

@@ -4,6 +4,7 @@ import type { Broker } from "../broker/broker.ts";
 import type { IdpSurroundings } from "../broker/idp/idps.ts";
 import type { BrokerClient } from "../broker/client.ts";
 import type { ClientAuthConfig, Config } from "../config/config.ts";
+import type { AddressOf } from "../http/forwarded.ts";
 import { nobody } from "../observe/record/event.ts";
 import type { Recorder } from "../observe/recorder.ts";
 import type { ClientKey } from "../upstream/credential/client-auth.ts";
@@ -17,6 +18,7 @@ interface BrokerParts {
   readonly keys: ReadonlyMap<string, MadeKey>;
   readonly lasting: IdpSurroundings & { readonly recorder: Pick<Recorder, "note"> };
   readonly onGrantEnded: (grantId: string) => void;
+  readonly addressOf: AddressOf;
   readonly ports: Ports;
 }
 
@@ -40,7 +42,7 @@ export async function makeClientKeys(config: Config): Promise<ReadonlyMap<string
 export async function startableBroker(
   current: () => Config,
   config: Config,
-  { keys, lasting, onGrantEnded, ports }: BrokerParts,
+  { keys, lasting, onGrantEnded, addressOf, ports }: BrokerParts,
 ): Promise<Broker | undefined> {
   const { broker } = config;
   if (broker === undefined) return undefined;
@@ -78,6 +80,7 @@ export async function startableBroker(
       resources: () => resourcesOf(current()),
       clients,
       onGrantEnded,
+      addressOf,
       // A client that is offered DPoP sends tokens that a gateway without it does not accept.
       dpop: auth.mode === "oauth" && auth.dpop !== "off",
       tell: ({ event, outcome, reason, sub, clientId, detail }) => {

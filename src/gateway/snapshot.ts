@@ -14,6 +14,7 @@ import type { Ports } from "../base/ports.ts";
 import { compileRoad, type Road } from "../call/road.ts";
 import type { Config, EndpointConfig, IssuerConfig, ServerConfig } from "../config/config.ts";
 import { compileEdge } from "../http/edge.ts";
+import { compileAddressOf } from "../http/forwarded.ts";
 import type { HttpService } from "../http/server.ts";
 import type { McpService } from "../mcp/service.ts";
 import type { Note, Origin } from "../observe/record/event.ts";
@@ -132,6 +133,7 @@ export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports):
     endpoints,
     http: {
       edge: compileEdge(config.server),
+      addressOf: compileAddressOf(config.server.trustProxy),
       endpoints: new Map(endpoints.map((endpoint) => [endpoint.path, endpoint])),
       metadata: new Map(
         [...metadata.values()].flatMap(({ paths, body }) => paths.map((path) => [path, body])),

@@ -1,4 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { networkOf } from "../base/network.ts";
+import type { AddressOf } from "./forwarded.ts";
 import type { HandleRequest } from "./shortcut.ts";
 
 /** What every request meets before anything of it is looked at. */
@@ -8,6 +10,8 @@ export interface Gate {
   readonly draining: () => boolean;
   /** Counts one and tells in how many milliseconds one more is let in; undefined: nobody counts. */
   readonly takeAddress: () => ((address: string) => number) | undefined;
+  /** Who asks, be it through a proxy. */
+  readonly addressOf: () => AddressOf;
   readonly onShed: (request: IncomingMessage) => void;
   readonly onLimited: (request: IncomingMessage) => void;
 }
@@ -24,7 +28,7 @@ export function guard(gate: Gate, handle: HandleRequest): HandleRequest {
       return;
     }
     const take = gate.takeAddress();
-    const waitMs = take === undefined ? 0 : take(networkOf(request.socket.remoteAddress ?? ""));
+    const waitMs = take === undefined ? 0 : take(networkOf(gate.addressOf()(request) ?? ""));
     if (waitMs > 0) {
       gate.onLimited(request);
       refuse(response, { status: 429, error: "rate_limited", waitMs });
@@ -43,21 +47,4 @@ function refuse(
   response
     .writeHead(status, { "content-type": "application/json", "retry-after": retryAfter })
     .end(JSON.stringify({ error }));
-}
-
-/** An IPv4 address; of an IPv6 one the /64, which is what one site has at the least. */
-export function networkOf(address: string): string {
-  const bare = address.split("%", 1)[0] ?? "";
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(bare);
-  if (mapped?.[1] !== undefined) return mapped[1];
-  if (!bare.includes(":")) return bare;
-  const [head = "", tail] = bare.toLowerCase().split("::");
-  const groups = head === "" ? [] : head.split(":");
-  const rest = tail === undefined || tail === "" ? [] : tail.split(":");
-  const zeros = tail === undefined ? 0 : Math.max(0, 8 - groups.length - rest.length);
-  const all = [...groups, ...Array.from({ length: zeros }, () => "0"), ...rest];
-  return `${all
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(":")}::/64`;
 }

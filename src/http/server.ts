@@ -14,6 +14,7 @@ import type { Client } from "../observe/record/client.ts";
 import type { Connect } from "../upstream/credential/connect.ts";
 import { type ConnectEvent, serveConnect } from "./connect.ts";
 import type { Edge } from "./edge.ts";
+import type { AddressOf } from "./forwarded.ts";
 import { guard, type Gate } from "./gate.ts";
 import { parseJsonBody } from "./json-body.ts";
 import { serveLogout, type AcceptLogout } from "./logout.ts";
@@ -23,6 +24,7 @@ import { certificateOf, contextOf, tlsOptionsOf } from "./tls.ts";
 /** What a request needs of the snapshot it meets. */
 export interface HttpService {
   readonly edge: Edge;
+  readonly addressOf: AddressOf;
   /** By path. */
   readonly endpoints: ReadonlyMap<string, EndpointService>;
   /** Protected-resource metadata by request path; empty without OAuth. */
@@ -117,8 +119,10 @@ export function createHttpServer(parts: HttpParts, ports: Ports): HttpServer {
     headersTimeout: parts.times.headersMs,
     connectionsCheckingInterval: Math.min(slowCheckMs, parts.times.requestMs),
   };
+  const strangerOf = (request: IncomingMessage): Client =>
+    clientOf(request, null, parts.service().addressOf(request));
   const reject: Reject = (request, principal, reason) => {
-    const client = clientOf(request, null);
+    const client = strangerOf(request);
     parts.onRefused({ event: "request.reject", reason, principal, client });
   };
   let draining = false;
@@ -126,9 +130,10 @@ export function createHttpServer(parts: HttpParts, ports: Ports): HttpServer {
     sheds: parts.sheds,
     draining: () => draining,
     takeAddress: () => parts.service().takeAddress,
+    addressOf: () => parts.service().addressOf,
     onShed: (request) => reject(request, undefined, "overloaded"),
     onLimited(request) {
-      const client = clientOf(request, null);
+      const client = strangerOf(request);
       const reason = "rate_limited";
       parts.onRefused({ event: "rate.deny", reason, principal: undefined, client });
     },
@@ -201,7 +206,7 @@ export function createHttpServer(parts: HttpParts, ports: Ports): HttpServer {
   });
   serveMetadata(app, parts);
   const onRefused = (reason: string, { raw }: FastifyRequest): void => {
-    const client = clientOf(raw, null);
+    const client = strangerOf(raw);
     parts.onRefused({ event: "auth.deny", reason, principal: undefined, client });
   };
   serveLogout(app, { service: parts.service, onRefused }, ports);
@@ -225,7 +230,7 @@ export function createHttpServer(parts: HttpParts, ports: Ports): HttpServer {
       if (found === undefined) throw new TypeError(`no endpoint ${path}`);
       return found;
     };
-    const mcp = { ...parts, reject, path, post, endpoint };
+    const mcp = { ...parts, reject, strangerOf, path, post, endpoint };
     const serve = createServe(mcp, ports);
     serveMcp(app, { ...mcp, serve }, ports);
     shortcuts.set(path, {
@@ -323,6 +328,8 @@ type Reject = (request: IncomingMessage, principal: Principal | undefined, reaso
 
 interface McpParts extends HttpParts {
   readonly reject: Reject;
+  /** Who sent a request that got no further. */
+  readonly strangerOf: (request: IncomingMessage) => Client;
   readonly path: string;
   readonly post: (exchange: McpExchange) => Promise<void>;
   /** Of the snapshot of this moment. */
@@ -334,7 +341,8 @@ function createServe(parts: McpParts, ports: Ports): (message: Message) => void 
   return ({ request, response, principal, body: bytes }) => {
     const body = parseJsonBody(bytes);
     if (body !== undefined && body !== null) {
-      parts.post({ request, response, body, principal }).catch((error: unknown) => {
+      const ip = parts.service().addressOf(request);
+      parts.post({ request, response, body, principal, ip }).catch((error: unknown) => {
         finish(error, response, parts, ports);
       });
       return;
@@ -363,7 +371,7 @@ function serveMcp(app: FastifyInstance, parts: LongWay, ports: Ports): void {
       void reply.code(500).send({ error: "internal_error" });
       return;
     }
-    const client = clientOf(request.raw, null);
+    const client = parts.strangerOf(request.raw);
     parts.onRefused({ event: "auth.deny", reason: error.reason, principal: undefined, client });
     const { status, headers, body } = parts.endpoint().refuse(error);
     void reply.code(status).headers(headers).send(body);

@@ -10,14 +10,20 @@ export type Caller = Pick<Origin, "principal" | "client" | "protocol" | "trace">
 /** The last client of each connection: it is nearly always the next one too. */
 const known = new WeakMap<Socket, Client>();
 
-export function clientOf(request: IncomingMessage, body: JsonValue): Client {
+/** @param ip Whose request it is; a proxy may have many callers on one connection. */
+export function clientOf(
+  request: IncomingMessage,
+  body: JsonValue,
+  ip: string | undefined,
+): Client {
   const { socket, headers } = request;
   const userAgent = headers["user-agent"];
   const info = clientInfoOf(body);
   const last = known.get(socket);
-  if (last !== undefined && last.userAgent === userAgent && isNamed(last, info)) return last;
+  const same = last !== undefined && last.userAgent === userAgent && last.ip === ip;
+  if (same && isNamed(last, info)) return last;
   const client: Client = {
-    ip: socket.remoteAddress,
+    ip,
     userAgent,
     name: info?.name,
     version: info?.version,

@@ -46,11 +46,11 @@ export function createMcpEndpoint(
   };
   return {
     async post(exchange) {
-      const { request, response, body, principal } = exchange;
+      const { request, response, body, principal, ip } = exchange;
       const now = service();
       const caller: Caller = {
         principal,
-        client: clientOf(request, body),
+        client: clientOf(request, body, ip),
         protocol: protocolOf(request),
         trace: now.readTrace?.(paramsOf(body), request.headers["traceparent"]),
       };

@@ -41,6 +41,8 @@ export interface McpExchange {
   /** Parsed JSON. */
   readonly body: JsonValue;
   readonly principal: Principal;
+  /** Whose request it is; undefined: the connection is gone. */
+  readonly ip: string | undefined;
 }
 
 /** What is the same for as long as an endpoint lives. */

@@ -66,6 +66,26 @@ test("10,000 registrations from one address leave little behind, and others stil
   expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(8 * 1024 * 1024);
 });
 
+test("behind a proxy that is believed, each address registers as often as it may", async () => {
+  const at = await world({
+    deps: { addressOf: ({ headers }) => String(headers["x-test-address"]) },
+  });
+  onTestFinished(() => at.broker.close());
+  const register = async (address: string): Promise<number> => {
+    const response = await fetch(`${at.issuer}/register`, {
+      method: "POST",
+      headers: { "content-type": "application/json", "x-test-address": address },
+      body: JSON.stringify({ redirect_uris: [callback], token_endpoint_auth_method: "none" }),
+    });
+    await response.body?.cancel();
+    return response.status;
+  };
+  for (let count = 0; count < 60; count++) expect(await register("198.51.100.7")).toBe(201);
+  expect(await register("198.51.100.7")).toBe(429);
+  expect(await register("::ffff:198.51.100.7")).toBe(429);
+  expect(await register("198.51.100.8")).toBe(201);
+});
+
 function registerFrom(localAddress: string, issuer: string, metadata: object): Promise<string> {
   const { port } = new URL(issuer);
   return new Promise((resolve, reject) => {

@@ -99,6 +99,7 @@ export const surroundings: Omit<BrokerDeps, "resources" | "clients"> = {
   dpop: false,
   tell: () => {},
   onGrantEnded: () => {},
+  addressOf: ({ socket }) => socket.remoteAddress,
 };
 
 /**

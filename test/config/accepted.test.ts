@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { Issue } from "../../src/base/issue.ts";
 import type { ApiConfig, Config, RuleConfig } from "../../src/config/config.ts";
 import { loadConfig } from "../../src/config/load.ts";
-import { good, goodEnv, goodWith, load, makeWorld, privateKey } from "./world.ts";
+import { good, goodEnv, goodWith, issuesOf, load, makeWorld, privateKey } from "./world.ts";
 
 const minimal = `version: 1
 server: {url: https://mcp.acme.com}
@@ -21,6 +21,7 @@ test("the shortest file gets every default", async () => {
     server: {
       url: "https://mcp.acme.com",
       listen: { host: "127.0.0.1", port: 443 },
+      trustProxy: undefined,
       tls: undefined,
       drain: { delayMs: undefined, timeoutMs: 25_000, graceMs: 60_000 },
       allowedHosts: ["mcp.acme.com", "localhost", "127.0.0.1", "::1"],
@@ -943,4 +944,30 @@ test("a broker at the gateway's own origin has no listener", async () => {
     );
   const { broker } = await load(text);
   expect(broker).toMatchObject({ issuer: "https://mcp.acme.com", listen: undefined });
+});
+
+test("proxies that are believed are networks or single addresses", async () => {
+  const networks = "[10.0.0.0/8, 127.0.0.1, '2001:db8::/48', '::1']";
+  const url = "  url: https://mcp.acme.com\n";
+  const { server } = await load(goodWith(url, `${url}  trustProxy: {networks: ${networks}}\n`));
+  expect(server.trustProxy).toEqual({
+    header: "x-forwarded-for",
+    networks: [
+      { address: "10.0.0.0", bits: 8 },
+      { address: "127.0.0.1", bits: 32 },
+      { address: "2001:db8::", bits: 48 },
+      { address: "::1", bits: 128 },
+    ],
+  });
+  for (const wrong of [
+    "proxy.internal",
+    "10.0.0.0/33",
+    "10.0.0.0/0",
+    "10.0.0/8",
+    "'::1/129'",
+    "'fe80::1%eth0'",
+  ])
+    expect(
+      await issuesOf(goodWith(url, `${url}  trustProxy: {networks: [${wrong}]}\n`)),
+    ).toMatchObject([{ code: "invalid_value", message: expect.stringContaining("networks[0]") }]);
 });

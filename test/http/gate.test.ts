@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { connect, type AddressInfo, type Socket } from "node:net";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { networkOf } from "../../src/http/gate.ts";
+import { networkOf } from "../../src/base/network.ts";
 import { closeWhenStalled } from "../../src/mcp/slow-reader.ts";
 import { answerJson } from "../world/api.ts";
 import { readRecords } from "../world/audit.ts";

@@ -65,7 +65,8 @@ async function listen({ gateway, logs }: World, accept: typeof acceptRequest): P
     if (body === undefined) throw new TypeError("not JSON");
     try {
       const principal = await served.authenticate(request.rawHeaders, undefined);
-      await endpoint.post({ request, response, body, principal });
+      const ip = request.socket.remoteAddress;
+      await endpoint.post({ request, response, body, principal, ip });
     } catch (error) {
       if (!(error instanceof AuthError)) throw error;
       const refusal = served.refuse(error);

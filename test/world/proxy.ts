@@ -118,6 +118,7 @@ const nginxProxy = (port: number, backends: readonly Backend[]): string =>
       proxy_http_version 1.1;
       proxy_set_header Connection "";
       proxy_set_header Host $http_host;
+      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
       proxy_read_timeout 60s;
     }
   }`);
@@ -146,6 +147,7 @@ ${rest}
 const haproxyProxy = (port: number, backends: readonly Backend[]): string =>
   haproxy(`  # For the frontend as well: else a client that leaves is not passed on.
   option abortonclose
+  option forwardfor
 frontend in
   bind 127.0.0.1:${port}
   default_backend back

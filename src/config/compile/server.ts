@@ -1,5 +1,6 @@
-import type { AdminConfig, Listen, ServerConfig } from "../config.ts";
-import { child, label, quote, textOf, textsOf, type YamlNode } from "../node.ts";
+import { isIP } from "node:net";
+import type { AdminConfig, Listen, ServerConfig, TrustedProxiesConfig } from "../config.ts";
+import { child, itemsOf, label, quote, textOf, textsOf, type YamlNode } from "../node.ts";
 import { isLoopback, parseListen } from "../units.ts";
 import { hostOf, originRules, portOf } from "../url.ts";
 import { checkUrl, durationOf, type Scope } from "./scope.ts";
@@ -26,6 +27,7 @@ export function compileServer(scope: Scope): ServerConfig {
     url: url ?? "",
     listen,
     drain: compileDrain(scope, child(server, "drain")),
+    trustProxy: compileTrustProxy(scope, child(server, "trustProxy")),
     tls: compileTls(scope, child(server, "tls"), url),
     allowedHosts: allowed("allowedHosts"),
     allowedOrigins: allowed("allowedOrigins"),
@@ -45,6 +47,33 @@ function checkPlainPort(
     message: `server.url is https, and the listener on its port ${listen.port} speaks plain http`,
     help: "write server.tls; or another port in server.listen, behind a proxy that ends TLS",
   });
+}
+
+function compileTrustProxy(
+  { problems }: Scope,
+  node: YamlNode | undefined,
+): ServerConfig["trustProxy"] {
+  if (node === undefined) return undefined;
+  const networks = itemsOf(child(node, "networks")).flatMap((item) => {
+    const network = parseNetwork(textOf(item) ?? "");
+    if (network !== undefined) return [network];
+    const message = `${label(item)} must be an address, or a network such as 10.0.0.0/8, not ${quote(item)}`;
+    problems.error({ at: item, code: "invalid_value", message });
+    return [];
+  });
+  const header = textOf(child(node, "header"));
+  return { networks, header: header === "forwarded" ? header : "x-forwarded-for" };
+}
+
+/** Without bits it is one address. */
+function parseNetwork(text: string): TrustedProxiesConfig["networks"][number] | undefined {
+  const [, address = "", written] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+  const width = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
+  const bits = written === undefined ? width : Number(written);
+  // All of them would believe everybody.
+  return address.includes("%") || width < 0 || bits < 1 || bits > width
+    ? undefined
+    : { address, bits };
 }
 
 function compileDrain({ problems }: Scope, node: YamlNode | undefined): ServerConfig["drain"] {

@@ -56,6 +56,35 @@ export const serverSchema: JsonSchema = section(
         }),
       },
     ),
+    trustProxy: section(
+      {
+        description:
+          "Proxies that are believed when they say whose request they pass on: for rates by address, the audit log and the broker. What anybody else says is ignored.",
+        "x-default": "nobody is believed",
+        examples: [{ networks: ["10.0.0.0/8"] }],
+      },
+      ["networks"],
+      {
+        networks: list(
+          {
+            description:
+              "Their addresses, as CIDR or single ones: every proxy on the way and nothing else, for whoever asks from such an address can call itself anything.",
+            examples: [["10.0.0.0/8", "2001:db8::/48", "127.0.0.1"]],
+          },
+          { type: "string", minLength: 1 },
+          { minItems: 1, uniqueItems: true },
+        ),
+        header: choice(
+          {
+            description:
+              "The header that they set, each adding at its end who asked it. The other one is not read.",
+            default: "x-forwarded-for",
+            examples: ["forwarded"],
+          },
+          ["x-forwarded-for", "forwarded"],
+        ),
+      },
+    ),
     drain: section(
       {
         description: "How the gateway stops after SIGTERM or SIGINT.",
