@@ -157,6 +157,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   let aborted = 0;
   const gauge = options.pressure?.();
   const shedder = createShedder({
+    rules: () => serving.snapshot.config.limits.shedding,
     now: ports.now,
     measure: gauge?.measure ?? noPressure,
     isFull: lasting.limits.isFull,

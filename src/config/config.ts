@@ -681,6 +681,8 @@ export interface LimitsConfig {
   };
   /** For a whole call: waiting for a place, the credential and the API. */
   readonly callTimeoutMs: number;
+  /** From when on requests are turned away because the event loop is late. */
+  readonly shedding: { readonly maxLoopDelayMs: number; readonly afterMs: number };
   /** Of clients, at the public listener. */
   readonly maxConnections: number;
   /** At one endpoint. */

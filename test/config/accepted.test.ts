@@ -141,6 +141,7 @@ test("the shortest file gets every default", async () => {
     limits: {
       maxRequestBytes: 2 ** 20,
       maxResponseBytes: 2 ** 20,
+      shedding: { maxLoopDelayMs: 250, afterMs: 3_000 },
       maxConnections: 16_384,
       callTimeoutMs: 60_000,
       queue: 64,
@@ -729,6 +730,7 @@ test.each([
   expect(limits).toEqual({
     maxRequestBytes: bytes,
     maxResponseBytes: 1_048_576,
+    shedding: { maxLoopDelayMs: 250, afterMs: 3_000 },
     maxConnections: 16_384,
     callTimeoutMs: 60_000,
     queue: 64,

@@ -1,6 +1,6 @@
 import { onTestFinished, expect, test, vi } from "vitest";
 import type { Pressure } from "../../src/limits/pressure.ts";
-import { createShedder, type Shedder } from "../../src/limits/shedder.ts";
+import { createShedder, type Shedder, type SheddingRules } from "../../src/limits/shedder.ts";
 
 const calm: Pressure = { loopDelayMs: 10, heap: 0.5, memory: 0.5 };
 
@@ -12,10 +12,11 @@ interface Made {
   readonly shed: () => number;
 }
 
-function make(): Made {
+function make(rules: SheddingRules = { maxLoopDelayMs: 250, afterMs: 1_000 }): Made {
   vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "Date"] });
   const state = { pressure: calm, full: false };
   const shedder = createShedder({
+    rules: () => rules,
     now: () => Date.now(),
     measure: () => state.pressure,
     isFull: () => state.full,
@@ -59,6 +60,38 @@ test("each further late second turns away a quarter more, and each good one a qu
     return shed();
   });
   expect(after).toEqual([75, 50, 25, 0]);
+});
+
+test("a machine that is busy for a moment, and again, turns nobody away", () => {
+  const { state, pass, shed } = make({ maxLoopDelayMs: 250, afterMs: 3_000 });
+  for (let times = 0; times < 5; times++) {
+    state.pressure = { ...calm, loopDelayMs: 2_000 };
+    pass(3);
+    expect(shed()).toBe(0);
+    state.pressure = { ...calm, loopDelayMs: 200 };
+    pass(1);
+  }
+  state.pressure = { ...calm, loopDelayMs: 300 };
+  pass(4);
+  expect(shed()).toBe(25);
+});
+
+test("near the bound it neither turns more away nor fewer", () => {
+  const { state, pass, shed } = make();
+  state.pressure = { ...calm, loopDelayMs: 251 };
+  pass(3);
+  for (const loopDelayMs of [249, 126, 250]) {
+    state.pressure = { ...calm, loopDelayMs };
+    pass(2);
+    expect(shed()).toBe(50);
+  }
+  // It is not over yet: what comes now is no first second.
+  state.pressure = { ...calm, loopDelayMs: 251 };
+  pass(1);
+  expect(shed()).toBe(75);
+  state.pressure = { ...calm, loopDelayMs: 125 };
+  pass(3);
+  expect(shed()).toBe(0);
 });
 
 test.each([{ heap: 0.91 }, { memory: 0.91 }])("F61: with %j all are turned away", (more) => {

@@ -29,6 +29,7 @@ import { compileOtlp } from "./telemetry.ts";
 export function compileLimits({ root, problems }: Scope): LimitsConfig {
   const limits = child(root, "limits");
   const rates = child(limits, "rate");
+  const shedding = child(limits, "shedding");
   return {
     maxRequestBytes: sizeOf(child(limits, "requestSize"), problems),
     maxResponseBytes: sizeOf(child(limits, "responseSize"), problems),
@@ -43,6 +44,14 @@ export function compileLimits({ root, problems }: Scope): LimitsConfig {
       address: rateOf(child(rates, "address")),
     },
     callTimeoutMs: durationOf(child(limits, "callTimeout"), { min: "1ms", max: "600s" }, problems),
+    shedding: {
+      maxLoopDelayMs: durationOf(
+        child(shedding, "loopDelay"),
+        { min: "10ms", max: "60s" },
+        problems,
+      ),
+      afterMs: durationOf(child(shedding, "after"), { min: "0s", max: "60s" }, problems),
+    },
     maxConnections: numberOf(child(limits, "connections")),
     maxListenStreams: numberOf(child(limits, "listenStreams")),
     maxTokens: numberOf(child(limits, "tokens")),

@@ -86,6 +86,29 @@ export const limitsSchema: JsonSchema = section(
         }),
       },
     ),
+    shedding: section(
+      {
+        description:
+          "When requests are turned away with 503 because the gateway cannot keep up; beside `totalConcurrency`, and memory that runs out.",
+        default: {},
+        examples: [{ loopDelay: "500ms", after: "10s" }],
+      },
+      [],
+      {
+        loopDelay: duration({
+          description:
+            "What one of a hundred turns of the event loop may be late by. Half of it counts as calm again.",
+          default: "250ms",
+          examples: ["500ms"],
+        }),
+        after: duration({
+          description:
+            "How long turns may be late before anybody is turned away, so that a machine which is busy for a moment refuses nobody. Then one of four more is for each further second.",
+          default: "3s",
+          examples: ["10s"],
+        }),
+      },
+    ),
     connections: concurrency({
       description: "Connections of clients; one more is closed at once.",
       default: 16_384,
