@@ -12,6 +12,9 @@ import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "v
 import { Secret } from "../../src/base/secret.ts";
 import type { ClientAuthConfig } from "../../src/config/config.ts";
 import type { ClientKeys } from "../../src/upstream/credential/client-auth.ts";
+import { createIntrospect } from "../../src/upstream/credential/introspect.ts";
+import { createIssuerMetadata } from "../../src/upstream/credential/issuer-metadata.ts";
+import { createFetchAs } from "../../src/upstream/credential/tls-fetch.ts";
 import { makeCertificate } from "../world/certificate.ts";
 import {
   type Asked,
@@ -207,6 +210,22 @@ describe("private_key_jwt as Okta and Entra want it", () => {
     expect(payload.iss).toBe("tollgate");
   });
 
+  test("names the endpoint that is asked as aud where that is another one", async () => {
+    const auth = jwtAuth("RS256", pem(rsa.privateKey), { assertionAudience: "tokenUrl" });
+    const client = clientConfig({ issuer: server.origin, auth });
+    const ports = createTestPorts();
+    const deps = {
+      fetch,
+      fetchAs: createFetchAs(undefined),
+      metadata: createIssuerMetadata(fetch, ports),
+      clientKeys: new Map(),
+    };
+    const url = `${server.origin}/introspect`;
+    await createIntrospect(client, url, deps, ports)("opaque");
+    const assertion = server.asked.at(-1)?.form.get("client_assertion") ?? "";
+    await expect(jwtVerify(assertion, rsa.publicKey, { audience: url })).resolves.toBeDefined();
+  });
+
   test("has the certificate's thumbprint in its header", async () => {
     const { key, certificate } = makeCertificate("tollgate");
     const { form } = await ask(jwtAuth("ES256", new Secret(key), { certificate }));
@@ -301,6 +320,37 @@ describe("tls_client_auth", () => {
     const client = clientConfig({ issuer: plain.origin, tokenUrl: undefined, auth });
     await createRoom([client], createTestPorts())(exchange).get(person("outer"), undefined);
     expect(plain.asked.at(-1)?.path).toBe("/mtls/token");
+  });
+
+  test("an alias at another host is refused to who needs it, and to nobody else", async () => {
+    const plain = await startServer(({ path }) => ({
+      body: path.startsWith("/.well-known/")
+        ? {
+            issuer: plain.origin,
+            token_endpoint: `${plain.origin}/token`,
+            introspection_endpoint: "https://elsewhere.test/introspect",
+            mtls_endpoint_aliases: { token_endpoint: "https://mtls.elsewhere.test/token" },
+          }
+        : { access_token: "inner", token_type: "Bearer", expires_in: 60 },
+    }));
+    const { certificate, key } = own;
+    const auth = { kind: "tls_client_auth", certificate, key: new Secret(key) } as const;
+    const at = { issuer: plain.origin, tokenUrl: undefined };
+    const ports = createTestPorts();
+    await expect(
+      Promise.resolve(
+        createRoom(
+          [clientConfig({ ...at, auth })],
+          ports,
+        )(exchange).get(person("outer"), undefined),
+      ),
+    ).rejects.toMatchObject({ code: "gateway_misconfigured" });
+    expect(ports.lines.map(({ fields }) => fields?.["code"])).toEqual(["foreign_token_endpoint"]);
+    const parts = await createRoom(
+      [clientConfig(at)],
+      ports,
+    )(exchange).get(person("outer"), undefined);
+    expect(parts.headers[1]).toBe("Bearer inner");
   });
 
   test("O11: a server whose certificate nobody vouches for gets no request", async () => {

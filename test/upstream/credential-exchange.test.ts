@@ -183,6 +183,14 @@ describe("the kept token", () => {
     expect(server.asked).toHaveLength(got.length);
   });
 
+  test("of a reload that asks otherwise is not served: another subject token, a check more", async () => {
+    const { server, room } = await world();
+    const alice = person("outer");
+    for (const change of [{ verifyAudience: false }, {}, { subject: "login" }] as const)
+      await obtain(room({ ...exchange, ...change }), alice);
+    expect(server.asked).toHaveLength(3);
+  });
+
   test("is shared by scopes in another order, and survives a reload", async () => {
     const { server, room } = await world();
     await room({ ...exchange, scope: ["a", "b"] }).get(person("outer"), undefined);

@@ -158,6 +158,24 @@ describe("invalid_grant (O07)", () => {
   });
 });
 
+test("what a login service thinks of one person closes it to nobody else", async () => {
+  const { server, ports, credential } = await credentialWorld(({ form }) =>
+    form.get("subject_token") === "mallory"
+      ? { status: 403, body: { error: "mfa_required_LEAK" } }
+      : token(),
+  );
+  for (let i = 0; i < 6; i++)
+    expect(await failure(credential, person("mallory", { sub: "mallory" }))).toMatchObject({
+      code: "gateway_misconfigured",
+      message: expect.not.stringContaining("LEAK"),
+    });
+  expect(await credential.get(person("alice"), undefined)).toEqual(bearerParts("inner"));
+  expect(server.asked).toHaveLength(7);
+  expect(new Set(ports.lines.map(({ fields }) => fields?.["code"]))).toEqual(
+    new Set(["unknown_error"]),
+  );
+});
+
 describe("a login service in trouble", () => {
   test.each([
     ["500", { status: 500, body: "<h1>LEAK</h1>" }, "server_error"],

@@ -164,6 +164,22 @@ describe("what each server refuses", () => {
     });
   });
 
+  test.each([
+    ["the assertion itself", (form: URLSearchParams) => form.get("assertion"), {}, "exchange_echo"],
+    ["the caller's token", () => "alice-token", {}, "exchange_echo"],
+    ["a wider scope", () => "inner", { scope: "issues:read admin" }, "scope_widened"],
+  ])("%s in the last answer is not sent to the API", async (_what, tokenIn, more, code) => {
+    const { credential, ports } = await start({
+      other: ({ form }) => ({
+        body: { access_token: tokenIn(form), token_type: "Bearer", expires_in: 300, ...more },
+      }),
+    });
+    await expect(obtain(credential, person("alice-token"))).rejects.toMatchObject({
+      code: "gateway_misconfigured",
+    });
+    expect(ports.lines.map(({ fields }) => fields?.["code"])).toEqual([code]);
+  });
+
   test("503 of either is a wait", async () => {
     for (const two of [
       { company: () => ({ status: 503, body: {} }) },

@@ -8,6 +8,7 @@ import {
 import { readFile } from "node:fs/promises";
 
 import {
+  type AuthorizationServer,
   type ClientAuth,
   ClientSecretPost,
   modifyAssertion,
@@ -98,11 +99,20 @@ function privateKeyJwt(
         payload["iat"] = issuedAt;
         payload["nbf"] = issuedAt;
         payload["exp"] = issuedAt + 60;
-        payload["aud"] = audience === "issuer" ? server.issuer : (server.token_endpoint ?? "");
+        payload["aud"] = audience === "issuer" ? server.issuer : askedAt(server);
       },
     });
     await sign(server, ...request);
   };
+}
+
+/** RFC 7523 §3 names the token endpoint; at another one of the server it is that one. */
+function askedAt({
+  token_endpoint: token,
+  introspection_endpoint: introspection,
+  revocation_endpoint: revocation,
+}: AuthorizationServer): string {
+  return token ?? introspection ?? revocation ?? "";
 }
 
 function thumbprintOf(

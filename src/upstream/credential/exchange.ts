@@ -74,6 +74,10 @@ export function createExchange(
     config.subjectTokenType,
     config.requestedTokenType ?? null,
     config.actor,
+    // Of two configurations, before and after a reload: what came from another token, or was not looked
+    // at, does not serve.
+    config.subject,
+    config.verifyAudience,
   ]);
   const keyOf = (principal: Principal) => `${prefix}.${principal.tokenHash}`;
   /** By this client at this API: after a new login the token is another one, the person is not. */
@@ -86,6 +90,10 @@ export function createExchange(
     const reply = await requestToken(grantType, [...subject, ...fixed]);
     refuseUnasked(reply, { ...config, subjectToken });
     const last = redeem === undefined ? reply : await redeem.run(reply.accessToken);
+    if (last !== reply) {
+      refuseEcho(last, [subjectToken, reply.accessToken]);
+      refuseWider(last, config);
+    }
     tokens.told.delete(personOf(principal));
     return toGrant(last, requestedAt, principal, config.cache.maxMs);
   }
@@ -187,19 +195,27 @@ function refuseUnasked(
   reply: TokenReply,
   asked: ExchangeConfig & { readonly subjectToken: string },
 ): void {
-  if (reply.accessToken === asked.subjectToken) throw new TokenFailure("exchange_echo");
+  refuseEcho(reply, [asked.subjectToken]);
+  refuseWider(reply, asked);
   const { issuedTokenType: type } = reply;
   const types = asked.requestedTokenType === undefined ? commonTypes : [asked.requestedTokenType];
   if (type !== undefined && !types.includes(type))
     throw new TokenFailure("wrong_issued_token_type");
-  // Without a scope in the request the server's own default is what was asked for.
-  if (asked.scope.length > 0 && reply.scope?.some((scope) => !mayHave(asked, scope)))
-    throw new TokenFailure("scope_widened");
   if (
     asked.verifyAudience &&
     isForOthers(reply.accessToken, [...asked.audience, ...asked.resource])
   )
     throw new TokenFailure("wrong_audience");
+}
+
+function refuseEcho({ accessToken }: TokenReply, sent: readonly string[]): void {
+  if (sent.includes(accessToken)) throw new TokenFailure("exchange_echo");
+}
+
+/** Without a scope in the request the server's own default is what was asked for. */
+function refuseWider({ scope: given }: TokenReply, asked: ExchangeConfig): void {
+  if (asked.scope.length > 0 && given?.some((scope) => !mayHave(asked, scope)))
+    throw new TokenFailure("scope_widened");
 }
 
 /** `api://orders/.default` is Entra's word for every scope of that application the person consented to. */

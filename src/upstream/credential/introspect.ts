@@ -25,7 +25,7 @@ export function createIntrospect(
   const clientAuth = createClientAuth(client, deps.clientKeys, ports);
   const fetch = client.auth.kind === "tls_client_auth" ? deps.fetchAs(client.auth) : deps.fetch;
   return async (token) => {
-    const endpoint = url ?? (await deps.metadata(client.issuer)).introspectionUrl;
+    const endpoint = url ?? (await deps.metadata(client.issuer)).introspectionUrl();
     if (endpoint === undefined) throw new TokenFailure("no_metadata");
     if (!isSafeUrl(endpoint)) throw new TokenFailure("insecure_token_endpoint");
     const { status, body } = await requestJson(fetch, (options) =>

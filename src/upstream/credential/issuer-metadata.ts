@@ -18,10 +18,15 @@ export type IssuerMetadata = (issuer: string) => Promise<IssuerEndpoints>;
 
 interface IssuerEndpoints {
   readonly tokenUrl: string;
-  /** RFC 8705 §5; undefined: the same. Only on the issuer's own origin. */
-  readonly mtlsTokenUrl: string | undefined;
-  /** RFC 7662. Only on the issuer's own origin. */
-  readonly introspectionUrl: string | undefined;
+  /**
+   * RFC 8705 §5; undefined: the same.
+   *
+   * @throws TokenFailure `foreign_token_endpoint`: a matter of those alone who need it, because many
+   *   servers have a host of its own for it.
+   */
+  readonly mtlsTokenUrl: () => string | undefined;
+  /** RFC 7662. @throws TokenFailure `foreign_token_endpoint` */
+  readonly introspectionUrl: () => string | undefined;
   /** RFC 6749 §3.1. The person's browser goes there, and no secret of the gateway. */
   readonly authorizationUrl: string | undefined;
   /** RFC 7009. Only on the issuer's own origin. */
@@ -85,10 +90,10 @@ async function discover(issuer: string, fetch: Fetch): Promise<IssuerEndpoints> 
       const alias = isJsonObject(aliases) ? aliases["token_endpoint"] : undefined;
       const introspection = body["introspection_endpoint"];
       return {
-        introspectionUrl:
+        introspectionUrl: () =>
           introspection === undefined ? undefined : tokenUrlOf(issuer, introspection),
         tokenUrl: tokenUrlOf(issuer, body["token_endpoint"]),
-        mtlsTokenUrl: alias === undefined ? undefined : tokenUrlOf(issuer, alias),
+        mtlsTokenUrl: () => (alias === undefined ? undefined : tokenUrlOf(issuer, alias)),
         authorizationUrl: safeUrlOf(body["authorization_endpoint"]),
         revocationUrl: ownUrlOf(issuer, body["revocation_endpoint"]),
         saysIssuer: body["authorization_response_iss_parameter_supported"] === true,

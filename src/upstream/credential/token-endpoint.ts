@@ -55,7 +55,7 @@ export function createTokenEndpoint(
 
   async function findTokenUrl(): Promise<string> {
     const { tokenUrl, mtlsTokenUrl } = await deps.metadata(client.issuer);
-    return client.auth.kind === "tls_client_auth" ? (mtlsTokenUrl ?? tokenUrl) : tokenUrl;
+    return client.auth.kind === "tls_client_auth" ? (mtlsTokenUrl() ?? tokenUrl) : tokenUrl;
   }
 
   async function send(
@@ -114,6 +114,8 @@ function readReply({ status, retryAfter, body }: JsonReply, now: number): TokenR
     throw new TokenFailure(body["error"], { stepUp: readStepUp(body) });
   // RFC 6749 §5.2: 401 is for failed client authentication.
   if (status === 401) throw new TokenFailure("invalid_client");
+  // A server that answers so works: what it thinks of one person must not close it to all others.
+  if (status >= 400 && typeof body?.["error"] === "string") throw new TokenFailure("unknown_error");
   if (status !== 200) throw new TokenFailure("unexpected_status");
   if (body === undefined) throw new TokenFailure("malformed_reply");
   return readToken(body);

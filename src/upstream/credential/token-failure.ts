@@ -53,6 +53,7 @@ export type TokenFailureCode =
   | "insecure_token_endpoint"
   | "redirected"
   | "unexpected_status"
+  | "unknown_error"
   | "malformed_reply"
   | "reply_too_large"
   | "rate_limited"
@@ -86,6 +87,7 @@ const meanings: Record<TokenFailureCode, Meaning> = {
   wrong_issued_token_type: misfit,
   wrong_token_type: misfit,
   scope_widened: misfit,
+  unknown_error: misfit,
   wrong_audience: misfit,
   unsafe_token: misfit,
   // metadata and transport
