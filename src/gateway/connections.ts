@@ -26,9 +26,9 @@ export function compileConnections(
 ): Connections | undefined {
   const { connections, clients, server, auth } = config;
   if (connections === undefined || auth.mode === "none") return undefined;
-  const { store, ownKey, refused } = lasting.kept;
+  const { store, inTurn, ownKey, refused } = lasting.kept;
   const keys = connections.keys.length > 0 ? connections.keys : [ownKey];
-  const vault = createVault(store, createSealer(keys, "vault"), ports.log);
+  const vault = createVault({ store, inTurn }, createSealer(keys, "vault"), ports.log);
   const tickets = createTickets({ store, sealer: createSealer(keys, "ticket") }, ports.now);
   const origin = server.url;
   const checkIdToken: CheckIdToken = createCheckIdToken(auth.issuers, lasting.keys, ports);

@@ -4,13 +4,14 @@ import { ConfigError } from "../base/errors.ts";
 import type { Issue } from "../base/issue.ts";
 import type { Ports } from "../base/ports.ts";
 import { Secret } from "../base/secret.ts";
+import { createTurns } from "../base/turns.ts";
 import type { Config, ConnectionsConfig } from "../config/config.ts";
 import { createRefusedTokens, type RefusedTokens } from "../upstream/credential/connection.ts";
 import { openFileStore } from "../upstream/credential/file-store.ts";
+import type { Rows } from "../upstream/credential/vault.ts";
 
 /** What of the connections outlives a reload. */
-export interface Kept {
-  readonly store: ByteStore;
+export interface Kept extends Rows {
   /** Encrypts when the configuration names no key. */
   readonly ownKey: Secret;
   readonly refused: RefusedTokens;
@@ -65,5 +66,5 @@ const foreverMs = 10 * 365 * 86_400_000;
 
 function keepIn(store: ByteStore, now: () => number): Kept {
   const ownKey = new Secret(randomBytes(32).toString("base64"));
-  return { store, ownKey, refused: createRefusedTokens(now) };
+  return { store, inTurn: createTurns(), ownKey, refused: createRefusedTokens(now) };
 }

@@ -1,12 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { readdir, readFile, rename, copyFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import { describe, expect, onTestFinished, test } from "vitest";
 
 import { createMemoryStore } from "../../src/base/byte-store.ts";
 import { createSealer } from "../../src/base/seal.ts";
 import { Secret } from "../../src/base/secret.ts";
+import { createTurns } from "../../src/base/turns.ts";
 import { createGateway } from "../../src/gateway.ts";
 import { createVault, type Connection } from "../../src/upstream/credential/vault.ts";
 import { createTestPorts } from "../upstream/credential-world.ts";
@@ -50,6 +52,24 @@ describe("renewing a token", () => {
       null,
       "refresh-1",
     ]);
+  });
+
+  test("who disconnects while a token is renewed is disconnected, and what came is given back", async () => {
+    const at = await start();
+    let release = (): void => {};
+    const gate = new Promise<void>((resolve) => (release = resolve));
+    at.provider.beforeRefresh = () => gate;
+    const call = at.modern();
+    await expect.poll(() => at.provider.tokenRequests.length).toBe(2);
+    const page = await at.browser.open(`${new URL(at.url).origin}/disconnect/tracker`);
+    const done = at.browser.submit(page);
+    // Long enough for a form that waits for nobody.
+    await Promise.race([done, sleep(300)]);
+    release();
+    expect((await done).status).toBe(200);
+    expect((await call).message.result?.resultType).toBe("complete");
+    expect((await at.modern()).message.result?.resultType).toBe("input_required");
+    expect(at.provider.revoked).toEqual(["refresh-2"]);
   });
 
   test("a refresh token that was refused ends the connection, and the person gets a new link", async () => {
@@ -192,7 +212,7 @@ describe("keys", () => {
     const store = createMemoryStore(now);
     const [old, next] = [new Secret(newKey()), new Secret(newKey())];
     const vault = (...keys: readonly Secret[]) =>
-      createVault(store, createSealer(keys, "vault"), log);
+      createVault({ store, inTurn: createTurns() }, createSealer(keys, "vault"), log);
     const bob = { ...alice, sub: "bob" };
     await vault(old).put(alice, connection);
     await vault(next, old).put(bob, connection);
@@ -205,9 +225,33 @@ describe("keys", () => {
     expect(lines).toMatchObject([{ level: "error", event: "vault_row_unreadable" }]);
   });
 
+  test("what is renewed while the keys change is not overwritten with what was there before", async () => {
+    const { log, now } = createTestPorts();
+    const memory = createMemoryStore(now);
+    const inTurn = createTurns();
+    const [old, next] = [new Secret(newKey()), new Secret(newKey())];
+    const before = createVault({ store: memory, inTurn }, createSealer([old], "vault"), log);
+    await before.put(alice, connection);
+    const renewed = { ...connection, accessToken: new Secret("renewed") };
+    let renewal: Promise<void> | undefined;
+    // While the row is read another one wants to write it.
+    const get = async (key: string): Promise<Uint8Array | undefined> => {
+      const found = await memory.get(key);
+      renewal ??= before.alone(alice, () => before.put(alice, renewed));
+      await sleep(20);
+      return found;
+    };
+    const sealer = createSealer([next, old], "vault");
+    const vault = createVault({ store: { ...memory, get }, inTurn }, sealer, log);
+    await vault.rekey();
+    await renewal;
+    expect((await vault.get(alice))?.accessToken.reveal()).toBe("renewed");
+  });
+
   test("nobody is anybody else: names with borders inside, the same subject elsewhere", async () => {
     const { log, now } = createTestPorts();
-    const vault = createVault(createMemoryStore(now), createSealer([], "vault"), log);
+    const place = { store: createMemoryStore(now), inTurn: createTurns() };
+    const vault = createVault(place, createSealer([], "vault"), log);
     await vault.put(alice, connection);
     for (const other of [
       { ...alice, iss: "https://other.test" },

@@ -257,7 +257,8 @@ export function createConnect(deps: ConnectDeps, ports: Ports): Connect {
       const request = connectRequest(provider);
       const reply = await arrive(query, flow, { request, problem: "provider_failed" });
       const before = { refreshToken: undefined, scope: provider.scope };
-      await vault.put(owner, toConnection(reply, requestedAt, before));
+      const connection = toConnection(reply, requestedAt, before);
+      await vault.alone(owner, () => vault.put(owner, connection));
       deps.tokens.drop(connectionKey(owner));
       return { kind: "connected", provider, owner, ends: flowId(state) };
     },
@@ -273,8 +274,11 @@ export function createConnect(deps: ConnectDeps, ports: Ports): Connect {
       const isOwn = sameText(textIn(flow, "csrf"), csrf);
       if (!isOwn || owner.provider !== provider.name) throw new ConnectError("not_this_browser");
       if (!(await tickets.use(flow))) throw new ConnectError("not_this_browser");
-      const kept = await vault.get(owner);
-      await vault.delete(owner);
+      const kept = await vault.alone(owner, async () => {
+        const found = await vault.get(owner);
+        await vault.delete(owner);
+        return found;
+      });
       deps.tokens.drop(connectionKey(owner));
       // The gateway has forgotten it either way.
       if (kept !== undefined)

@@ -55,9 +55,16 @@ export function createConnection(
   /** @throws CallError `connection_required` */
   async function load(principal: Principal): Promise<Grant> {
     const owner = ownerOf(principal);
+    const kept = await read(owner, principal);
+    if (isUsable(kept, owner)) return toGrant(kept);
+    // Alone: who disconnects meanwhile, or connects another account, has the last word.
+    return toGrant(await vault.alone(owner, () => renew(owner, principal)));
+  }
+
+  async function read(owner: Owner, principal: Principal): Promise<Connection> {
     const kept = await vault.get(owner).catch(unavailable);
     if (kept === undefined) throw missing(principal);
-    return isUsable(kept, owner) ? toGrant(kept) : toGrant(await renew(kept, owner, principal));
+    return kept;
   }
 
   function isUsable({ accessToken, expiresAt }: Connection, owner: Owner): boolean {
@@ -65,7 +72,9 @@ export function createConnection(
     return expiresAt === undefined || expiresAt - marginMs > now();
   }
 
-  async function renew(kept: Connection, owner: Owner, principal: Principal): Promise<Connection> {
+  async function renew(owner: Owner, principal: Principal): Promise<Connection> {
+    const kept = await read(owner, principal);
+    if (isUsable(kept, owner)) return kept;
     const { refreshToken } = kept;
     if (refreshToken === undefined) throw missing(principal);
     const requestedAt = now();
@@ -78,7 +87,7 @@ export function createConnection(
     } catch (error) {
       if (!(error instanceof TokenFailure) || error.code !== "invalid_grant") throw error;
       // Another replica may have been first, and what was refused is what it replaced.
-      const current = await vault.get(owner);
+      const current = await vault.get(owner).catch(unavailable);
       const isReplaced = current?.refreshToken?.reveal() !== refreshToken.reveal();
       if (current !== undefined && isReplaced && isUsable(current, owner)) return current;
       if (current !== undefined && !isReplaced) await vault.delete(owner);

@@ -31,6 +31,13 @@ interface TokenSource {
   readonly failureMs?: number;
 }
 
+/** A request that is under way. */
+interface Flight {
+  readonly holder: Principal | undefined;
+  readonly grant: Promise<Grant>;
+  readonly state: { dropped: boolean };
+}
+
 /** Tokens the gateway got for calls. Memory only; outlives a reload: one per gateway. */
 export interface TokenCache {
   readonly find: (key: string) => Grant | undefined;
@@ -48,7 +55,7 @@ export interface TokenCache {
     source: Omit<TokenSource, "request" | "failureMs">,
     refused: CredentialParts,
   ) => boolean;
-  /** Drops what was got in the name of such people. */
+  /** Drops what was got in the name of such people, and what is still under way. */
   readonly forget: (isSuch: (holder: Principal) => boolean) => void;
   /** The next call asks again. */
   readonly drop: (key: string) => void;
@@ -87,7 +94,7 @@ export function createTokenCache(
   const refusals = createCache<CredentialParts>(maxTokens, now);
   const quarantine = createCache<true>(maxTokens, now);
   const circuits = createCache<TokenCircuit>(maxClients, now);
-  const pending = new Map<string, Promise<Grant>>();
+  const pending = new Map<string, Flight>();
 
   const counts = { hits: 0, misses: 0 };
 
@@ -96,24 +103,30 @@ export function createTokenCache(
     onObtained({ api, client, holder, reason, durationMs: now() - startedAt });
   };
 
-  async function request(source: TokenSource): Promise<Grant> {
+  async function request(source: TokenSource, state: Flight["state"]): Promise<Grant> {
     const startedAt = now();
     try {
       const grant = await source.request();
-      grants.set(source.key, grant, grant.expiresAt);
+      if (!state.dropped) grants.set(source.key, grant, grant.expiresAt);
       tell(source, startedAt, undefined);
       return grant;
     } catch (error) {
       if (error instanceof TokenFailure) {
         tell(source, startedAt, error.code);
-        if (isKept(error))
+        if (isKept(error) && !state.dropped)
           failures.set(source.key, error.code, now() + (source.failureMs ?? usualFailureMs));
         if (error.code !== "circuit_open") logFailure(ports.log, source, error);
       }
       throw error;
     } finally {
-      pending.delete(source.key);
+      if (!state.dropped) pending.delete(source.key);
     }
+  }
+
+  /** It serves those who wait for it, and nobody who comes later. */
+  function dropFlight(key: string, { state }: Flight): void {
+    state.dropped = true;
+    pending.delete(key);
   }
 
   return {
@@ -134,9 +147,12 @@ export function createTokenCache(
       const failed = failures.get(source.key);
       if (failed !== undefined) throw new TokenFailure(failed);
       // Shared by every waiting call, so no single caller's cancel may end it.
-      const flight = pending.get(source.key) ?? request(source);
-      pending.set(source.key, flight);
-      return flight;
+      const running = pending.get(source.key);
+      if (running !== undefined) return running.grant;
+      const state = { dropped: false };
+      const grant = request(source, state);
+      pending.set(source.key, { holder: source.holder, state, grant });
+      return grant;
     },
     refuse(source, refused) {
       const current = grants.get(source.key);
@@ -154,8 +170,14 @@ export function createTokenCache(
     },
     forget(isSuch) {
       grants.deleteAll(({ holder }) => holder !== undefined && isSuch(holder));
+      for (const [key, flight] of pending)
+        if (flight.holder !== undefined && isSuch(flight.holder)) dropFlight(key, flight);
     },
-    drop: grants.delete,
+    drop(key) {
+      grants.delete(key);
+      const flight = pending.get(key);
+      if (flight !== undefined) dropFlight(key, flight);
+    },
     circuit(client) {
       const circuit = circuits.get(client) ?? createTokenCircuit(now);
       circuits.set(client, circuit, Infinity);

@@ -6,6 +6,7 @@ import type { Log } from "../../base/ports.ts";
 import type { Principal } from "../../base/principal.ts";
 import type { Sealer } from "../../base/seal.ts";
 import { Secret } from "../../base/secret.ts";
+import type { InTurn } from "../../base/turns.ts";
 
 /** Who connected what. */
 export interface Owner extends Pick<Principal, "iss" | "sub"> {
@@ -28,6 +29,8 @@ export interface Vault {
   /** Kept once it resolves. */
   readonly put: (owner: Owner, connection: Connection) => Promise<void>;
   readonly delete: (owner: Owner) => Promise<void>;
+  /** Nobody else changes the row meanwhile, as far as this process goes. */
+  readonly alone: <T>(owner: Owner, work: () => Promise<T>) => Promise<T>;
   /** Encrypts with the current key what an older one encrypted. @returns How many rows were. */
   readonly rekey: () => Promise<number>;
 }
@@ -40,8 +43,14 @@ function rowOf({ iss, sub, provider }: Owner): string {
   return `${prefix}${createHash("sha256").update(owner).digest("hex")}`;
 }
 
+/** Where the rows are. Outlives a reload, or two configurations would change a row at the same time. */
+export interface Rows {
+  readonly store: ByteStore;
+  readonly inTurn: InTurn;
+}
+
 /** @param sealer For this purpose only; the place of a row is its name, so a copy elsewhere is junk. */
-export function createVault(store: ByteStore, sealer: Sealer, log: Log): Vault {
+export function createVault({ store, inTurn }: Rows, sealer: Sealer, log: Log): Vault {
   const write = (row: string, text: Uint8Array): Promise<void> =>
     store.put(row, sealer.seal(text, row));
   /** A row that cannot be read is one that is not there: connecting again replaces it. */
@@ -49,6 +58,15 @@ export function createVault(store: ByteStore, sealer: Sealer, log: Log): Vault {
     const text = sealer.open(sealed, row);
     if (text === undefined) log.error("vault_row_unreadable", { row });
     return text;
+  };
+  /** @returns Whether there was anything to do. */
+  const rekeyRow = async (row: string): Promise<boolean> => {
+    const sealed = await store.get(row);
+    if (sealed === undefined || sealer.isCurrent(sealed)) return false;
+    const text = read(row, sealed);
+    if (text === undefined) return false;
+    await write(row, text);
+    return true;
   };
   return {
     async get(owner) {
@@ -59,16 +77,11 @@ export function createVault(store: ByteStore, sealer: Sealer, log: Log): Vault {
     },
     put: (owner, connection) => write(rowOf(owner), encode(connection)),
     delete: (owner) => store.delete(rowOf(owner)),
+    alone: (owner, work) => inTurn(rowOf(owner), work),
     async rekey() {
       let count = 0;
-      for (const row of await store.list(prefix)) {
-        const sealed = await store.get(row);
-        if (sealed === undefined || sealer.isCurrent(sealed)) continue;
-        const text = read(row, sealed);
-        if (text === undefined) continue;
-        await write(row, text);
-        count++;
-      }
+      for (const row of await store.list(prefix))
+        if (await inTurn(row, () => rekeyRow(row))) count++;
       return count;
     },
   };
