@@ -10,12 +10,13 @@ export function setup(): void {
   install("corpus");
   install("sloppy");
   install("browser");
+  install("inspector");
   build("tsconfig.build.json", "src", "dist/cli/main.js");
   build("tsconfig.examples.json", "examples", "dist-examples/demo/browser.js");
 }
 
 /** What tests only read or start has a lock file of its own: it is no part of the product. */
-function install(room: "corpus" | "sloppy" | "browser"): void {
+function install(room: "corpus" | "sloppy" | "browser" | "inspector"): void {
   const folder = `test/${room}/packages`;
   const installed = modified(join(folder, "node_modules/.package-lock.json"));
   if (modified(join(folder, "package-lock.json")) <= installed) return;

@@ -61,7 +61,7 @@ export function assemble(deps: AssemblyDeps, keys: SigningKeys): Assembly {
   registerClientGrants(provider, { issuer, keys, clients, resources, store, now });
   if (config.assertionIssuers.length > 0)
     registerAssertionGrant(provider, { ...deps, keys, records: store.records });
-  answerForTokens(provider, { issuer, keys, resources, store, now });
+  answerForTokens(provider, { issuer, keys, resources, store, tell, now });
   tellEvents(provider, deps);
   const federation = createFederation({
     ...deps,

@@ -1,5 +1,6 @@
 import type { Context, Provider } from "oidc-provider/lib/provider.js";
 import { isJsonObject } from "../base/json.ts";
+import type { Tell } from "./event.ts";
 import type { Resources } from "./resource.ts";
 import type { SigningKeys } from "./signing-keys.ts";
 import type { Store } from "./store/store.ts";
@@ -10,6 +11,7 @@ export interface TokenStatusDeps {
   readonly keys: SigningKeys;
   readonly resources: Resources;
   readonly store: Store;
+  readonly tell: Tell;
   readonly now: () => number;
 }
 
@@ -40,8 +42,12 @@ export function answerForTokens(provider: Provider, deps: TokenStatusDeps): void
     if (ctx.path === "/revoke") {
       const token = await verified(ctx);
       // Of another client, or worth nothing: the same answer as for one that was revoked.
-      if (token?.clientId === ctx.oidc.client?.clientId)
-        await deps.store.endGrant(String(token?.payload["sid"]));
+      if (token !== undefined && token.clientId === ctx.oidc.client?.clientId) {
+        const { sub, clientId } = token;
+        await deps.store.endGrant(String(token.payload["sid"]));
+        const about = { reason: undefined, sub, clientId, detail: undefined };
+        deps.tell({ event: "broker.revoke", outcome: "success", ...about });
+      }
       ctx.status = 200;
       ctx.body = "";
     }

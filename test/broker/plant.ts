@@ -118,9 +118,10 @@ function createNode(
       up = true;
     },
     async kill() {
-      up = false;
       before += program?.output().stderr ?? "";
+      // A proxy goes on sending until it sees that nobody is there.
       if (program?.child.kill("SIGKILL") === true) await program.ended;
+      up = false;
     },
   };
 }

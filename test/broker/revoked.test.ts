@@ -57,6 +57,10 @@ test.each(["refresh token", "access token"])(
       { reason: "logged_out" },
       { reason: "logged_out" },
     ]);
+    const told = records.filter(
+      ({ broker }) => (broker as { action?: string })?.action === "revoke",
+    );
+    expect(told).toMatchObject([{ outcome: "success", broker: { client_id: holder.clientId } }]);
   },
 );
 
