@@ -25,6 +25,8 @@ export interface Config {
   /** undefined: no API is called with an account that a person connected. */
   readonly connections: ConnectionsConfig | undefined;
   readonly apis: readonly ApiConfig[];
+  /** `locked`: only tools that the lock file beside gateway.yaml has serve. */
+  readonly trust: "auto" | "locked";
   /** Absolute path of the directory that keeps fetched documents for the next start. */
   readonly specsDir: string;
   readonly endpoints: readonly EndpointConfig[];

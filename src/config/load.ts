@@ -113,6 +113,7 @@ function compileTree(scope: Scope): Meaning {
     broker,
     connections: compileConnections(scope, { clients, auth, apis }),
     apis,
+    trust: textOf(child(scope.root, "trust")) === "locked" ? "locked" : "auto",
     specsDir: resolve(scope.directory, textOf(child(scope.root, "specsDir")) ?? ""),
     endpoints: compileEndpoints(scope, { server, auth, apis }),
     limits,

@@ -8,6 +8,7 @@ import { type CopyStore, createCopyStore, noCopyStore } from "../openapi/documen
 import { type Copies, createCopies } from "../openapi/document/copies.ts";
 import { type DocumentSource, loadDocument } from "../openapi/load.ts";
 import type { ApiDocument } from "../openapi/operation/operation.ts";
+import { type CheckLock, readLock } from "./lock.ts";
 import { fingerprint } from "./watch.ts";
 
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -24,6 +25,8 @@ export interface Loaded {
   readonly fingerprint: string;
   readonly config: Config;
   readonly documents: ReadonlyMap<string, ApiDocument>;
+  /** undefined: what documents say is what serves. */
+  readonly checkLock: CheckLock | undefined;
 }
 
 type Draft = Omit<Loaded, "fingerprint">;
@@ -54,6 +57,7 @@ async function load(
   wanted.add(resolve(file));
   const config = await loadConfig(file, env);
   const copies = open(config);
+  const checkLock = await readLock(config, wanted);
   for (const name of config.files) wanted.add(name);
   const onFile = (name: string): void => void wanted.add(name);
   const issues: Issue[] = [];
@@ -69,7 +73,7 @@ async function load(
     }),
   );
   if (issues.length > 0) throw new ConfigError([...config.warnings, ...issues]);
-  return { config, documents };
+  return { config, documents, checkLock };
 }
 
 /** The document of an API as gateway.yaml names it. */

@@ -126,7 +126,8 @@ export function createServing(
       const same = refused?.mark.hash === mark.hash && refused.findings === findings;
       if (same) return unchanged;
       refused = { findings, mark, at: ports.now() };
-      recordReload(lasting, error.issues[0]?.code ?? "invalid", snapshot.generation);
+      const fault = error.issues.find(({ severity }) => severity === "error");
+      recordReload(lasting, fault?.code ?? "invalid", snapshot.generation);
       return { outcome: "refused", issues: error.issues, toolsChanged: false };
     }
   };

@@ -91,7 +91,7 @@ export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports):
   const { catalog } = compiled;
   // Schemas are converted when a tool asks for them, and tell then what is wrong with them.
   for (const document of documents.values()) issues.push(...document.warnings);
-  issues.push(...compiled.issues);
+  issues.push(...compiled.issues, ...(loaded.checkLock?.(catalog) ?? []));
   const { permit, issues: conditionIssues } = compilePermit(
     catalog.tools.values(),
     policyOf(config),

@@ -8,6 +8,7 @@ import { checkedSchema } from "./checked-schema.ts";
 import { describeTool } from "./entry.ts";
 import { fitSchema, maxSchemaBytes, maxSubschemas, suspectLength } from "./fit.ts";
 import { inputSchema } from "./input-schema.ts";
+import { warnOfInstructions } from "./instructions.ts";
 import { layOut, type Layout } from "./layout.ts";
 import { distinctToolName, toolName } from "./name.ts";
 import { outputOf } from "./output.ts";
@@ -100,6 +101,7 @@ export function compileCatalog(
       validate: compileValidate(entry, layout, check),
     });
   }
+  issues.push(...warnOfInstructions(tools));
   const [first] = apis;
   if (first !== undefined) issues.push(...warnOfCost(tools, first.config.position));
   return { catalog: createCatalog(tools), issues, unwanted };

@@ -128,6 +128,7 @@ test("the shortest file gets every default", async () => {
         position: at(5, 3),
       },
     ],
+    trust: "auto",
     specsDir: join(directory, "var/specs"),
     endpoints: [
       {

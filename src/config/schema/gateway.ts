@@ -8,7 +8,7 @@ import { brokerSchema } from "./broker.ts";
 import { limitsSchema } from "./limits.ts";
 import { replicasSchema } from "./replicas.ts";
 import { adminSchema, serverSchema } from "./server.ts";
-import { list, section, text } from "./shape.ts";
+import { choice, list, section, text } from "./shape.ts";
 import { telemetrySchema } from "./telemetry.ts";
 
 /**
@@ -34,6 +34,15 @@ export const gatewaySchema: JsonSchema = {
       broker: brokerSchema,
       connections: connectionsSchema,
       apis: apisSchema,
+      trust: choice(
+        {
+          description:
+            "Whether a tool that is new, gone or otherwise than before serves at once. `locked`: not before `tollgate tools lock` has written it to `tools.lock.json` beside gateway.yaml; until then the last good configuration serves on.",
+          default: "auto",
+          examples: ["locked"],
+        },
+        ["auto", "locked"],
+      ),
       specsDir: text({
         description:
           "Directory, relative to gateway.yaml, that keeps the last good copy of every document that was fetched, so that a start while its host is down works. Made when there is one; nobody else may read it. Of one gateway alone.",
