@@ -26,7 +26,7 @@ COPY --from=build /out/app /app
 # The only place it may write to; audit files belong there.
 COPY --from=build --chown=65532:65532 /out/state /var/lib/tollgate
 USER 65532:65532
-EXPOSE 3000 9091
+EXPOSE 3000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 CMD ["/nodejs/bin/node","/app/dist/cli/main.js","healthcheck"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/nodejs/bin/node","--enable-source-maps","/app/dist/cli/main.js"]

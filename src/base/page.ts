@@ -27,6 +27,7 @@ button.choice strong,button.choice span{display:block}
 button.choice span{color:var(--soft);font-size:.9rem}
 button.link{width:auto;margin:0;padding:0;border:0;color:var(--act);text-decoration:underline}
 button:hover{border-color:var(--act)}
+@media (max-width:26rem){body{padding:.75rem}main{padding:1.25rem}}
 :focus-visible{outline:3px solid var(--act);outline-offset:2px}
 `;
 

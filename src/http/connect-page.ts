@@ -48,7 +48,8 @@ const explanations: Readonly<Record<ConnectProblem, string>> = {
 export function problemPage(problem: ConnectProblem): string {
   return titled(
     "This cannot be completed",
-    `<p>${escapeHtml(explanations[problem])}</p><p>Error: <code>${problem}</code></p>`,
+    `<p>${escapeHtml(explanations[problem])}</p>
+<p class="soft">Error: <code>${problem}</code></p>`,
   );
 }
 
