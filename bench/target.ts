@@ -52,10 +52,16 @@ export interface GatewayStart {
   readonly config: "checks-off" | "full";
   readonly port: number;
   readonly upstream: Upstream;
+  readonly durability?: "flushed" | "fsync";
 }
 
 /** The built gateway, as an operator starts it. */
-export async function startGateway({ config, port, upstream }: GatewayStart): Promise<Started> {
+export async function startGateway({
+  config,
+  port,
+  upstream,
+  durability = "flushed",
+}: GatewayStart): Promise<Started> {
   const dir = await mkdtemp(join(tmpdir(), "tollgate-bench-"));
   const started = await startConfig(join(root, `bench/config/${config}.yaml`), {
     GATEWAY_URL: `http://127.0.0.1:${port}`,
@@ -63,6 +69,7 @@ export async function startGateway({ config, port, upstream }: GatewayStart): Pr
     UPSTREAM_URL: upstream.url,
     CLIENT_SECRET: "a-secret-of-the-benchmark",
     AUDIT_DIR: dir,
+    AUDIT_DURABILITY: durability,
   });
   return {
     ...started,
