@@ -113,14 +113,20 @@ export function createAudit(config: AuditConfig, ports: Ports, deps: SinkDeps): 
   let stopped = false;
   let dropped = 0;
   let waitingSince: number | undefined;
-  const counts = sinks.map(({ kind }) => ({ kind, written: 0, late: 0 }));
-  const count = (results: readonly Written[], records: number): void => {
-    for (const [i, result] of results.entries()) {
-      const own = counts[i];
-      if (own === undefined) continue;
-      if (typeof result === "boolean") own[result ? "written" : "late"] += records;
-      else void result.then((done) => (own[done ? "written" : "late"] += records));
+  const places = sinks.map(({ kind, write }) => ({ write, own: { kind, written: 0, late: 0 } }));
+  const count = (result: Written, own: Counts, records: number): void => {
+    if (typeof result === "boolean") own[result ? "written" : "late"] += records;
+    else void result.then((done) => (own[done ? "written" : "late"] += records));
+  };
+  /** Gives the bytes to every sink. A file is most often the only one, and has them at once. */
+  const writeAll = (bytes: Buffer): Written => {
+    let all: Written = true;
+    for (const { write, own } of places) {
+      const result = write(bytes);
+      count(result, own, pendingRecords);
+      all = and(all, result);
     }
+    return all;
   };
 
   const isWaiting = (): boolean => {
@@ -133,17 +139,12 @@ export function createAudit(config: AuditConfig, ports: Ports, deps: SinkDeps): 
     const ended = batch;
     batch = undefined;
     if (used === 0) return ended?.settle(true);
-    const bytes = chunk.subarray(0, used);
-    const results = sinks.map((sink) => sink.write(bytes));
+    const result = writeAll(chunk.subarray(0, used));
     for (const shipper of shippers) shipper.wake();
     used = 0;
-    count(results, pendingRecords);
     waitingRecords = isWaiting() ? waitingRecords + pendingRecords : 0;
     pendingRecords = 0;
-    if (ended === undefined) return;
-    if (results.every((result) => result === true)) ended.settle(true);
-    else if (results.includes(false)) ended.settle(false);
-    else ended.settle(settled(results));
+    ended?.settle(typeof result === "boolean" ? result : inTime(result));
   };
   const put = (text: string): void => {
     if (used + text.length * 3 > chunk.length) flush();
@@ -233,7 +234,7 @@ export function createAudit(config: AuditConfig, ports: Ports, deps: SinkDeps): 
     stats() {
       const waiting = isWaiting() ? waitingRecords : 0;
       const lagMs = waitingSince === undefined ? 0 : ports.now() - waitingSince;
-      return { sinks: counts, waiting, lagMs, dropped, shipping: shipping() };
+      return { sinks: places.map(({ own }) => own), waiting, lagMs, dropped, shipping: shipping() };
     },
     async close() {
       if (stopped) return;
@@ -265,6 +266,11 @@ const queueFull: GapReason = "queue_full";
 
 const gap = { ...lifetime, event: "audit.gap", outcome: "failure", reason: queueFull } as const;
 
+interface Counts {
+  written: number;
+  late: number;
+}
+
 /** Those who wait for one write. */
 interface Batch {
   readonly result: Promise<boolean>;
@@ -280,15 +286,25 @@ function startBatch(schedule: () => unknown): Batch {
   return { result, settle };
 }
 
+function and(one: Written, other: Written): Written {
+  if (one === false || other === false) return false;
+  if (one === true) return other;
+  return other === true ? one : both(one, other);
+}
+
+async function both(one: Promise<boolean>, other: Promise<boolean>): Promise<boolean> {
+  const [first, second] = await Promise.all([one, other]);
+  return first && second;
+}
+
 /** Whether every sink has it, within a time that a caller can be let wait. */
-async function settled(results: readonly Written[]): Promise<boolean> {
+async function inTime(result: Promise<boolean>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<boolean>((resolve) => {
     timer = setTimeout(resolve, stalledMs, false);
   });
-  const all = Promise.all(results.map(async (one) => one)).then((list) => list.every(Boolean));
   try {
-    return await Promise.race([all, late]);
+    return await Promise.race([result, late]);
   } finally {
     clearTimeout(timer);
   }
