@@ -56,6 +56,7 @@ export function assemble(deps: AssemblyDeps, keys: SigningKeys): Assembly {
     registered: registration.clients,
     registration: registration.dynamic === "open",
     assertions: config.assertionIssuers.length > 0,
+    endsAt: deps.vault.endsAt,
     recheck: federated ? createRecheck(deps) : undefined,
   });
   registerClientGrants(provider, { issuer, keys, clients, resources, store, now });

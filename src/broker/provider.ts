@@ -30,6 +30,8 @@ export interface ProviderDeps {
   readonly store: Store;
   /** Absent: the login of development, whose people never leave. */
   readonly recheck: ((grantId: string) => Promise<boolean>) | undefined;
+  /** When the grant ends at the identity provider, in ms since the epoch; undefined: nobody knows. */
+  readonly endsAt: (grantId: string) => Promise<number | undefined>;
   /** Identity assertions are exchanged for tokens. */
   readonly assertions: boolean;
   /** RFC 7591. */
@@ -37,6 +39,7 @@ export interface ProviderDeps {
   readonly documents: ClientDocuments | undefined;
   /** RFC 9449, offered only when the gateway enforces it. */
   readonly dpop: boolean;
+  readonly now: () => number;
 }
 
 const day = 86_400;
@@ -44,6 +47,8 @@ const day = 86_400;
 /** oidc-provider with everything off that the broker does not promise. */
 export function createProvider(deps: ProviderDeps): Provider {
   const { issuer, resources, store } = deps;
+  /** Of the grant that a request is about: oidc-provider asks for lifetimes in one breath. */
+  const ends = new WeakMap<Context, number>();
   const provider = new Provider(issuer, {
     adapter: (model: string) => store.adapter(model),
     fetch: deps.documents?.fetch ?? refuseFetch,
@@ -86,7 +91,11 @@ export function createProvider(deps: ProviderDeps): Provider {
       Grant: 90 * day,
       IdToken: accessTokenSeconds,
       Interaction: 600,
-      RefreshToken: 14 * day,
+      // Not longer than what it stands on.
+      RefreshToken: (ctx: Context) => {
+        const leftMs = (ends.get(ctx) ?? Infinity) - deps.now();
+        return Math.max(1, Math.min(14 * day, Math.floor(leftMs / 1000)));
+      },
       Session: day / 3,
     },
     rotateRefreshToken: true,
@@ -100,6 +109,8 @@ export function createProvider(deps: ProviderDeps): Provider {
       // Before oidc-provider marks the refresh token as used, so that it can be tried again.
       const refresh = ctx.oidc.params?.["grant_type"] === "refresh_token";
       if (refresh && deps.recheck && !(await deps.recheck(token?.grantId ?? ""))) return undefined;
+      const endsAt = await deps.endsAt(token?.grantId ?? "");
+      if (endsAt !== undefined) ends.set(ctx, endsAt);
       const account = await store.accountOf(sub);
       return account && { accountId: sub, claims: () => ({ ...account.claims, sub }) };
     },

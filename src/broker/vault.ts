@@ -26,6 +26,8 @@ export interface Vault {
    * @throws IdpError; with `gone` or `not_allowed` the grant has ended.
    */
   readonly check: (grantId: string) => Promise<void>;
+  /** When the provider's refresh token ends, where it says so: the grant cannot outlive it. */
+  readonly endsAt: (grantId: string) => Promise<number | undefined>;
   /**
    * What the provider gave for this grant, renewed where that is due.
    *
@@ -109,6 +111,7 @@ export function createVault({ idps, store, tell, now }: VaultDeps): Vault {
     async check(grantId) {
       await flight(grantId);
     },
+    endsAt: async (grantId) => (await records.get<Kept>("vault", grantId))?.tokens.refreshEndsAt,
     async login(grantId, refused) {
       const kept = await records.get<Kept>("vault", grantId);
       if (kept === undefined) return undefined;

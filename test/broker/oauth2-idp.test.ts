@@ -20,6 +20,8 @@ interface Hub {
   /** By path; a missing one is 401, as for a token that was revoked. */
   readonly users: Map<string, JsonValue>;
   token: { readonly status: number; readonly body: JsonValue };
+  /** What a refresh brings. */
+  renewal: JsonValue | undefined;
 }
 
 /** A provider without ID tokens, as GitHub and Notion are. */
@@ -49,7 +51,8 @@ async function startHub(): Promise<Hub> {
           : new URLSearchParams(text);
         const proof = createHash("sha256").update(form.get("code_verifier") ?? "");
         const fits = proof.digest("base64url") === challenges.get(form.get("code") ?? "");
-        if (fits) send(hub.token.status, hub.token.body);
+        if (form.get("grant_type") === "refresh_token" && hub.renewal) send(200, hub.renewal);
+        else if (fits) send(hub.token.status, hub.token.body);
         else send(200, { error: "bad_verification_code" });
       });
       return;
@@ -78,6 +81,7 @@ async function startHub(): Promise<Hub> {
       ["/user/orgs", [{ login: "someone" }, { login: "acme" }]],
     ]),
     token: { status: 200, body: { access_token: "gho_1", token_type: "bearer", scope: "" } },
+    renewal: undefined,
   };
   return hub;
 }
@@ -219,4 +223,51 @@ test("with preset notion the token endpoint is asked in JSON and says who the pe
     code: "code-1",
     redirect_uri: `${broker.issuer}/idp/callback`,
   });
+});
+
+/** Seconds that a refresh token of the broker lives. */
+async function lifeOf({ issuer }: World, token: string): Promise<number> {
+  const answer = await fetch(`${issuer}/introspect`, {
+    method: "POST",
+    headers: {
+      authorization: `Basic ${btoa(`tollgate:${encodeURIComponent("s3cret:with%odd&parts")}`)}`,
+    },
+    body: new URLSearchParams({ token }),
+  });
+  const { exp, iat } = (await answer.json()) as { readonly exp: number; readonly iat: number };
+  return exp - iat;
+}
+
+const fortnight = 14 * 86_400;
+
+test.each([
+  [{ refresh_token: "ghr_1", refresh_token_expires_in: 3_600 }, 3_600],
+  [{ refresh_token: "ghr_1", refresh_token_expires_in: "3600" }, 3_600],
+  [{ refresh_token: "ghr_1", refresh_expires_in: 1_800 }, 1_800],
+  // Keycloak's word for one without an end.
+  [{ refresh_token: "ghr_1", refresh_expires_in: 0 }, fortnight],
+  [{ refresh_token: "ghr_1", refresh_expires_in: 9_000_000 }, fortnight],
+  [{ refresh_token: "ghr_1" }, fortnight],
+  [{}, fortnight],
+])("with %j a refresh token lives no longer than the provider's", async (more, seconds) => {
+  const hub = await startHub();
+  hub.token = { status: 200, body: { access_token: "gho_1", token_type: "bearer", ...more } };
+  const broker = await at(hub, github);
+  const { refresh } = await tokens(broker);
+  const life = await lifeOf(broker, refresh);
+  expect(life).toBeLessThanOrEqual(seconds);
+  // What it took to get here.
+  expect(life).toBeGreaterThan(seconds - 60);
+});
+
+test("a renewed refresh token of the provider brings its own end", async () => {
+  const hub = await startHub();
+  const first = { access_token: "gho_1", token_type: "bearer", refresh_token: "ghr_1" };
+  hub.token = { status: 200, body: { ...first, refresh_token_expires_in: 3_600 } };
+  const broker = await at(hub, github);
+  const { clientId, refresh } = await tokens(broker);
+  hub.renewal = { ...first, refresh_token_expires_in: 7_200 };
+  const form = { grant_type: "refresh_token", client_id: clientId };
+  const longer = await broker.token({ ...form, refresh_token: refresh });
+  expect(await lifeOf(broker, longer.body.refresh_token)).toBeGreaterThan(3_600);
 });

@@ -13,6 +13,8 @@ export interface Attempt {
 export interface UpstreamTokens {
   readonly accessToken: string;
   readonly refreshToken: string | undefined;
+  /** Milliseconds since the epoch; undefined: the provider did not say, or it has no end. */
+  readonly refreshEndsAt: number | undefined;
   /** Milliseconds since the epoch; undefined: the provider did not say. */
   readonly expiresAt: number | undefined;
   /** What else the token endpoint said, for providers that name the person there. */

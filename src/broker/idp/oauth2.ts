@@ -97,7 +97,7 @@ export function createOAuthProvider(deps: IdpDeps): Idp {
     const response = await oauth.refreshTokenGrantRequest(as, client, auth, refreshToken, options);
     const answer = await oauth.processRefreshTokenResponse(as, client, response);
     return {
-      ...keptTokens(answer, refreshToken, now),
+      ...keptTokens(answer, kept, now),
       said: { ...kept.said, ...withoutTokens(answer) },
     };
   }

@@ -123,7 +123,7 @@ export function createOpenIdProvider(deps: IdpDeps): Idp {
     const response = await oauth.refreshTokenGrantRequest(as, client, auth, refreshToken, options);
     const answer = await oauth.processRefreshTokenResponse(as, client, response);
     const claims = await readTokens(as, response, answer);
-    return { tokens: keptTokens(answer, refreshToken, now), claims };
+    return { tokens: keptTokens(answer, kept, now), claims };
   }
 }
 
@@ -168,17 +168,25 @@ export function authorizationUrl(
 
 export function keptTokens(
   answer: oauth.TokenEndpointResponse,
-  earlier: string | undefined,
+  earlier: UpstreamTokens | undefined,
   now: () => number,
 ): UpstreamTokens {
   const { access_token: accessToken, refresh_token: refreshToken, expires_in: seconds } = answer;
   return {
     accessToken,
     // RFC 6749 §6: the old one stays where no new one comes.
-    refreshToken: refreshToken ?? earlier,
+    refreshToken: refreshToken ?? earlier?.refreshToken,
+    refreshEndsAt: refreshEnd(answer, now) ?? (refreshToken ? undefined : earlier?.refreshEndsAt),
     expiresAt: seconds === undefined ? undefined : now() + seconds * 1000,
     said: {},
   };
+}
+
+/** No standard names it: Keycloak says the one, GitHub and Google the other. Keycloak's 0 is for ever. */
+function refreshEnd(answer: oauth.TokenEndpointResponse, now: () => number): number | undefined {
+  const { refresh_expires_in: one, refresh_token_expires_in: other } = answer;
+  const seconds = Number(one ?? other);
+  return seconds > 0 ? now() + seconds * 1000 : undefined;
 }
 
 /** OIDC Core §3.1.3.8: where it is there, it must fit. */
