@@ -43,9 +43,11 @@ const maxAsked = 8;
 export function createCopies(earlier?: Copies, store: CopyStore = noCopyStore): Copies {
   const copies = new Map<string, Copy>();
   const stale = new Map<string, string>();
+  // The documents alone: with what made them each load would keep all loads before it.
+  const before = earlier?.copies;
 
   const fetch = async (uri: string, fetching: Fetching): Promise<Fetched> => {
-    const known = earlier?.copies.get(uri)?.fetched ?? (await store.read(uri));
+    const known = before?.get(uri)?.fetched ?? (await store.read(uri));
     return (await fetchBytes(new URL(uri), fetching, known?.validators)) ?? (known as Fetched);
   };
 
@@ -55,7 +57,7 @@ export function createCopies(earlier?: Copies, store: CopyStore = noCopyStore): 
     } catch (error) {
       // A refusal is an answer: only a host that gives none leaves its last word standing.
       if (!(error instanceof NotFetched) || !error.mayPass) throw error;
-      const known = earlier?.copies.get(uri);
+      const known = before?.get(uri);
       const last = known?.isGood === true ? known.fetched : await store.read(uri);
       if (last === undefined) throw error;
       stale.set(uri, error.message);
