@@ -167,6 +167,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     now: ports.now,
     measure: gauge?.measure ?? noPressure,
     isFull: lasting.limits.isFull,
+    underWay: lasting.limits.underWay,
   });
 
   const { maxListenStreams } = config.limits;

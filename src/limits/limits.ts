@@ -39,6 +39,8 @@ export interface Limits {
   readonly budgetOf: (api: string) => RetryBudget;
   /** As many calls as may be are under way. */
   readonly isFull: () => boolean;
+  /** Calls at this moment, those that wait for a place included. */
+  readonly underWay: () => number;
 }
 
 export interface LimitsDeps {
@@ -97,6 +99,7 @@ export function createLimits({ now, random, take, onCircuit }: LimitsDeps): Limi
     },
     budgetOf: (api) => budgets.get(api) ?? keep(budgets, api, createRetryBudget()),
     isFull: () => count.inside >= count.max,
+    underWay: () => count.inside,
   };
 }
 

@@ -6,7 +6,7 @@ const calm: Pressure = { loopDelayMs: 10, heap: 0.5, memory: 0.5 };
 
 interface Made {
   readonly shedder: Shedder;
-  readonly state: { pressure: Pressure; full: boolean };
+  readonly state: { pressure: Pressure; full: boolean; calls: number };
   readonly pass: (seconds: number) => void;
   /** Of a hundred requests. */
   readonly shed: () => number;
@@ -14,12 +14,13 @@ interface Made {
 
 function make(rules: SheddingRules = { maxLoopDelayMs: 250, afterMs: 1_000 }): Made {
   vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "Date"] });
-  const state = { pressure: calm, full: false };
+  const state = { pressure: calm, full: false, calls: 0 };
   const shedder = createShedder({
     rules: () => rules,
     now: () => Date.now(),
     measure: () => state.pressure,
     isFull: () => state.full,
+    underWay: () => state.calls,
   });
   onTestFinished(() => {
     shedder.close();
@@ -45,15 +46,49 @@ test("one late second turns nobody away: a reload takes one", () => {
   expect(shed()).toBe(0);
 });
 
-test("each further late second turns away a quarter more, and each good one a quarter less", () => {
+/** How many calls may be under way before one more is turned away; undefined: as many as come. */
+function bound({ state, shedder }: Made): number | undefined {
+  for (state.calls = 0; state.calls < 1_000; state.calls++) {
+    if (shedder.sheds()) return state.calls;
+  }
+  return undefined;
+}
+
+test("each further late second lets half as many calls be under way, each good one a quarter more", () => {
+  const made = make();
+  const { state, pass, shedder } = made;
+  const late = { ...calm, loopDelayMs: 251 };
+  state.pressure = late;
+  pass(1);
+  state.calls = 200;
+  expect(shedder.sheds()).toBe(false);
+  const bounds = [0, 0, 0].map(() => {
+    pass(1);
+    return bound(made);
+  });
+  expect(bounds).toEqual([100, 50, 25]);
+  state.pressure = calm;
+  pass(1);
+  expect(bound(made)).toBe(32);
+  pass(1);
+  expect(bound(made)).toBe(40);
+  // Nobody came near it.
+  pass(1);
+  state.calls = 3;
+  expect(shedder.sheds()).toBe(false);
+  pass(1);
+  expect(bound(made)).toBeUndefined();
+});
+
+test("late with few calls, each further second turns away a quarter more, and each good one a quarter less", () => {
   const { state, pass, shed } = make();
   state.pressure = { ...calm, loopDelayMs: 251 };
   pass(1);
-  const shares = [0, 0, 0, 0, 0].map(() => {
+  const shares = [0, 0, 0, 0, 0, 0].map(() => {
     pass(1);
     return shed();
   });
-  expect(shares).toEqual([25, 50, 75, 100, 100]);
+  expect(shares).toEqual([0, 25, 50, 75, 100, 100]);
   state.pressure = calm;
   const after = [0, 0, 0, 0].map(() => {
     pass(1);
@@ -72,14 +107,17 @@ test("a machine that is busy for a moment, and again, turns nobody away", () => 
     pass(1);
   }
   state.pressure = { ...calm, loopDelayMs: 300 };
-  pass(4);
-  expect(shed()).toBe(25);
+  pass(3);
+  state.calls = 8;
+  expect(shed()).toBe(0);
+  pass(1);
+  expect(shed()).toBe(100);
 });
 
 test("near the bound it neither turns more away nor fewer", () => {
   const { state, pass, shed } = make();
   state.pressure = { ...calm, loopDelayMs: 251 };
-  pass(3);
+  pass(4);
   for (const loopDelayMs of [249, 126, 250]) {
     state.pressure = { ...calm, loopDelayMs };
     pass(2);
@@ -120,6 +158,6 @@ test("it tells for how long it has been going on", () => {
   pass(12);
   expect(shedder.sinceMs()).toBe(12_000);
   state.pressure = calm;
-  pass(4);
+  pass(5);
   expect(shedder.sinceMs()).toBe(0);
 });
