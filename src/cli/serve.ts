@@ -39,18 +39,23 @@ export async function serve(options: ServeOptions, io: Io): Promise<ExitCode> {
   });
   io.onInterrupt(() => gateway.interrupted("interrupted"));
   try {
-    await (options.stdio ? serveStdio(gateway, io, ports) : serveHttp(gateway, io, ports));
-    ports.log.info("stopping");
+    const cut = options.stdio
+      ? await serveStdio(gateway, io, ports)
+      : await serveHttp(gateway, io, ports);
+    return await stop(gateway, cut, ports);
   } catch (error) {
     // A port was taken: what did open would keep the process alive.
     await gateway.close();
     throw error;
   }
-  return stop(gateway, ports);
 }
 
-/** Within the time that the supervisor gives. */
-async function stop(gateway: Gateway, ports: Ports): Promise<ExitCode> {
+/**
+ * Within the time that the supervisor gives.
+ *
+ * @param cut Calls that were ended already.
+ */
+async function stop(gateway: Gateway, cut: number, ports: Ports): Promise<ExitCode> {
   const { graceMs } = gateway.snapshot.config.server.drain;
   const over = new AbortController();
   const late = sleep(graceMs, undefined, { signal: over.signal }).catch(() => undefined);
@@ -61,13 +66,15 @@ async function stop(gateway: Gateway, ports: Ports): Promise<ExitCode> {
     ports.log.error("stop_cut");
     return exitCodes.refused;
   }
-  if (gateway.aborted === 0) return exitCodes.ok;
-  ports.log.warn("calls_aborted", { count: gateway.aborted });
+  const count = cut + gateway.aborted;
+  if (count === 0) return exitCodes.ok;
+  ports.log.warn("calls_aborted", { count });
   return exitCodes.refused;
 }
 
-async function serveHttp(gateway: Gateway, io: Io, ports: Ports): Promise<void> {
-  const stopped = signalled(io);
+/** @returns Calls that had to be ended: the gateway itself counts those. */
+async function serveHttp(gateway: Gateway, io: Io, ports: Ports): Promise<0> {
+  const stopped = nextSignal(io);
   const { port } = await gateway.listen();
   const { config, catalog } = gateway.snapshot;
   ports.log.info("listening", {
@@ -76,11 +83,14 @@ async function serveHttp(gateway: Gateway, io: Io, ports: Ports): Promise<void> 
     tools: catalog.tools.size,
   });
   await stopped;
+  ports.log.info("stopping");
+  return 0;
 }
 
-async function serveStdio(gateway: Gateway, io: Io, ports: Ports): Promise<void> {
+/** @returns Calls that had to be ended. */
+async function serveStdio(gateway: Gateway, io: Io, ports: Ports): Promise<number> {
   const { createStdioEndpoint } = await import("../mcp/stdio.ts");
-  const stopped = signalled(io);
+  const stopped = nextSignal(io);
   const endpoint = createStdioEndpoint(
     {
       service: () => firstEndpoint(gateway.snapshot).mcp,
@@ -92,11 +102,22 @@ async function serveStdio(gateway: Gateway, io: Io, ports: Ports): Promise<void>
     ports,
   );
   const forget = gateway.onToolsChanged(endpoint.toolsChanged);
-  await Promise.race([endpoint.closed, stopped]);
+  const signal = stopped.then(() => true);
+  const signalled = await Promise.race([endpoint.closed.then(() => false), signal]);
   forget();
+  ports.log.info("stopping");
+  const over = new AbortController();
+  const late = sleep(gateway.snapshot.config.server.drain.timeoutMs, undefined, over).catch(
+    () => undefined,
+  );
+  // Who has closed its end and then sends a signal does not wait for answers.
+  await Promise.race([endpoint.answered(), late, ...(signalled ? [] : [signal])]);
+  over.abort();
+  const cut = endpoint.pending();
   await endpoint.close();
   // Open input would keep the process alive after a signal.
   io.stdin.destroy();
+  return cut;
 }
 
 /** The token of the environment, checked like any other; read again each time, so it can rotate. */
@@ -113,7 +134,7 @@ function firstEndpoint({ endpoints }: Snapshot): Endpoint {
   return first;
 }
 
-function signalled(io: Io): Promise<void> {
+function nextSignal(io: Io): Promise<void> {
   return new Promise((resolve) => {
     io.onSignal(["SIGINT", "SIGTERM"], resolve);
   });

@@ -1,5 +1,5 @@
-import type { Readable, Writable } from "node:stream";
-import type { Server } from "@modelcontextprotocol/server";
+import { PassThrough, type Readable, type Writable } from "node:stream";
+import type { JSONRPCMessage, RequestId, Server } from "@modelcontextprotocol/server";
 import { serveStdio, StdioServerTransport } from "@modelcontextprotocol/server/stdio";
 import type { JsonObject } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
@@ -12,8 +12,12 @@ import type { McpService, ServerInfo } from "./service.ts";
 
 export interface StdioEndpoint {
   readonly toolsChanged: () => void;
-  /** Resolves when the client has closed its end. */
+  /** Resolves when the client has closed its end, and everything it had said has been read. */
   readonly closed: Promise<void>;
+  /** Resolves when every request that was read has its answer. */
+  readonly answered: () => Promise<void>;
+  /** Requests that were read and have no answer. */
+  readonly pending: () => number;
   readonly close: () => Promise<void>;
 }
 
@@ -47,14 +51,17 @@ export function createStdioEndpoint(
     const origin = { ...(await caller()), transport: "stdio" as const, requestId: undefined };
     parts.service().rejected(origin, "protocol_error");
   };
-  const transport = new StdioServerTransport(
-    carryInput(parts.input, maxBufferSize),
-    restoreOutput(parts.output),
-    { maxBufferSize },
-  );
+  // The end of its input ends the SDK's transport, and with it the calls under way.
+  const endless = new PassThrough();
+  const lines = carryInput(parts.input, maxBufferSize);
+  lines.pipe(endless, { end: false });
+  const transport = new StdioServerTransport(endless, restoreOutput(parts.output), {
+    maxBufferSize,
+  });
   const closed = new Promise<void>((resolve) => {
-    parts.input.once("end", resolve);
-    parts.input.once("close", resolve);
+    // What was piped last is read by then.
+    lines.once("end", () => setImmediate(resolve));
+    parts.input.once("close", () => setImmediate(resolve));
   });
   const caller = async (): Promise<Caller> => ({
     principal: await parts.principal(),
@@ -80,7 +87,9 @@ export function createStdioEndpoint(
     },
     { transport, onerror },
   );
+  const requests = followRequests(transport);
   return {
+    ...requests,
     toolsChanged() {
       for (const instance of live) {
         instance.sendToolListChanged().catch((cause: unknown) => {
@@ -90,5 +99,47 @@ export function createStdioEndpoint(
     },
     closed,
     close: () => handle.close(),
+  };
+}
+
+/** Sees what comes and goes on the transport. */
+function followRequests(
+  transport: StdioServerTransport,
+): Pick<StdioEndpoint, "answered" | "pending"> {
+  const open = new Set<RequestId>();
+  let wake = (): void => {};
+  const done = (id: RequestId): void => {
+    open.delete(id);
+    if (open.size === 0) wake();
+  };
+  const { onmessage: receive } = transport;
+  // oxlint-disable-next-line unicorn/prefer-add-event-listener -- the SDK has no other form
+  transport.onmessage = (message) => {
+    if ("method" in message) {
+      if (!("id" in message)) {
+        // Who cancels gets no answer.
+        const { requestId } = (message.params ?? {}) as { readonly requestId?: RequestId };
+        if (message.method === "notifications/cancelled" && requestId !== undefined)
+          done(requestId);
+        // A listener's answer is the end of its stream.
+      } else if (message.method !== "subscriptions/listen") open.add(message.id);
+    }
+    receive?.(message);
+  };
+  const send = transport.send.bind(transport);
+  transport.send = async (message: JSONRPCMessage) => {
+    try {
+      await send(message);
+    } finally {
+      if (!("method" in message) && message.id !== undefined) done(message.id);
+    }
+  };
+  return {
+    pending: () => open.size,
+    answered: () =>
+      new Promise((resolve) => {
+        wake = resolve;
+        if (open.size === 0) resolve();
+      }),
   };
 }
