@@ -14,8 +14,10 @@ export interface Caller {
   readonly close: () => Promise<void>;
 }
 
-export function createCaller(url: string): Caller {
-  const dispatcher = new Agent({ headersTimeout: 60_000, bodyTimeout: 60_000 });
+/** @param connections At most; who finds none free waits. What a gateway holds grows with them. */
+export function createCaller(url: string, connections?: number): Caller {
+  const bound = connections === undefined ? {} : { connections };
+  const dispatcher = new Agent({ headersTimeout: 60_000, bodyTimeout: 60_000, ...bound });
   return {
     async post(body, headers) {
       const { statusCode, body: answer } = await request(url, {

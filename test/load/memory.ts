@@ -50,7 +50,7 @@ export function createMemory(dir: string): Memory {
 }
 
 /** What can be seen from outside. */
-function look(pid: number): Pick<Sample, "resident" | "descriptors"> {
+export function look(pid: number): Pick<Sample, "resident" | "descriptors"> {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
   const kilobytes = Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]);
   return { resident: kilobytes * 1024, descriptors: readdirSync(`/proc/${pid}/fd`).length };

@@ -1,111 +1,132 @@
-import { readdirSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
+import type { Program } from "../cli/program.ts";
+import { site } from "../cli/site.ts";
+import { createCaller, type Caller } from "../load/caller.ts";
+import { createMemory, fewestDescriptors, inMiB, slopeOf, type Sample } from "../load/memory.ts";
+import { startPace } from "../load/pace.ts";
+import { call, legacy, usual } from "../mcp/wire.ts";
 import { createRandom } from "../world/random.ts";
-import { world, type World } from "../world/world.ts";
+import { world } from "../world/world.ts";
 import { orders } from "./orders.ts";
 
-/** `npm run test:reloads` asks for all of them. */
+/** `npm run test:reloads` asks for all of them, and only there rate and growth are judged. */
 const reloads = Number(process.env["RELOADS"] ?? 40);
 const mutations = Number(process.env["MUTATIONS"] ?? 50);
+const judged = process.env["RELOADS"] !== undefined;
 const callsPerSecond = 200;
-const perTurn = 20;
+const leastPerSecond = judged ? 190 : 0;
+/** Bytes of heap that a reload may leave behind, by the slope: 1,000 of them less than a MiB. */
+const maxLeft = judged ? 1_024 : Number.POSITIVE_INFINITY;
+const sampleEvery = 10;
 
-function collectGarbage(): number {
-  setFlagsFromString("--expose-gc");
-  (runInNewContext("gc") as () => void)();
-  return process.memoryUsage().heapUsed;
+interface Made {
+  /** undefined: the right answer. */
+  readonly problem: string | undefined;
+  /** How often it was turned away before. */
+  readonly shed: number;
 }
 
-/** Watches and connections that were let go need a moment to be gone. */
-async function openFiles(): Promise<number> {
-  let last = Number.POSITIVE_INFINITY;
-  for (;;) {
-    const { length } = readdirSync("/proc/self/fd");
-    if (length === last) return length;
-    last = length;
-    await sleep(200);
+async function callOnce({ post }: Caller, nth: number, authorization: string): Promise<Made> {
+  const order = `order-${nth}`;
+  const asked =
+    nth % 2 === 0
+      ? call("list_orders")
+      : call("add_item", { orderId: order, body: { sku: order }, expand: ["a"] });
+  for (let shed = 0; ; shed++) {
+    const { status, text } = await post(legacy("tools/call", asked, nth).body, {
+      ...usual,
+      authorization,
+    });
+    if (status === 503) {
+      await sleep(1_000);
+      continue;
+    }
+    const good = status === 200 && text.includes('"structuredContent":{"ok":true}');
+    return { problem: good ? undefined : `${status} ${text}`, shed };
   }
 }
 
-/** Calls at a steady pace until told to stop; gives what went wrong. */
-async function startCalls(at: World): Promise<{
-  readonly stop: () => Promise<{ calls: number; faults: unknown[] }>;
-}> {
-  // One for all: a signature of its own would cost each more than the call.
-  const authorization = `Bearer ${await at.idp.token()}`;
-  const params = { name: "list_orders", arguments: {} };
-  const body = { jsonrpc: "2.0", id: 1, method: "tools/call", params };
-  const ask = async (): Promise<void> => {
-    const text = await (await at.post(body, { authorization })).text();
-    if (!text.includes('"structuredContent":{"ok":true}')) throw new Error(text);
-  };
-  const faults: unknown[] = [];
-  const running = new Set<Promise<void>>();
-  let calls = 0;
-  const timer = setInterval(() => {
-    for (let i = 0; i < (callsPerSecond * perTurn) / 1_000 && running.size < 64; i++) {
-      calls++;
-      const call = ask()
-        .catch((error: unknown) => void faults.push(error))
-        .finally(() => running.delete(call));
-      running.add(call);
-    }
-  }, perTurn);
-  return {
-    async stop() {
-      clearInterval(timer);
-      await Promise.all(running);
-      return { calls, faults };
-    },
-  };
+/** Lines of the log that tell how a reload went. */
+function readReports({ output }: Program): readonly object[] {
+  return output()
+    .stderr.split("\n")
+    .filter((line) => /"config_(reloaded|refused)"/.test(line))
+    .map((line) => JSON.parse(line) as object);
 }
 
 test(
-  `F42: ${reloads} reloads under load fail no call and leave nothing behind`,
-  async () => {
-    const at = await world({
-      ...orders,
-      extra: { top: "limits: {principalConcurrency: 64, queueTimeout: 60s}" },
-    });
-    const file = join(at.dir, "gateway.yaml");
-    const good = await readFile(file, "utf8");
-    const kinds = [
-      { outcome: "applied", toolsChanged: false, text: (n: number) => `${good}# ${n}\n` },
-      {
-        outcome: "applied",
-        toolsChanged: true,
-        text: (n: number) =>
-          `${good.replace("operation: list_orders", "$&\n      - operation: latest_order")}# ${n}\n`,
-      },
-      { outcome: "applied", toolsChanged: true, text: (n: number) => `${good}# ${n}\n` },
-      { outcome: "refused", toolsChanged: false, text: (n: number) => `${good}oops${n}: 1\n` },
-    ];
-    const run = async (count: number): Promise<void> => {
-      for (let n = 0; n < count; n++) {
-        const kind = kinds[n % kinds.length];
-        if (kind === undefined) throw new TypeError("there are kinds");
-        const { text, ...expected } = kind;
-        await writeFile(file, text(n));
-        expect(await at.gateway.reload()).toMatchObject(expected);
-      }
+  `F42: ${reloads} reloads at ${callsPerSecond} calls/s fail no call and leave nothing behind`,
+  async ({ annotate }) => {
+    const at = await site();
+    const memory = createMemory(at.dir);
+    const server = at.start(["serve", "--no-watch"], memory.env);
+    await server.until("stderr", '"listening"');
+    const tokens = await Promise.all(
+      Array.from({ length: 10 }, async (_, i) => `Bearer ${await at.idp.token({ sub: `p${i}` })}`),
+    );
+    const authorizationOf = (nth: number): string => tokens[nth % tokens.length] ?? "";
+    at.api.answer = (_, response) => {
+      // More of them than the memory of this process should hold.
+      if (at.api.requests.length > 1_000) at.api.requests.length = 0;
+      response.writeHead(200, { "content-type": "application/json" }).end('{"ok":true}');
     };
-    const load = await startCalls(at);
-    await run(12);
-    const [heap, files] = [collectGarbage(), await openFiles()];
-    await run(reloads - (reloads % kinds.length));
-    const { calls, faults } = await load.stop();
-    expect(faults).toEqual([]);
-    expect(calls).toBeGreaterThan(reloads / 4);
-    expect((await openFiles()) - files).toBeLessThan(64);
-    // What the test itself keeps of each request is in it.
-    expect((collectGarbage() - heap) / (reloads + calls)).toBeLessThan(16_384);
+    const first = createCaller(at.url);
+    await callOnce(first, 0, authorizationOf(0));
+    await first.close();
+    const atRest = await fewestDescriptors(server, { atMost: 0, seconds: 6 });
+
+    const good = await readFile(join(at.dir, "gateway.yaml"), "utf8");
+    const reloaded = { msg: "config_reloaded" };
+    const kinds = [
+      { text: (n: number) => `${good}# ${n}\n`, report: { ...reloaded, tools_changed: false } },
+      {
+        text: (n: number) =>
+          good.replace("- operation: add_item", `$&\n        description: Version ${n}.`),
+        report: { ...reloaded, tools_changed: true },
+      },
+      { text: (n: number) => `${good}# ${n}\n`, report: { ...reloaded, tools_changed: true } },
+      { text: (n: number) => `${good}oops${n}: 1\n`, report: { msg: "config_refused" } },
+    ];
+    const reload = async (nth: number): Promise<void> => {
+      const kind = kinds[nth % kinds.length];
+      if (kind === undefined) throw new TypeError("there are kinds");
+      await at.edit("gateway.yaml", () => kind.text(nth));
+      server.child.kill("SIGHUP");
+      let reports = readReports(server);
+      while (reports.length <= nth) {
+        await sleep(5);
+        reports = readReports(server);
+      }
+      expect(reports.at(-1)).toMatchObject(kind.report);
+    };
+    const caller = createCaller(at.url, 64);
+    const load = startPace(callsPerSecond, (nth) => callOnce(caller, nth, authorizationOf(nth)));
+    const samples: Sample[] = [];
+    for (let n = 0; n < reloads; n++) {
+      await reload(n);
+      if (n % sampleEvery === 0) samples.push(await memory.sample(server));
+    }
+    const { ends, perSecond } = await load.stop();
+    await caller.close();
+    expect(ends.filter(({ problem }) => problem !== undefined)).toEqual([]);
+    expect(perSecond).toBeGreaterThanOrEqual(leastPerSecond);
+    const shed = ends.reduce((sum, next) => sum + next.shed, 0);
+    const left = await fewestDescriptors(server, { atMost: atRest, seconds: 30 });
+    expect(left).toBeLessThanOrEqual(atRest);
+    // What warms up counts for nothing, and a step between two samples is so many reloads.
+    const warm = samples.slice(Math.ceil(samples.length / 4));
+    const steps = warm.map((sample, i) => ({ ...sample, at: i * sampleEvery * 3_600_000 }));
+    const leftByOne = slopeOf(steps, ({ heap }) => heap);
+    await annotate(
+      `${ends.length} calls at ${perSecond.toFixed(0)}/s over ${reloads} reloads, none failed, ${shed} turned away and repeated; heap ${inMiB(warm[0]?.heap ?? 0)} to ${inMiB(warm.at(-1)?.heap ?? 0)} MiB, ${leftByOne.toFixed(0)} bytes a reload; descriptors ${atRest} before, ${left} after`,
+      "observed",
+    );
+    expect(leftByOne).toBeLessThan(maxLeft);
   },
-  60_000 + reloads * 200,
+  120_000 + reloads * 300,
 );
 
 /** One change at one place, as slips of an editor or of a template make them. */

@@ -8,7 +8,9 @@ type Revision = (typeof revisions)[number];
 export interface Asked {
   readonly revision: Revision;
   readonly method: string;
-  /** Of the order that was called for. */
+  /** The same for all requests of one. */
+  readonly conversation: string;
+  /** Of the order that was called for; it is the id of the request as well. */
   readonly order: string | undefined;
   readonly startedAt: number;
   readonly endedAt: number;
@@ -38,11 +40,16 @@ interface Caller {
   readonly revision: Revision;
 }
 
+interface Talk extends Caller {
+  readonly conversation: string;
+}
+
 /**
  * One conversation as a client of this revision has it, each request on its own: hello, list, and
  * a call for each order.
  */
-export async function converse(caller: Caller, orders: readonly string[]): Promise<Asked[]> {
+export async function converse(from: Caller, orders: readonly string[]): Promise<Asked[]> {
+  const caller = { ...from, conversation: orders.join() };
   const modern = caller.revision === "2026-07-28";
   const hello = {
     protocolVersion: caller.revision,
@@ -60,7 +67,7 @@ export async function converse(caller: Caller, orders: readonly string[]): Promi
 }
 
 /** Comes back when it is asked to: a gateway without time for a request has done nothing of it. */
-async function ask(caller: Caller, method: string, params: Params): Promise<Asked> {
+async function ask(caller: Talk, method: string, params: Params): Promise<Asked> {
   for (;;) {
     const asked = await askOnce(caller, method, params);
     if (asked.problem !== overloaded) return asked;
@@ -71,14 +78,14 @@ async function ask(caller: Caller, method: string, params: Params): Promise<Aske
 const overloaded = "overloaded";
 
 async function askOnce(
-  { url, authorization, revision }: Caller,
+  { url, authorization, revision, conversation }: Talk,
   method: string,
   params: Params,
 ): Promise<Asked> {
   const modern = revision === "2026-07-28";
   const startedAt = Date.now();
   const order = params.arguments?.["id"] as string | undefined;
-  const about = { revision, method, order, startedAt };
+  const about = { revision, conversation, method, order, startedAt };
   try {
     const response = await fetch(url, {
       method: "POST",
@@ -91,7 +98,7 @@ async function askOnce(
       },
       body: JSON.stringify({
         jsonrpc: "2.0",
-        id: 1,
+        id: order ?? 1,
         method,
         params: modern ? { ...params, _meta: envelope } : params,
       }),

@@ -90,20 +90,36 @@ test(
     // Every answered call is in the log of one replica, once.
     const logs = await Promise.all(at.all.map((replica) => replica.auditText()));
     let recorded = 0;
-    for (const log of logs) {
+    const servedBy = new Map<unknown, number>();
+    for (const [replica, log] of logs.entries()) {
       expect(verifyText(log).findings.filter(({ kind }) => kind !== "torn_line")).toEqual([]);
       const whole = log.slice(0, log.lastIndexOf("\n"));
       const calls = readRecords(whole).filter(
         ({ event, outcome }) => event === "tool.call" && outcome === "success",
       );
       recorded += calls.length;
+      for (const { mcp } of calls) {
+        servedBy.set((mcp as { readonly request_id?: unknown }).request_id, replica);
+      }
       expect(calls.length).toBeGreaterThan(0);
     }
     const answered = load.asked.filter(({ order, problem }) => order && problem === undefined);
     expect(recorded).toBeGreaterThanOrEqual(answered.length);
     expect(recorded).toBeLessThanOrEqual(answered.length + failed.length);
+    // No conversation belongs to a replica: while all three run, its calls are spread over them.
+    const spread = new Map<string, Set<number>>();
+    for (const { conversation, order } of answered) {
+      const replica = servedBy.get(order);
+      if (replica === undefined) throw new Error(`${order} is in no log`);
+      spread.set(conversation, (spread.get(conversation) ?? new Set()).add(replica));
+    }
+    const everywhere = [...spread.values()].filter(({ size }) => size === at.all.length).length;
+    expect([...spread.values()].filter(({ size }) => size === 1).length).toBeLessThan(
+      spread.size / 10,
+    );
+    expect(everywhere).toBeGreaterThan(spread.size / 10);
     await annotate(
-      `${load.asked.length} requests of four revisions, ${graceful} of them over ${3 * rounds} graceful restarts: 0 failed; ${failed.length} in flight on the killed process failed; ${recorded} records`,
+      `${load.asked.length} requests of four revisions, ${graceful} of them over ${3 * rounds} graceful restarts: 0 failed; ${failed.length} in flight on the killed process failed; ${recorded} records; of ${spread.size} conversations ${everywhere} met all three`,
       "observed",
     );
   },

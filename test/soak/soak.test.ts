@@ -118,6 +118,13 @@ async function readLog(file: string): Promise<Logged> {
   return { ...counts, findings: verifier.report().findings, ends, others, reloads };
 }
 
+/** What a slope is made of. */
+function tenths(samples: readonly Sample[]): string {
+  return Array.from({ length: 11 }, (_, i) => samples[Math.round((i * (samples.length - 1)) / 10)])
+    .map((sample) => inMiB(sample?.heap ?? 0))
+    .join(" ");
+}
+
 test(
   `R05, S90: ${seconds} s with 5 % random faults and a reload every ${reloadEvery} s have no unexplained error`,
   async ({ annotate }) => {
@@ -169,7 +176,7 @@ test(
     ];
     const samples: Sample[] = [];
     const start = Date.now();
-    const caller = createCaller(at.url);
+    const caller = createCaller(at.url, 64);
     const load = startPace(perSecond, (n) =>
       callOnce(caller, n, `Bearer ${tokens[n % tokens.length] ?? ""}`),
     );
@@ -214,7 +221,7 @@ test(
     const warm = samples.slice(Math.ceil(samples.length * warmShare));
     const slope = slopeOf(warm, ({ heap }) => heap);
     await annotate(
-      `${ended.length} calls in ${seconds} s (${rate.toFixed(0)}/s), ${faulted.size} faults, ${failed.length} explained errors, ${reloads} reloads, ${shed} shed and repeated; ${log.ends.size} ends and ${log.attempts} requests recorded, ${received} received; heap ${inMiB(warm[0]?.heap ?? 0)} to ${inMiB(warm.at(-1)?.heap ?? 0)} MiB, slope ${inMiB(slope)} MiB/h; descriptors ${atRest} before, ${left} after`,
+      `${ended.length} calls in ${seconds} s (${rate.toFixed(0)}/s), ${faulted.size} faults, ${failed.length} explained errors, ${reloads} reloads, ${shed} shed and repeated; ${log.ends.size} ends and ${log.attempts} requests recorded, ${received} received; heap ${inMiB(warm[0]?.heap ?? 0)} to ${inMiB(warm.at(-1)?.heap ?? 0)} MiB, slope ${inMiB(slope)} MiB/h, by tenths ${tenths(samples)}; descriptors ${atRest} before, ${left} after`,
       "observed",
     );
     // A short run shows what warms up, not what leaks.

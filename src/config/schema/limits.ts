@@ -103,7 +103,7 @@ export const limitsSchema: JsonSchema = section(
         }),
         after: duration({
           description:
-            "How long turns may be late before anybody is turned away, so that a machine which is busy for a moment refuses nobody. Then one of four more is for each further second.",
+            "How long turns may be late before anybody is turned away, so that a machine which is busy for a moment refuses nobody. Then fewer calls may be under way, down to eight.",
           default: "3s",
           examples: ["10s"],
         }),
