@@ -51,6 +51,7 @@ export function createShedder({ rules, now, measure, isFull, underWay }: Shedder
   let most = 0;
   let share = 0;
   let lateMs = 0;
+  let lookedAt = now();
   let debt = 0;
   let since: number | undefined;
 
@@ -68,7 +69,10 @@ export function createShedder({ rules, now, measure, isFull, underWay }: Shedder
     const { loopDelayMs, heap, memory } = measure();
     const { maxLoopDelayMs, afterMs } = rules();
     const late = loopDelayMs > maxLoopDelayMs;
-    if (late) lateMs += periodMs;
+    // A loop that is very late is late for this as well.
+    const passedMs = Math.max(periodMs, now() - lookedAt);
+    lookedAt = now();
+    if (late) lateMs += passedMs;
     else if (isOpen()) lateMs = 0;
     if (Math.max(heap, memory) > maxShare) share = 1;
     else if (late && lateMs > afterMs) tighten();

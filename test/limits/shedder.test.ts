@@ -114,6 +114,16 @@ test("a machine that is busy for a moment, and again, turns nobody away", () => 
   expect(shed()).toBe(100);
 });
 
+test("turns that are longer than the time between two looks count for as long as they are", () => {
+  const { state, pass, shed } = make({ maxLoopDelayMs: 250, afterMs: 3_000 });
+  state.pressure = { ...calm, loopDelayMs: 4_000 };
+  // The clock goes on while the timer waits.
+  vi.setSystemTime(Date.now() + 4_000);
+  pass(1);
+  state.calls = 8;
+  expect(shed()).toBe(100);
+});
+
 test("near the bound it neither turns more away nor fewer", () => {
   const { state, pass, shed } = make();
   state.pressure = { ...calm, loopDelayMs: 251 };
