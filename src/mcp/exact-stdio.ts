@@ -8,18 +8,26 @@ const longNumber = /\d[\d.]{15}/;
 
 /**
  * Standard input as the SDK is to read it: it parses every line by itself, so long numbers of
- * arguments are carried before it sees them.
+ * arguments are carried before it sees them. It passes over a line that is no JSON without a word.
  *
  * @param maxBytes A longer line goes through in pieces; the SDK refuses it.
+ * @param onNoJson Told of each line that is none.
  */
-export function carryInput(input: Readable, maxBytes: number): Readable {
+export function carryInput(input: Readable, maxBytes: number, onNoJson: () => void): Readable {
   let pending: Buffer[] = [];
   let size = 0;
-  const lines = new Transform({
+  const carry = (line: string): string => {
+    const carried = carryLine(line);
+    if (carried === undefined) onNoJson();
+    return carried ?? line;
+  };
+  const carried = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       const end = chunk.lastIndexOf(lineFeed) + 1;
-      if (end > 0) this.push(carryLines(Buffer.concat([...pending, chunk.subarray(0, end)])));
-      else if (size + chunk.length > maxBytes) this.push(Buffer.concat(pending));
+      if (end > 0) {
+        const lines = Buffer.concat([...pending, chunk.subarray(0, end)]).toString();
+        this.push(lines.split("\n").map(carry).join("\n"));
+      } else if (size + chunk.length > maxBytes) this.push(Buffer.concat(pending));
       else {
         pending.push(chunk);
         size += chunk.length;
@@ -33,23 +41,27 @@ export function carryInput(input: Readable, maxBytes: number): Readable {
       done(null, Buffer.concat(pending));
     },
   });
-  return input.pipe(lines);
+  return input.pipe(carried);
 }
 
-function carryLines(lines: Buffer): Buffer | string {
-  const text = lines.toString();
-  return longNumber.test(text) ? text.split("\n").map(carryLine).join("\n") : lines;
-}
-
-function carryLine(line: string): string {
+/** undefined: it is no JSON. */
+function carryLine(line: string): string | undefined {
+  if (blank.test(line)) return line;
+  const message = parse(line);
+  if (message === undefined) return undefined;
   if (!longNumber.test(line)) return line;
+  linkArguments(message, line);
+  const carried = carryArguments(message);
+  return carried === message ? line : JSON.stringify(carried);
+}
+
+const blank = /^\s*$/;
+
+function parse(line: string): JsonValue | undefined {
   try {
-    const message = JSON.parse(line) as JsonValue;
-    linkArguments(message, line);
-    const carried = carryArguments(message);
-    return carried === message ? line : JSON.stringify(carried);
+    return JSON.parse(line) as JsonValue;
   } catch {
-    return line; // the SDK says what is wrong with it
+    return undefined;
   }
 }
 

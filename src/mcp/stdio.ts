@@ -42,18 +42,21 @@ export function createStdioEndpoint(
   const live = new Set<Server>();
   const onerror = (fault: Error): void => {
     ports.log.debug("mcp_rejected", { reason: fault.message });
-    recordRefusal().catch((cause: unknown) =>
+    refused("protocol_error");
+  };
+  const refused = (reason: string): void => {
+    recordRefusal(reason).catch((cause: unknown) =>
       // The refusal of the caller has its own record.
       ports.log.debug("mcp_rejected", { reason: String(cause) }),
     );
   };
-  const recordRefusal = async (): Promise<void> => {
+  const recordRefusal = async (reason: string): Promise<void> => {
     const origin = { ...(await caller()), transport: "stdio" as const, requestId: undefined };
-    parts.service().rejected(origin, "protocol_error");
+    parts.service().rejected(origin, reason);
   };
   // The end of its input ends the SDK's transport, and with it the calls under way.
   const endless = new PassThrough();
-  const lines = carryInput(parts.input, maxBufferSize);
+  const lines = carryInput(parts.input, maxBufferSize, () => refused("invalid_json"));
   lines.pipe(endless, { end: false });
   const transport = new StdioServerTransport(endless, restoreOutput(parts.output), {
     maxBufferSize,

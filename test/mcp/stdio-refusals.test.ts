@@ -23,8 +23,15 @@ test("what the protocol refuses on a pipe has a record, as it has over HTTP", as
   );
   input.write('{"jsonrpc":"1.0","id":2,"method":"tools/list"}\n');
   await vi.waitFor(async () => expect(await at.audit()).toHaveLength(1));
+  input.write('{"jsonrpc":"2.0","id":12345678901234567890,\n\n \n');
+  input.write("not ");
+  input.write("JSON\n");
+  await vi.waitFor(async () => expect(await at.audit()).toHaveLength(3));
+  const reject = { event: "request.reject", outcome: "denied", mcp };
   expect(await at.audit()).toMatchObject([
-    { event: "request.reject", outcome: "denied", reason: "protocol_error", mcp },
+    { ...reject, reason: "protocol_error" },
+    { ...reject, reason: "invalid_json" },
+    { ...reject, reason: "invalid_json" },
   ]);
   await endpoint.close();
 });
