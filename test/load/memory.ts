@@ -80,3 +80,10 @@ export async function fewestDescriptors(
 }
 
 export const inMiB = (bytes: number): number => Math.round((bytes / 1024 / 1024) * 10) / 10;
+
+/** What a slope is made of. */
+export function tenths(samples: readonly Sample[]): string {
+  return Array.from({ length: 11 }, (_, i) => samples[Math.round((i * (samples.length - 1)) / 10)])
+    .map((sample) => inMiB(sample?.heap ?? 0))
+    .join(" ");
+}

@@ -5,7 +5,14 @@ import { expect, test } from "vitest";
 import type { Program } from "../cli/program.ts";
 import { site } from "../cli/site.ts";
 import { createCaller, type Caller } from "../load/caller.ts";
-import { createMemory, fewestDescriptors, inMiB, slopeOf, type Sample } from "../load/memory.ts";
+import {
+  createMemory,
+  fewestDescriptors,
+  inMiB,
+  slopeOf,
+  tenths,
+  type Sample,
+} from "../load/memory.ts";
 import { startPace } from "../load/pace.ts";
 import { call, legacy, usual } from "../mcp/wire.ts";
 import { createRandom } from "../world/random.ts";
@@ -121,7 +128,7 @@ test(
     const steps = warm.map((sample, i) => ({ ...sample, at: i * sampleEvery * 3_600_000 }));
     const leftByOne = slopeOf(steps, ({ heap }) => heap);
     await annotate(
-      `${ends.length} calls at ${perSecond.toFixed(0)}/s over ${reloads} reloads, none failed, ${shed} turned away and repeated; heap ${inMiB(warm[0]?.heap ?? 0)} to ${inMiB(warm.at(-1)?.heap ?? 0)} MiB, ${leftByOne.toFixed(0)} bytes a reload; descriptors ${atRest} before, ${left} after`,
+      `${ends.length} calls at ${perSecond.toFixed(0)}/s over ${reloads} reloads, none failed, ${shed} turned away and repeated; heap ${inMiB(warm[0]?.heap ?? 0)} to ${inMiB(warm.at(-1)?.heap ?? 0)} MiB, ${leftByOne.toFixed(0)} bytes a reload, by tenths ${tenths(samples)}; descriptors ${atRest} before, ${left} after`,
       "observed",
     );
     expect(leftByOne).toBeLessThan(maxLeft);

@@ -129,7 +129,8 @@ async function ask({ post }: Caller, authorization: string): Promise<Served> {
     const busy = text.includes('"isError":true') && text.includes("busy");
     return about(busy ? "refused" : `${status} ${text}`);
   } catch (error) {
-    return about(String(error));
+    // Its connection waits behind the others', or is given up.
+    return about(String(error).includes("ConnectTimeoutError") ? "late" : String(error));
   }
 }
 
@@ -159,20 +160,21 @@ test("R06 at three times what its own processor can do, at least 80 % of the pea
   const tokenOf = (nth: number): string => tokens[nth % tokens.length] ?? "";
 
   // The peak: as many callers as keep it busy, each with its next call when the last has ended.
-  const peakMs = 6_000;
+  const peakMs = 8_000;
+  const windowMs = 2_000;
   const peakFrom = performance.now();
   const inPeak: Served[] = [];
   const busy = async (who: number): Promise<void> => {
     while (performance.now() < peakFrom + peakMs) inPeak.push(await ask(caller, tokenOf(who)));
   };
   await Promise.all(Array.from({ length: 32 }, (_, who) => busy(who)));
-  // The first second compiles.
-  const peak =
-    count(
-      inPeak.filter((one) => one.at > peakFrom + 1_000),
-      "good",
-    ) /
-    (peakMs / 1_000 - 1);
+  // The best of it: the beginning compiles.
+  const windows = Array.from({ length: peakMs / windowMs }, (_, i) => {
+    const from = peakFrom + i * windowMs;
+    const ended = inPeak.filter(({ at: endedAt }) => endedAt > from && endedAt <= from + windowMs);
+    return count(ended, "good") / (windowMs / 1_000);
+  });
+  const peak = Math.max(...windows);
   const before = look(pid).resident;
 
   let most = before;

@@ -7,7 +7,14 @@ import { expect, test } from "vitest";
 import { createVerifier } from "../../src/observe/verify.ts";
 import { site } from "../cli/site.ts";
 import { createCaller, type Caller } from "../load/caller.ts";
-import { createMemory, fewestDescriptors, inMiB, slopeOf, type Sample } from "../load/memory.ts";
+import {
+  createMemory,
+  fewestDescriptors,
+  inMiB,
+  slopeOf,
+  tenths,
+  type Sample,
+} from "../load/memory.ts";
 import { startPace } from "../load/pace.ts";
 import { call, legacy, modern, usual } from "../mcp/wire.ts";
 import { answerJson } from "../world/api.ts";
@@ -118,13 +125,6 @@ async function readLog(file: string): Promise<Logged> {
   return { ...counts, findings: verifier.report().findings, ends, others, reloads };
 }
 
-/** What a slope is made of. */
-function tenths(samples: readonly Sample[]): string {
-  return Array.from({ length: 11 }, (_, i) => samples[Math.round((i * (samples.length - 1)) / 10)])
-    .map((sample) => inMiB(sample?.heap ?? 0))
-    .join(" ");
-}
-
 test(
   `R05, S90: ${seconds} s with 5 % random faults and a reload every ${reloadEvery} s have no unexplained error`,
   async ({ annotate }) => {
@@ -135,7 +135,7 @@ test(
       text.replace("  /orders/{orderId}:\n", `${read}      ${name}\n`),
     );
     // Callers, API and gateway share this machine: what its load holds up is no fault of the API.
-    const patient = "    timeout: 8s\n    timeouts: {headers: 8s}\n    spec:";
+    const patient = "    timeout: 8s\n    timeouts: {connect: 5s, headers: 8s}\n    spec:";
     await at.edit("gateway.yaml", (text) => text.replace("    spec:", patient));
     const tokens = await Promise.all(
       Array.from({ length: 10 }, (_, i) =>
@@ -200,9 +200,15 @@ test(
     expect((await server.ended).code).toBe(0);
 
     const log = await readLog(join(at.dir, "audit", "audit.ndjson"));
+    const failed = ended.filter(({ problem }) => problem !== undefined);
+    const warm = samples.slice(Math.ceil(samples.length * warmShare));
+    const slope = slopeOf(warm, ({ heap }) => heap);
+    await annotate(
+      `${ended.length} calls in ${seconds} s (${rate.toFixed(0)}/s), ${faulted.size} faults, ${failed.length} errors, ${reloads} reloads, ${shed} shed and repeated; ${log.ends.size} ends and ${log.attempts} requests recorded, ${received} received; heap ${inMiB(warm[0]?.heap ?? 0)} to ${inMiB(warm.at(-1)?.heap ?? 0)} MiB, slope ${inMiB(slope)} MiB/h, by tenths ${tenths(samples)}; descriptors ${atRest} before, ${left} after`,
+      "observed",
+    );
     expect(log.findings).toEqual([]);
     expect(log.others).toEqual([]);
-    const failed = ended.filter(({ problem }) => problem !== undefined);
     expect(failed.filter(({ order }) => !faulted.has(order))).toEqual([]);
     // Every call has one record of how it ended, and it says what the caller saw.
     const differing = ended.filter(({ problem }, n) => {
@@ -218,12 +224,6 @@ test(
       failure: Math.floor(reloads / 3),
     });
     expect(left).toBeLessThanOrEqual(atRest);
-    const warm = samples.slice(Math.ceil(samples.length * warmShare));
-    const slope = slopeOf(warm, ({ heap }) => heap);
-    await annotate(
-      `${ended.length} calls in ${seconds} s (${rate.toFixed(0)}/s), ${faulted.size} faults, ${failed.length} explained errors, ${reloads} reloads, ${shed} shed and repeated; ${log.ends.size} ends and ${log.attempts} requests recorded, ${received} received; heap ${inMiB(warm[0]?.heap ?? 0)} to ${inMiB(warm.at(-1)?.heap ?? 0)} MiB, slope ${inMiB(slope)} MiB/h, by tenths ${tenths(samples)}; descriptors ${atRest} before, ${left} after`,
-      "observed",
-    );
     // A short run shows what warms up, not what leaks.
     expect(seconds < shortest ? 0 : slope).toBeLessThan(maxSlope);
   },
