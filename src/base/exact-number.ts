@@ -3,7 +3,8 @@ import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
 
 /** So many characters of a number may be more than a double holds; fewer never are. */
 const wide = /\d[\d.]{15}/;
-const candidates = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]{15,}/g;
+/** A text without its end goes to the end of all: looking on from each quote in it would take for ever. */
+const candidates = /"[^"\\]*(?:\\[^][^"\\]*)*\\?"?|-?\d[\d.eE+-]{15,}/g;
 /** RFC 8259 §6. */
 const number = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 const colon = /\s*:/y;

@@ -70,3 +70,10 @@ function normal(json: string): string {
   );
   return JSON.stringify(JSON.parse(marked)).replace(/"@n(-?\d+)"/g, "$1");
 }
+
+test("S54: a text of quotes without end is refused at once, and not after looking on from each", () => {
+  const quotes = String.raw`[1234567890123456789,"${String.raw`\"`.repeat(500_000)}`;
+  expect(() => parseExactly(quotes)).toThrow(SyntaxError);
+  expect(() => parseExactly(`${quotes}\\`)).toThrow(SyntaxError);
+  expect(printExactly(parseExactly(`${quotes}"]`))).toBe(`${quotes}"]`);
+});
