@@ -9,6 +9,7 @@ import { join } from "node:path";
 export function setup(): void {
   install("corpus");
   install("sloppy");
+  install("expressions");
   install("browser");
   install("inspector");
   build("tsconfig.build.json", "src", "dist/cli/main.js");
@@ -16,7 +17,7 @@ export function setup(): void {
 }
 
 /** What tests only read or start has a lock file of its own: it is no part of the product. */
-function install(room: "corpus" | "sloppy" | "browser" | "inspector"): void {
+function install(room: "corpus" | "sloppy" | "browser" | "inspector" | "expressions"): void {
   const folder = `test/${room}/packages`;
   const installed = modified(join(folder, "node_modules/.package-lock.json"));
   if (modified(join(folder, "package-lock.json")) <= installed) return;

@@ -47,7 +47,7 @@ export function argumentName(wireName: string): string {
 }
 
 function spellPath(method: string, path: string): string {
-  const words = path.replace(/\{([^}]*)\}/g, "by_$1");
+  const words = path.replace(/\{([^{}]*)\}/g, "by_$1");
   return `${method.toLowerCase()}_${words}`;
 }
 
@@ -57,7 +57,7 @@ function plain(text: string, illegal: RegExp): string {
     .replace(/\p{M}+/gu, "")
     .replace(illegal, "_")
     .replace(/_{2,}/g, "_")
-    .replace(/^_+|_+$/g, "");
+    .replace(/^_|_$/g, "");
 }
 
 /** Ends at a word where possible; the hash of the whole keeps two long names apart. */

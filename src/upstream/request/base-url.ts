@@ -20,7 +20,7 @@ export function readBaseUrl(text: string): BaseUrl {
   if (url.username !== "" || url.password !== "" || url.search !== "" || url.hash !== "") {
     throw new TypeError("only scheme, host, port and path are allowed");
   }
-  const basePath = url.pathname.replace(/\/+$/, "");
+  const basePath = url.pathname.replace(/^(.*[^/])?\/*$/s, "$1");
   // `//host` is read as another origin by whoever parses the path on its own.
   if (basePath.startsWith("//") || climbs(basePath)) {
     throw new TypeError("the path has an empty, . or .. segment");

@@ -34,7 +34,7 @@ export function compilePath(
   template: string,
   slots: readonly PathSlot[],
 ): (values: readonly (JsonValue | undefined)[]) => string {
-  const parts = template.split(/\{([^}]+)\}/);
+  const parts = template.split(/\{([^{}]+)\}/);
   const pieces = parts.map((part, i) => (i % 2 ? compileSlot(part, slots) : encodeLiteral(part)));
   const names = slots.map(({ argument }) => argument).join(", ");
   return (values) => {
