@@ -128,7 +128,7 @@ test.each(ladder)("$name", async ({ status, error, audit, ...request }) => {
   expect(at.idp.tokenRequests).toEqual([]);
 });
 
-describe("media types", () => {
+describe("S42: media types", () => {
   test.each([
     { headers: [], status: 415 },
     { headers: ["content-type: "], status: 415 },

@@ -3,7 +3,7 @@ import { world } from "../world/world.ts";
 import { answerAsShop, shop } from "./shop.ts";
 import { call, legacy, send } from "./wire.ts";
 
-test("a batch of 2025-03-26 is answered message by message", async () => {
+test("S47: a batch of 2025-03-26 is answered message by message", async () => {
   const { url, idp, api } = await world(shop);
   api.answer = answerAsShop;
   const { status, messages } = await send(
