@@ -193,10 +193,13 @@ function addBroker(program: Command, io: Io, done: Done): void {
 
 const queryFormats = ["table", "csv", "json", "ocsf", "ecs", "cloudevents"] as const;
 
+/** A call that may change something has two records; its result is the one that counts. */
+const finished = ["event=tool.call", "phase=result"];
+
 const tops = {
-  users: { countBy: "actor.sub" },
-  tools: { countBy: "tool.name" },
-  denials: { countBy: "reason,actor.sub", outcome: "denied" },
+  users: { countBy: "actor.sub", where: finished },
+  tools: { countBy: "tool.name", where: finished },
+  denials: { countBy: "reason,actor.sub", where: ["outcome=denied"] },
 } as const;
 
 function addText(text: string, before: readonly string[]): readonly string[] {
@@ -269,7 +272,7 @@ function addRest(program: Command, io: Io, done: Done): void {
       const { queryAudit } = await import("./audit-query.ts");
       done(await queryAudit({ ...options, files, limit: 0 }, io));
     });
-  question("stats", "the most active users, tools or refusals")
+  question("stats", "the users or tools with most calls, or the most frequent refusals")
     .addOption(new Option("--top <what>").choices(Object.keys(tops)).default("tools"))
     .addOption(new Option("--format <format>").choices(["table", "csv", "json"]).default("table"))
     .option("-n, --limit <count>", "how many", readCount, 20)
@@ -279,7 +282,10 @@ function addRest(program: Command, io: Io, done: Done): void {
         { top, ...options }: Omit<QueryOptions, "files"> & { readonly top: keyof typeof tops },
       ) => {
         const { queryAudit } = await import("./audit-query.ts");
-        done(await queryAudit({ ...options, ...tops[top], files }, io));
+        const { countBy, where } = tops[top];
+        done(
+          await queryAudit({ ...options, countBy, where: [...options.where, ...where], files }, io),
+        );
       },
     );
   command(audit, "explain", "what is known of one record, and why", io)

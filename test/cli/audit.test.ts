@@ -100,6 +100,24 @@ test("stats say who was refused what", async () => {
   expect(json(ended)).toEqual([{ reason: "unknown_tool", "actor.sub": "alice", count: 1 }]);
 });
 
+test("stats count a call once, however many records it has, and nothing that is no call", async () => {
+  const one = { event: "tool.call", actor: { sub: "alice" }, tool: { name: "enrol" } };
+  const log = [
+    { event: "server.start" },
+    { ...one, phase: "intent" },
+    { ...one, phase: "result", outcome: "success" },
+    { ...one, event: "policy.deny", outcome: "denied" },
+  ];
+  await writeFile(
+    join(dir, "calls.ndjson"),
+    log.map((line) => `${JSON.stringify(line)}\n`).join(""),
+  );
+  const stats = async (top: string): Promise<readonly AuditRecord[]> =>
+    json(await run("stats", "--top", top, "--format", "json", "calls.ndjson"));
+  expect(await stats("tools")).toEqual([{ "tool.name": "enrol", count: 1 }]);
+  expect(await stats("users")).toEqual([{ "actor.sub": "alice", count: 1 }]);
+});
+
 test("export is one object a line, in the words of the other system", async () => {
   const ended = await run("export", "--format", "cloudevents", "--user", "alice", "audit.ndjson");
   expect(json(ended)).toHaveLength(5);
