@@ -9,7 +9,7 @@ const asked = process.env["RATE"];
 const rate = Number(asked ?? 20);
 const seconds = Number(process.env["SECONDS"] ?? 3);
 const holderCount = Math.max(10, rate / 2);
-const kills = Math.max(1, Math.floor(seconds / 4));
+const kills = Math.max(1, Math.floor(seconds / 10));
 
 interface Sent {
   readonly answered: number;
