@@ -88,13 +88,7 @@ export function assemble(deps: AssemblyDeps, keys: SigningKeys): Assembly {
 }
 
 /** At a refresh: does the person still exist and may they enter? What they may not ends the grant. */
-function createRecheck({
-  config,
-  vault,
-  tell,
-}: AssemblyDeps): (grantId: string) => Promise<boolean> {
-  const idps = config.upstream.kind === "idps" ? config.upstream.idps : [];
-  if (idps.every(({ onRefresh }) => onRefresh === "skip")) return async () => true;
+function createRecheck({ vault, tell }: AssemblyDeps): (grantId: string) => Promise<boolean> {
   return async (grantId) => {
     try {
       await vault.check(grantId);

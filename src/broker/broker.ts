@@ -77,7 +77,7 @@ export async function createBroker(
   const store = createStore(records, now, uptime?.now);
   const unfollow = await store.ended.follow(deps.onGrantEnded);
   const idps = createIdps(config, deps, ports);
-  const vault = createVault({ idps, store, tell: deps.tell, now });
+  const vault = createVault({ idps, unasked: unaskedOf(config), store, tell: deps.tell, now });
   const { dynamic, documents, clients: registered } = config.registration;
   const parts: AssemblyDeps = {
     ...deps,
@@ -155,6 +155,11 @@ export async function createBroker(
       await records.close();
     },
   };
+}
+
+function unaskedOf({ upstream }: BrokerConfig): ReadonlySet<string> {
+  const idps = upstream.kind === "idps" ? upstream.idps : [];
+  return new Set(idps.flatMap(({ name, onRefresh }) => (onRefresh === "skip" ? [name] : [])));
 }
 
 /** @throws ConfigError `broker_store_unavailable` */

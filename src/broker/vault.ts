@@ -39,6 +39,8 @@ export interface Vault {
 
 export interface VaultDeps {
   readonly idps: readonly Idp[];
+  /** Names of those that a refresh does not ask. */
+  readonly unasked: ReadonlySet<string>;
   readonly store: Store;
   readonly tell: Tell;
   readonly now: () => number;
@@ -52,7 +54,7 @@ const pollMs = 50;
 /** Before its end a token is renewed: what is sent with it takes its time. */
 const earlyMs = 30_000;
 
-export function createVault({ idps, store, tell, now }: VaultDeps): Vault {
+export function createVault({ idps, unasked, store, tell, now }: VaultDeps): Vault {
   const { records } = store;
   const pending = new Map<string, Promise<UpstreamTokens>>();
 
@@ -109,7 +111,8 @@ export function createVault({ idps, store, tell, now }: VaultDeps): Vault {
   return {
     keep: write,
     async check(grantId) {
-      await flight(grantId);
+      const kept = await records.get<Kept>("vault", grantId);
+      if (kept === undefined || !unasked.has(kept.idp)) await flight(grantId);
     },
     endsAt: async (grantId) => (await records.get<Kept>("vault", grantId))?.tokens.refreshEndsAt,
     async login(grantId, refused) {

@@ -92,7 +92,7 @@ function compileTree(scope: Scope): Meaning {
   const admin = compileAdmin(scope);
   const issuer = brokerIssuer(scope);
   const clients = compileClients(scope, issuer);
-  const broker = compileBroker(scope, { issuer, serverUrl: server.url, clients });
+  const broker = compileBroker(scope, { issuer, server, clients });
   checkListeners(scope, [
     { section: "server", listen: server.listen },
     ...(admin ? [{ section: "admin", listen: admin.listen }] : []),

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { createBrowser, type Stop } from "../../examples/demo/browser.ts";
 import { startCompany, type Company } from "./company.ts";
 import { fromCompany, html, left, logIn, office, refreshOf, toCompany, tokens } from "./office.ts";
-import { world } from "./world.ts";
+import { callback, verifier, world } from "./world.ts";
 
 test("a person of the company logs in there and gets a token of the broker", async () => {
   const at = await office();
@@ -192,6 +192,44 @@ test("several providers are a choice, each with a callback of its own", async ()
   expect(at.events).toContainEqual(
     expect.objectContaining({ event: "broker.login", sub: "beta|carol" }),
   );
+});
+
+test("whether a refresh asks is each provider's own setting", async () => {
+  const companies: Company[] = [];
+  const at = await world({
+    config: async (issuer) => {
+      for (const name of ["acme", "beta"]) {
+        const redirectUri = `${issuer}/idp/${name}/callback`;
+        companies.push(await startCompany({ name, redirectUri }));
+      }
+      const [acme, beta] = companies;
+      const idps = [acme?.idp({ onRefresh: "skip" }), beta?.idp()].filter(
+        (idp) => idp !== undefined,
+      );
+      return { upstream: { kind: "idps", idps } };
+    },
+  });
+  const refreshAt = async (name: string): Promise<number> => {
+    const [clientId, browser] = [await at.client(), createBrowser()];
+    const consent = await browser.open(at.authorizeUrl({ client_id: clientId }));
+    const away = left(await browser.click(consent, "decision", `allow ${name}`));
+    const back = left(
+      await browser.open(await fromCompany(browser, await browser.open(away), "carol")),
+    );
+    const { body } = await at.token({
+      grant_type: "authorization_code",
+      client_id: clientId,
+      code: back.searchParams.get("code") ?? "",
+      redirect_uri: callback,
+      code_verifier: verifier,
+    });
+    for (const company of companies) company.people.delete("carol");
+    const { status } = await refreshOf(at, { clientId, refresh: body.refresh_token });
+    for (const company of companies) company.people.set("carol", {});
+    return status;
+  };
+  expect(await refreshAt("acme")).toBe(200);
+  expect(await refreshAt("beta")).toBe(400);
 });
 
 test("metadata that names another host than its own is refused", async () => {

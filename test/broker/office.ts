@@ -77,7 +77,7 @@ export async function tokens(
 }
 
 export function refreshOf(
-  at: Office,
+  at: Pick<World, "token">,
   { clientId, refresh }: { readonly clientId: string; readonly refresh: string },
 ): ReturnType<World["token"]> {
   return at.token({ grant_type: "refresh_token", client_id: clientId, refresh_token: refresh });

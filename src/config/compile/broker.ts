@@ -10,7 +10,7 @@ import type {
   BrokerUpstream,
   ClientConfig,
   IdpConfig,
-  Listen,
+  ServerConfig,
 } from "../config.ts";
 import { publicIdps } from "../idp-presets.ts";
 import {
@@ -41,7 +41,7 @@ export function brokerIssuer({ root, problems }: Scope): string | undefined {
 
 interface Around {
   readonly issuer: string | undefined;
-  readonly serverUrl: string;
+  readonly server: Pick<ServerConfig, "url" | "listen">;
   readonly clients: ReadonlyMap<string, ClientConfig>;
 }
 
@@ -51,10 +51,15 @@ export function compileBroker(scope: Scope, around: Around): BrokerConfig | unde
   const { issuer } = around;
   if (broker === undefined || issuer === undefined) return undefined;
   const listenNode = child(broker, "listen");
-  const shared = listenNode === undefined && issuer !== "" && issuer === around.serverUrl;
+  const shared = listenNode === undefined && issuer !== "" && issuer === around.server.url;
   const listen = shared ? undefined : listenOf(broker, issuer || undefined, problems);
   const upstream = compileUpstream(scope, child(broker, "upstream"), around.clients);
-  if (upstream.kind === "dev") checkLoopback(scope, { broker, issuer, listen });
+  if (upstream.kind === "dev") {
+    // Who reaches the gateway reaches a broker on its listener, whatever the address says.
+    const place = shared ? child(root, "server") : broker;
+    const { host } = listen ?? around.server.listen;
+    checkLoopback(scope, { broker, issuer, host, listens: child(place, "listen") ?? broker });
+  }
   const redirects = child(broker, "redirects");
   return {
     issuer,
@@ -102,13 +107,18 @@ function compileAssertionIssuers(
 
 function checkLoopback(
   { problems }: Scope,
-  at: { readonly broker: YamlNode; readonly issuer: string; readonly listen: Listen | undefined },
+  at: {
+    readonly broker: YamlNode;
+    readonly issuer: string;
+    readonly host: string;
+    readonly listens: YamlNode;
+  },
 ): void {
   const devOnly = "with `upstream: dev` anyone can log in, so it must be on loopback";
-  const { broker, issuer, listen } = at;
+  const { broker, issuer, host, listens } = at;
   const wrong: (YamlNode | undefined)[] = [
     issuer !== "" && !isLoopback(hostOf(new URL(issuer))) ? child(broker, "issuer") : undefined,
-    listen !== undefined && !isLoopback(listen.host) ? child(broker, "listen") : undefined,
+    isLoopback(host) ? undefined : listens,
   ];
   for (const node of wrong) {
     if (node === undefined) continue;

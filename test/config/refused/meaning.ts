@@ -1,4 +1,8 @@
+import { good } from "../world.ts";
 import type { Refused } from "./case.ts";
+
+/** Where the gateway listens, and the broker. */
+const front = good.slice(good.indexOf("server:"), good.indexOf("  upstream: dev"));
 
 /** What every test of connections adds to the good file. */
 const connections = (over: string, more = ""): string =>
@@ -478,6 +482,15 @@ export const meanings: readonly Refused[] = [
     because: "the dev login stays on loopback",
     from: "listen: 127.0.0.1:4000",
     to: "listen: ¦0.0.0.0:4000",
+    code: "insecure_broker",
+  },
+  {
+    because: "the dev login stays on loopback on the gateway's listener too",
+    from: front,
+    to: front
+      .replace("https://mcp.acme.com\n", "http://localhost:4000\n")
+      .replace("127.0.0.1:3000", "¦0.0.0.0:4000")
+      .replace("  listen: 127.0.0.1:4000\n", ""),
     code: "insecure_broker",
   },
   {
