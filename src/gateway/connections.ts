@@ -18,6 +18,17 @@ export interface Connections extends ConnectionParts {
   readonly rekey: () => Promise<void>;
 }
 
+/**
+ * Whether the gateway can prove itself where people log in. The clients of the providers are looked at
+ * with the credentials that use them.
+ *
+ * @throws ConfigError `invalid_client_key`
+ */
+export function checkLogin({ connections, clients }: Config, lasting: Lasting, ports: Ports): void {
+  const client = clients.get(connections?.login.client ?? "");
+  if (client !== undefined) requestTokenOf(client, lasting, ports);
+}
+
 /** undefined: gateway.yaml has none. */
 export function compileConnections(
   config: Config,

@@ -6,6 +6,7 @@ import {
   type AuthenticateDeps,
 } from "../auth/authenticate.ts";
 import { compileChallenge, type Refusal } from "../auth/challenge.ts";
+import type { Introspect } from "../auth/introspection.ts";
 import { compileAdvertised, compileMetadata, type ResourceMetadata } from "../auth/metadata.ts";
 import { ConfigError, type AuthError } from "../base/errors.ts";
 import type { Issue } from "../base/issue.ts";
@@ -26,7 +27,7 @@ import { toGemini } from "../tools/gemini.ts";
 import { createIntrospect } from "../upstream/credential/introspect.ts";
 import { compileSigningKeys } from "../upstream/credential/signing-keys.ts";
 import type { Loaded } from "./candidate.ts";
-import { compileConnections, type Connections } from "./connections.ts";
+import { checkLogin, compileConnections, type Connections } from "./connections.ts";
 import { collect } from "./collect.ts";
 import type { Lasting } from "./lasting.ts";
 import { compileBackChannel, dropDenied } from "./logout.ts";
@@ -101,13 +102,17 @@ export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports):
   const signingKeys =
     collect(issues, () => compileSigningKeys(config.signingKeys)) ?? lasting.signingKeys;
   const connections = compileConnections(config, lasting, ports);
+  collect(issues, () => checkLogin(config, lasting, ports));
   const draft = { ...loaded, catalog, issues, generation, signingKeys, connections };
   const routes = compileRoutes(draft, lasting, ports);
+  const introspect =
+    collect(issues, () => compileIntrospect(config, lasting, ports)) ??
+    new Map<string, Introspect>();
   if (issues.some(({ severity }) => severity === "error")) throw new ConfigError(issues);
+  // From here on nothing is refused: what outlives a reload takes the new configuration.
   if (config.auth.mode === "oauth")
     lasting.keys.replace(signingIssuers(config, config.auth.issuers));
   dropDenied(config.auth, lasting);
-  const introspect = compileIntrospect(config, lasting, ports);
   const metadata = compileAllMetadata(config);
   const certificates = asksForCertificates(config.server);
   const endpoints = config.endpoints.map((endpoint): Endpoint => {

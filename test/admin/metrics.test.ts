@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -156,6 +157,33 @@ test("/config/status says what serves and what was refused last", async () => {
   expect(
     await value(`tollgate_config_generation_info{sha256="${at.gateway.snapshot.generation}"}`),
   ).toBe(1);
+});
+
+test("a refused reload leaves the keys of the issuers that serve", async () => {
+  const { at, value } = await admin();
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  await writeFile(
+    join(at.dir, "key.pem"),
+    privateKey.export({ format: "pem", type: "pkcs8" }).toString(),
+    { mode: 0o600 },
+  );
+  const file = join(at.dir, "gateway.yaml");
+  const good = await readFile(file, "utf8");
+  const other = "https://other.test";
+  const proves = 'auth: private_key_jwt, algorithm: RS256, key: "${file:key.pem}"';
+  const bad = good
+    .replace(`issuers: [{issuer: "${at.idp.url}", }`, () => {
+      const asks = "tokens: introspect, introspection: {client: asker}";
+      return `issuers: [{issuer: "${other}", ${asks}}`;
+    })
+    .replace("clients: {", () => `clients: {asker: {issuer: "${other}", id: a, ${proves}}, `);
+  await writeFile(file, bad);
+  expect(await at.gateway.reload()).toMatchObject({
+    outcome: "refused",
+    issues: [{ code: "invalid_client_key" }],
+  });
+  expect(await value(`tollgate_jwks_keys{issuer="${at.idp.url}"}`)).toBe(1);
+  await at.call("get_order", { id: 1 });
 });
 
 test("/livez and /readyz", async () => {

@@ -1,3 +1,7 @@
+import { generateKeyPairSync } from "node:crypto";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
 import { describe, expect, test } from "vitest";
 
 import { createBrowser } from "../world/browser.ts";
@@ -359,6 +363,23 @@ describe("the way through the browser", () => {
     );
     expect(headers.get("x-frame-options")).toBe("DENY");
     expect(headers.get("cache-control")).toBe("no-store");
+  });
+
+  test("a login client that cannot prove itself is found at load", async () => {
+    const at = await connectWorld();
+    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const pem = privateKey.export({ format: "pem", type: "pkcs8" }).toString();
+    await writeFile(join(at.dir, "key.pem"), pem, { mode: 0o600 });
+    const yaml = await readFile(at.options.file, "utf8");
+    const proves = 'auth: private_key_jwt, algorithm: RS256, key: "${file:key.pem}"';
+    const bad = yaml
+      .replace("login: {client: gateway}", "login: {client: bad}")
+      .replace("clients: {", () => `clients: {bad: {issuer: "${at.idp.url}", id: b, ${proves}}, `);
+    await writeFile(at.options.file, bad);
+    expect(await at.gateway.reload()).toMatchObject({
+      outcome: "refused",
+      issues: [{ code: "invalid_client_key" }],
+    });
   });
 
   test("a gateway without connections has no such pages", async () => {
