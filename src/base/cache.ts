@@ -13,8 +13,14 @@ export interface Cache<V> {
   readonly entries: () => Iterable<readonly [string, V]>;
 }
 
+interface Entry<V> {
+  readonly value: V;
+  readonly expiresAt: number;
+}
+
 /**
- * Evicts the least recently used entry beyond `maxEntries`.
+ * Evicts the least recently used entry beyond `maxEntries`. Room for all of them is taken with the
+ * first one: most caches of a gateway stay empty.
  *
  * @param onEvicted Told of each key that had to make room.
  */
@@ -23,34 +29,37 @@ export function createCache<V>(
   now: () => number,
   onEvicted?: (key: string) => void,
 ): Cache<V> {
-  const entries = new LRUCache<string, { readonly value: V; readonly expiresAt: number }>({
-    max: maxEntries,
-    ...(onEvicted && {
-      dispose(_entry: unknown, key: string, reason: string) {
-        if (reason === "evict") onEvicted(key);
-      },
-    }),
-  });
+  let entries: LRUCache<string, Entry<V>> | undefined;
+  const open = (): LRUCache<string, Entry<V>> =>
+    new LRUCache<string, Entry<V>>({
+      max: maxEntries,
+      ...(onEvicted && {
+        dispose(_entry: unknown, key: string, reason: string) {
+          if (reason === "evict") onEvicted(key);
+        },
+      }),
+    });
   return {
     get(key) {
-      const entry = entries.get(key);
+      const entry = entries?.get(key);
       if (entry === undefined) return undefined;
       if (entry.expiresAt > now()) return entry.value;
-      entries.delete(key);
+      entries?.delete(key);
       return undefined;
     },
     set(key, value, expiresAt) {
-      if (expiresAt > now()) entries.set(key, { value, expiresAt });
+      if (expiresAt > now()) (entries ??= open()).set(key, { value, expiresAt });
     },
     delete(key) {
-      entries.delete(key);
+      entries?.delete(key);
     },
     deleteAll(isSuch) {
-      for (const [key, { value }] of entries.entries()) if (isSuch(value)) entries.delete(key);
+      for (const [key, { value }] of entries?.entries() ?? [])
+        if (isSuch(value)) entries?.delete(key);
     },
-    size: () => entries.size,
+    size: () => entries?.size ?? 0,
     *entries() {
-      for (const [key, { value, expiresAt }] of entries.entries()) {
+      for (const [key, { value, expiresAt }] of entries?.entries() ?? []) {
         if (expiresAt > now()) yield [key, value];
       }
     },

@@ -1,5 +1,5 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
-import type { JsonValue } from "../base/json.ts";
+import { isJsonObject, type JsonObject, type JsonSchema, type JsonValue } from "../base/json.ts";
 import { nearest } from "../base/nearest.ts";
 import { escapeText } from "../base/text.ts";
 import { label, nameOf, quote, textOf, type YamlNode } from "./node.ts";
@@ -7,11 +7,30 @@ import { type SchemaError, withoutNoise } from "./noise.ts";
 import { didYouMean, type Finding, type Problems } from "./problems.ts";
 import { gatewaySchema } from "./schema/gateway.ts";
 
-let compiled: ValidateFunction | undefined;
+/** A validator of what a file may say with these keys; undefined: with every key there is. */
+interface Compiled {
+  readonly keys: ReadonlySet<string> | undefined;
+  readonly validate: ValidateFunction;
+}
 
-/** Compiled on first use: `tollgate --help` should not wait for it. */
-function validator(): ValidateFunction {
-  if (compiled) return compiled;
+let compiled: Compiled | undefined;
+
+/**
+ * Making code for everything that a file may say takes longer than all the rest of its reading, and
+ * a process reads one file, mostly: the first one gets code for its own keys. A file with others
+ * has the whole schema compiled.
+ */
+function validator(root: YamlNode): ValidateFunction {
+  const keys = new Set<string>();
+  collectKeys(root, keys);
+  const { keys: known } = compiled ?? {};
+  if (compiled !== undefined && (known === undefined || [...keys].every((key) => known.has(key))))
+    return compiled.validate;
+  compiled = compiled === undefined ? compile(keys) : compile(undefined);
+  return compiled.validate;
+}
+
+function compile(keys: ReadonlySet<string> | undefined): Compiled {
   const ajv = new Ajv2020({
     allErrors: true,
     verbose: true,
@@ -21,8 +40,37 @@ function validator(): ValidateFunction {
     code: { optimize: false },
   });
   ajv.addVocabulary(["x-secret", "x-default", "patternErrorMessage"]);
-  compiled = ajv.compile(gatewaySchema);
-  return compiled;
+  const schema = keys === undefined ? gatewaySchema : withoutOtherKeys(gatewaySchema, keys);
+  return { keys, validate: ajv.compile(schema as JsonSchema) };
+}
+
+function collectKeys({ kind, children }: YamlNode, keys: Set<string>): void {
+  for (const [key, inner] of children) {
+    if (kind === "mapping") keys.add(key);
+    collectKeys(inner, keys);
+  }
+}
+
+/** The same verdicts on a file without other keys: nothing but a property's own value meets its schema. */
+function withoutOtherKeys(schema: JsonValue, keys: ReadonlySet<string>): JsonValue {
+  if (Array.isArray(schema)) return schema.map((item: JsonValue) => withoutOtherKeys(item, keys));
+  if (!isJsonObject(schema)) return schema;
+  return Object.fromEntries(
+    Object.entries(schema).map(([word, value]) => [
+      word,
+      word === "properties" && isJsonObject(value)
+        ? withMembers(value, keys)
+        : withoutOtherKeys(value, keys),
+    ]),
+  );
+}
+
+function withMembers(properties: JsonObject, keys: ReadonlySet<string>): JsonObject {
+  return Object.fromEntries(
+    Object.entries(properties)
+      .filter(([key]) => keys.has(key))
+      .map(([key, inner]) => [key, withoutOtherKeys(inner, keys)]),
+  );
 }
 
 /**
@@ -30,7 +78,7 @@ function validator(): ValidateFunction {
  * then: `correctSpelling` has reported them.
  */
 export function validateTree(root: YamlNode, problems: Problems): void {
-  const check = validator();
+  const check = validator(root);
   if (check(root.value)) return;
   for (const found of withoutNoise(check.errors ?? []))
     problems.error(describe(found, nodeAt(root, found.error.instancePath)));

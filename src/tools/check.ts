@@ -21,15 +21,17 @@ export type Check = (args: JsonObject) => readonly ArgIssue[];
  *   `"5"` is as good as `5`.
  */
 export function createChecker(): (schema: JsonSchema, textual: ReadonlySet<string>) => Check {
-  const first = createAjv(false);
-  const all = createAjv(true);
+  let first: Ajv2020 | undefined;
+  let all: Ajv2020 | undefined;
+  const compileAll = (schema: JsonSchema): ReturnType<Ajv2020["compile"]> =>
+    (all ??= createAjv(true)).compile(schema);
   const compileFirst = (schema: JsonSchema): ReturnType<Ajv2020["compile"]> => {
     try {
-      return first.compile(schema);
+      return (first ??= createAjv(false)).compile(schema);
     } catch (error) {
       // It nests one level per property, more than the stack holds for thousands of them.
       if (!(error instanceof RangeError)) throw error;
-      return all.compile(schema);
+      return compileAll(schema);
     }
   };
   return (schema, textual) => {
@@ -45,7 +47,7 @@ export function createChecker(): (schema: JsonSchema, textual: ReadonlySet<strin
       if (countValues(read, maxCollected) >= maxCollected) {
         return describe(validate.errors ?? [], allowed);
       }
-      collect ??= all.compile(schema);
+      collect ??= compileAll(schema);
       void collect(read);
       return describe(collect.errors ?? [], allowed);
     };

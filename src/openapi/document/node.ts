@@ -19,11 +19,15 @@ export function parsePointer(fragment: string): Pointer | undefined {
   }
   if (text === "") return [];
   if (!text.startsWith("/")) return undefined;
-  // `~01` means `~1`, so `~1` is unescaped first (RFC 6901 §4).
   return text
     .slice(1)
     .split("/")
-    .map((token) => token.replaceAll("~1", "/").replaceAll("~0", "~"));
+    .map((token) => (token.includes("~") ? unescapeToken(token) : token));
+}
+
+/** `~01` means `~1`, so `~1` is unescaped first (RFC 6901 §4). */
+function unescapeToken(token: string): string {
+  return token.replaceAll("~1", "/").replaceAll("~0", "~");
 }
 
 /** `#/paths/~1users/get`, without percent escapes: for messages and as a key. */
