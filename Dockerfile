@@ -8,9 +8,10 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 # No package may run code of its own while it is installed; none that we use needs to.
 RUN npm ci --ignore-scripts --no-audit --no-fund
-COPY tsconfig.json tsconfig.build.json ./
+COPY tsconfig.json ./
+COPY scripts/bundle.js ./scripts/
 COPY src ./src
-RUN npm run build && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
+RUN npm run build:program && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 RUN mkdir -p /out/app /out/state && cp -r package.json node_modules dist /out/app/
 COPY schema /out/app/schema
 COPY LICENSE /out/app/

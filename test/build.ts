@@ -3,8 +3,8 @@ import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 /**
- * Tests that start the command line, or a browser program, run what `npm start` runs: the built
- * JavaScript. Built once, before the first test, and only when a source is newer.
+ * Tests that start the command line, or a browser program, run what is published and what `npm start`
+ * runs: the built JavaScript. Built once, before the first test, and only when a source is newer.
  */
 export function setup(): void {
   install("corpus");
@@ -12,8 +12,12 @@ export function setup(): void {
   install("expressions");
   install("browser");
   install("inspector");
-  build("tsconfig.build.json", "src", "dist/cli/main.js");
-  build("tsconfig.examples.json", "examples", "dist-examples/demo/browser.js");
+  if (isOlder("dist/cli/main.js", ["scripts/bundle.js", "package-lock.json", ...filesIn("src")])) {
+    execFileSync(process.execPath, ["scripts/bundle.js"], { stdio: "inherit" });
+  }
+  if (isOlder("dist-examples/demo/browser.js", filesIn("examples"))) {
+    compile("tsconfig.examples.json");
+  }
 }
 
 /** What tests only read or start has a lock file of its own: it is no part of the product. */
@@ -24,10 +28,16 @@ function install(room: "corpus" | "sloppy" | "browser" | "inspector" | "expressi
   execFileSync("npm", ["run", "--silent", `${room}:install`], { stdio: "inherit" });
 }
 
-function build(project: string, sources: string, output: string): void {
-  const files = readdirSync(sources, { recursive: true, encoding: "utf8" });
-  const newest = Math.max(...files.map((file) => modified(join(sources, file))));
-  if (newest < modified(output)) return;
+function filesIn(folder: string): readonly string[] {
+  const files = readdirSync(folder, { recursive: true, encoding: "utf8" });
+  return files.map((file) => join(folder, file));
+}
+
+function isOlder(output: string, sources: readonly string[]): boolean {
+  return Math.max(...sources.map(modified)) >= modified(output);
+}
+
+function compile(project: string): void {
   // A type error does not keep the compiler from writing; `npm run typecheck` is what refuses it.
   const tsc = "node_modules/typescript/bin/tsc";
   try {

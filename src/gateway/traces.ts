@@ -1,7 +1,6 @@
 import { Secret } from "../base/secret.ts";
 import type { Ports } from "../base/ports.ts";
 import type { Config, OtlpConfig, TracesConfig } from "../config/config.ts";
-import { loadExporter } from "../observe/traces/exporter.ts";
 import { createTracing, type StartSpan } from "../observe/traces/tracing.ts";
 import type { Env } from "./candidate.ts";
 
@@ -12,11 +11,7 @@ interface Traces {
   readonly close: () => Promise<void>;
 }
 
-/**
- * Traces as gateway.yaml says, or as the variables of OpenTelemetry do.
- *
- * @throws ConfigError `telemetry_unavailable`
- */
+/** Traces as gateway.yaml says, or as the variables of OpenTelemetry do. */
 export async function openTraces(
   { telemetry }: Config,
   env: Env,
@@ -27,7 +22,9 @@ export async function openTraces(
     return { startSpan: undefined, renew: () => {}, close: async () => {} };
   }
   let current: OtlpConfig = config;
-  const { tracer, close } = await loadExporter(() => current, version, ports);
+  // Most gateways send none, and the SDK of OpenTelemetry takes time to load.
+  const { createExporter } = await import("../observe/traces/exporter.ts");
+  const { tracer, close } = createExporter(() => current, version, ports);
   const propagators = env["OTEL_PROPAGATORS"] ?? "tracecontext";
   const propagates = propagators.split(",").some((name) => name.trim() === "tracecontext");
   return {

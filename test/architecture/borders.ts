@@ -41,7 +41,7 @@ export const homes: Readonly<Record<string, readonly string[]>> = {
   "@marcbachmann/cel-js": ["policy"],
   "@modelcontextprotocol/node": ["mcp"],
   "@modelcontextprotocol/server": ["mcp"],
-  // The SDK is loaded where traces are configured, and optional.
+  // The SDK is loaded where traces are configured.
   "@opentelemetry/api": ["observe"],
   "@opentelemetry/exporter-trace-otlp-http": ["observe"],
   "@opentelemetry/resources": ["observe"],
@@ -185,7 +185,7 @@ function resolve(path: string, specifier: string): string | undefined {
 }
 
 /** `@scope/name/sub` → `@scope/name`, `name/sub` → `name` */
-function packageOf(specifier: string): string {
+export function packageOf(specifier: string): string {
   return specifier
     .split("/")
     .slice(0, specifier.startsWith("@") ? 2 : 1)

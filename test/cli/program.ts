@@ -23,12 +23,17 @@ export interface Program {
 
 export interface Place {
   readonly cwd: string;
+  /** Another copy of the program. */
+  readonly program?: string;
   readonly env?: Readonly<Record<string, string>>;
 }
 
-export function startProgram(args: readonly string[], { cwd, env = {} }: Place): Program {
+export function startProgram(
+  args: readonly string[],
+  { cwd, program = main, env = {} }: Place,
+): Program {
   const { PATH = "" } = process.env;
-  const child = spawn(process.execPath, [main, ...args], {
+  const child = spawn(process.execPath, [program, ...args], {
     cwd,
     env: { PATH, ...env },
     stdio: ["ignore", "pipe", "pipe"],

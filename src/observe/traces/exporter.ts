@@ -1,5 +1,7 @@
 import type { Tracer } from "@opentelemetry/api";
-import { ConfigError } from "../../base/errors.ts";
+import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
+import { resourceFromAttributes } from "@opentelemetry/resources";
+import { BasicTracerProvider, BatchSpanProcessor } from "@opentelemetry/sdk-trace-base";
 import type { Ports } from "../../base/ports.ts";
 import type { OtlpConfig } from "../../config/config.ts";
 import { revealHeaders } from "../otlp-headers.ts";
@@ -14,19 +16,12 @@ const timeoutMs = 5_000;
 const closeMs = 3_000;
 
 /**
- * The SDK of OpenTelemetry and its exporter, which nobody else loads: spans go to
- * `endpoint/v1/traces` in batches, as OTLP over HTTP in JSON.
+ * The SDK of OpenTelemetry and its exporter: spans go to `endpoint/v1/traces` in batches, as OTLP
+ * over HTTP in JSON.
  *
  * @param current Asked for every batch: the headers may be others after a reload.
- * @throws ConfigError `telemetry_unavailable` when the packages are not installed.
  */
-export async function loadExporter(
-  current: () => OtlpConfig,
-  version: string,
-  ports: Ports,
-): Promise<Exporter> {
-  const { BasicTracerProvider, BatchSpanProcessor, OTLPTraceExporter, resourceFromAttributes } =
-    await loadSdk();
+export function createExporter(current: () => OtlpConfig, version: string, ports: Ports): Exporter {
   const exporter = new OTLPTraceExporter({
     url: `${current().endpoint}/v1/traces`,
     headers: async () => revealHeaders(current()),
@@ -52,29 +47,4 @@ export async function loadExporter(
       clearTimeout(timer);
     },
   };
-}
-
-async function loadSdk() {
-  try {
-    const [sdk, otlp, resources] = await Promise.all([
-      import("@opentelemetry/sdk-trace-base"),
-      import("@opentelemetry/exporter-trace-otlp-http"),
-      import("@opentelemetry/resources"),
-    ]);
-    return { ...sdk, ...otlp, ...resources };
-  } catch (cause) {
-    throw new ConfigError(
-      [
-        {
-          severity: "error",
-          code: "telemetry_unavailable",
-          message:
-            "telemetry.otlp is configured and the packages that send traces are not installed",
-          position: undefined,
-          help: "install with optional dependencies, or remove telemetry.otlp",
-        },
-      ],
-      { cause },
-    );
-  }
 }
