@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { verifyText } from "../observe/audit.ts";
 import { readRecords } from "../world/audit.ts";
 import { answerJson } from "../world/api.ts";
@@ -56,7 +56,7 @@ test(
     };
     const load = await startLoad(at);
     // All three serve: long enough for conversations that meet all of them.
-    await sleep(2_000);
+    await vi.waitUntil(() => load.asked.length >= 500, { timeout: 60_000, interval: 100 });
     const stoppedAt = Date.now();
     for (let round = 0; round < rounds; round++) {
       for (const replica of at.all) {
