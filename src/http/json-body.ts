@@ -16,13 +16,12 @@ const maxMembers = 10_000;
  */
 export function parseJsonBody(body: Buffer): JsonValue | undefined {
   if (!isUtf8(body)) return undefined;
-  const text = body.toString();
-  const seen = look(text);
+  const seen = look(body);
   if (seen === undefined || seen.members > maxMembers) return undefined;
+  const text = body.toString();
   try {
     const value = JSON.parse(text) as JsonValue;
-    const strict = text.includes("\\ud") || text.includes("\\uD");
-    if (countKept(value, strict) !== seen.members) return undefined;
+    if (countKept(value, seen.hasSurrogate) !== seen.members) return undefined;
     if (seen.hasLongNumber) linkArguments(value, text);
     return value;
   } catch {
@@ -32,7 +31,13 @@ export function parseJsonBody(body: Buffer): JsonValue | undefined {
 
 const [quote, backslash, colon] = [0x22, 0x5c, 0x3a];
 const [openArray, openObject, closeArray, closeObject] = [0x5b, 0x7b, 0x5d, 0x7d];
-const [zero, nine, point] = [0x30, 0x39, 0x2e];
+const [zero, nine, point, letterU, letterD] = [0x30, 0x39, 0x2e, 0x75, 0x64];
+const toLowerCase = 0x20;
+
+/** Bytes inside a string that need no look. */
+const isPlain = new Uint8Array(256).fill(1);
+isPlain[quote] = 0;
+isPlain[backslash] = 0;
 
 /** So many characters of a number may be more than a double holds. */
 const longNumber = 16;
@@ -41,18 +46,24 @@ interface Seen {
   /** Colons outside strings: one for each member of an object. */
   members: number;
   hasLongNumber: boolean;
+  /** Whether an escape may be half of a pair. */
+  hasSurrogate: boolean;
 }
 
-/** @returns undefined when nested too deep. */
-function look(text: string): Seen | undefined {
-  const seen: Seen = { members: 0, hasLongNumber: false };
+/**
+ * One pass over the bytes, cheaper than over the text: of what is no ASCII nothing matters here.
+ *
+ * @returns undefined when nested too deep.
+ */
+function look(body: Buffer): Seen | undefined {
+  const seen: Seen = { members: 0, hasLongNumber: false, hasSurrogate: false };
   let depth = 0;
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code === quote) i = endOfString(text, i + 1);
+  for (let i = 0; i < body.length; i++) {
+    const code = body[i]!;
+    if (code === quote) i = endOfString(body, i + 1, seen);
     else if (code === colon) seen.members++;
     else if (code >= zero && code <= nine) {
-      const end = endOfNumber(text, i);
+      const end = endOfNumber(body, i);
       if (end - i >= longNumber) seen.hasLongNumber = true;
       i = end - 1;
     } else if (code === openArray || code === openObject) {
@@ -63,24 +74,25 @@ function look(text: string): Seen | undefined {
 }
 
 /** Index behind the digits and the point. */
-function endOfNumber(text: string, start: number): number {
+function endOfNumber(body: Buffer, start: number): number {
   let at = start + 1;
-  for (; at < text.length; at++) {
-    const code = text.charCodeAt(at);
+  for (; at < body.length; at++) {
+    const code = body[at]!;
     if ((code < zero || code > nine) && code !== point) break;
   }
   return at;
 }
 
-/** Index of the closing quote; the length when there is none. */
-function endOfString(text: string, start: number): number {
+/** Index of the closing quote; the length, or one more, when there is none. */
+function endOfString(body: Buffer, start: number, seen: Seen): number {
   let at = start;
-  for (; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === backslash) at++;
-    else if (code === quote) break;
+  for (;;) {
+    while (isPlain[body[at]!] === 1) at++;
+    if (body[at] !== backslash) return at;
+    const isSurrogate = body[at + 1] === letterU && ((body[at + 2] ?? 0) | toLowerCase) === letterD;
+    if (isSurrogate) seen.hasSurrogate = true;
+    at += 2;
   }
-  return at;
 }
 
 /** Members that parsing left: fewer than were written when a name came twice. */

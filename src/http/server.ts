@@ -341,10 +341,13 @@ function createServe(parts: McpParts, ports: Ports): (message: Message) => void 
   return ({ request, response, principal, body: bytes }) => {
     const body = parseJsonBody(bytes);
     if (body !== undefined && body !== null) {
-      const ip = parts.service().addressOf(request);
-      parts.post({ request, response, body, principal, ip }).catch((error: unknown) => {
-        finish(error, response, parts, ports);
-      });
+      const onFault = (error: unknown): void => finish(error, response, parts, ports);
+      try {
+        const ip = parts.service().addressOf(request);
+        parts.post({ request, response, body, principal, ip }).catch(onFault);
+      } catch (error) {
+        onFault(error);
+      }
       return;
     }
     parts.reject(request, principal, "invalid_json");

@@ -44,8 +44,28 @@ export function createMcpEndpoint(
     );
     return loading;
   };
+  const refuse = (
+    found: Disagreement,
+    caller: Caller,
+    now: McpService,
+    response: McpExchange["response"],
+  ): void => {
+    now.rejected({ ...caller, transport: "http", requestId: found.id }, "header_mismatch");
+    refuseDisagreement(found, response);
+  };
+  const postUnusual = async (
+    exchange: McpExchange,
+    caller: Caller,
+    now: McpService,
+  ): Promise<void> => {
+    const lane = await sdkLane();
+    const found = lane.disagreementOf(exchange, now);
+    if (found === undefined) await lane.post(exchange, caller, now);
+    else refuse(found, caller, now, exchange.response);
+  };
   return {
-    async post(exchange) {
+    // Not async itself: a promise of its own for every usual request would only hand on another.
+    post(exchange) {
       const { request, response, body, principal, ip } = exchange;
       const now = service();
       const caller: Caller = {
@@ -55,19 +75,11 @@ export function createMcpEndpoint(
         trace: now.readTrace?.(paramsOf(body), request.headers["traceparent"]),
       };
       const hot = accept(request.headers, body);
-      const disagreement = hot
-        ? compareHeaders(hot, exchange, now)
-        : (await sdkLane()).disagreementOf(exchange, now);
-      if (disagreement !== undefined) {
-        now.rejected(
-          { ...caller, transport: "http", requestId: disagreement.id },
-          "header_mismatch",
-        );
-        refuseDisagreement(disagreement, response);
-        return;
-      }
-      if (hot) await hotLane(hot, caller, now, response);
-      else await (await sdkLane()).post(exchange, caller, now);
+      if (hot === undefined) return postUnusual(exchange, caller, now);
+      const found = compareHeaders(hot, exchange, now);
+      if (found === undefined) return hotLane(hot, caller, now, response);
+      refuse(found, caller, now, response);
+      return Promise.resolve();
     },
     async warm() {
       await sdkLane();
