@@ -7,7 +7,9 @@ import { legacyCall, startGateway, type Upstream } from "./target.ts";
 
 /** What an answer costs by its size, and what others wait meanwhile. */
 export interface RepliesRow {
-  /** Of the API's answer, and of the reply to the client: text is cut at its greatest budget. */
+  /** Raised: `limits.responseSize: 32MiB`, `maxTokens: 1000000`. */
+  readonly limits: Limits;
+  /** Of the API's answer, and of the reply to the client, which is cut or refused beyond limits. */
   readonly kb: number;
   readonly replyKb: number;
   readonly calls: number;
@@ -21,20 +23,34 @@ export interface RepliesRow {
   readonly aloneMs: number;
 }
 
-const sizes = [
-  { kb: 1, calls: 2_000 },
-  { kb: 100, calls: 150 },
-  { kb: 1_000, calls: 25 },
-  { kb: 20_000, calls: 4 },
-] as const;
+type Limits = "default" | "raised";
+
+interface Size {
+  readonly limits: Limits;
+  readonly kb: number;
+  readonly calls: number;
+  /** It is larger than an answer may be. */
+  readonly refused?: boolean;
+}
+
+const sizes: readonly Size[] = [
+  { limits: "default", kb: 1, calls: 2_000 },
+  { limits: "default", kb: 100, calls: 150 },
+  { limits: "default", kb: 1_000, calls: 50 },
+  { limits: "default", kb: 20_000, calls: 50, refused: true },
+  { limits: "raised", kb: 1_000, calls: 50 },
+  { limits: "raised", kb: 20_000, calls: 4 },
+];
 const rounds = 3;
-/** Of `maxTokens: 1000000`, less what may be cut before the first item that does not fit. */
-const mostText = 3_900_000;
+/** Calls before those that count: the same answers, so that memory shows what one more adds. */
+const warmCalls = 10;
+/** Of `maxTokens`, less what may be cut before the first item that does not fit. */
+const mostText: Readonly<Record<Limits, number>> = { default: 95_000, raised: 3_900_000 };
 
 export async function measureReplies(upstream: Upstream): Promise<readonly RepliesRow[]> {
   const rows: RepliesRow[] = [];
   for (const size of sizes) {
-    process.stderr.write(`replies of ${size.kb} KB …\n`);
+    process.stderr.write(`replies of ${size.kb} KB, ${size.limits} limits …\n`);
     rows.push(await measureOne(upstream, size));
   }
   return rows;
@@ -42,32 +58,36 @@ export async function measureReplies(upstream: Upstream): Promise<readonly Repli
 
 async function measureOne(
   upstream: Upstream,
-  { kb, calls }: { readonly kb: number; readonly calls: number },
+  { limits, kb, calls, refused = false }: Size,
 ): Promise<RepliesRow> {
   const port = await freePort();
-  const gateway = await startGateway({ config: "checks-off", port, upstream });
+  const config = limits === "default" ? "default-limits" : "checks-off";
+  const gateway = await startGateway({ config, port, upstream });
   try {
     const bytes = kb * 1_000;
-    const atLeast = Math.min(bytes, mostText);
+    const atLeast = refused ? 100 : Math.min(bytes, mostText[limits]);
     const small = legacyCall({ port });
     const large = legacyCall({ port, name: "get_bytes", args: { count: bytes } });
     const warm = { port, connections: 1, count: 2_000, request: small, expect: "Item 1" };
     const alone = await runLoad(warm);
+    const plan = { port, request: large, atLeast, refused };
+    await callInTurn(plan, Math.min(calls, warmCalls));
     const before = { cpu: cpuOf(gateway.pid), rss: rssOf(gateway.pid) };
     resetPeak(gateway.pid);
-    const answers = await callInTurn({ port, request: large, atLeast }, calls);
+    const answers = await callInTurn(plan, calls);
     const cpu = cpuOf(gateway.pid) - before.cpu;
     const grown = peakRssOf(gateway.pid) - before.rss;
     // The least of the rounds: a neighbour on the machine can only add.
     let longestMs = Number.POSITIVE_INFINITY;
     for (let round = 0; round < rounds; round++) {
       const running = { done: false };
-      const beside = watchSmall({ port, request: small, atLeast: 1_000 }, running);
-      await callInTurn({ port, request: large, atLeast }, calls);
+      const beside = watchSmall({ port, request: small, atLeast: 1_000, refused: false }, running);
+      await callInTurn(plan, calls);
       running.done = true;
       longestMs = Math.min(longestMs, Math.max(...(await beside)));
     }
     return {
+      limits,
       kb,
       replyKb: median(answers.map((answer) => answer.bytes)) / 1_000,
       calls,
@@ -87,6 +107,8 @@ interface Calls {
   readonly request: (index: number) => string;
   /** Bytes of an answer: fewer is an error. */
   readonly atLeast: number;
+  /** The reply has to say that the answer is too large. */
+  readonly refused: boolean;
 }
 
 interface Answer {
@@ -118,7 +140,7 @@ async function watchSmall(
  * Calls on one connection and throws the answer away while it comes: a client that joined 20 MB
  * would make the small call beside it wait by itself.
  */
-function createCaller({ port, request, atLeast }: Calls): {
+function createCaller({ port, request, atLeast, refused }: Calls): {
   readonly call: (index: number) => Promise<Answer>;
   readonly close: () => void;
 } {
@@ -140,7 +162,8 @@ function createCaller({ port, request, atLeast }: Calls): {
           tail = (tail + chunk.toString("latin1", Math.max(0, chunk.length - 64))).slice(-64);
           if (!isWhole(head, tail, bytes)) return;
           socket.off("data", onData);
-          if (bytes >= atLeast && head.startsWith("HTTP/1.1 200") && !tail.includes('"isError"')) {
+          const isExpected = tail.includes('"isError"') === refused;
+          if (bytes >= atLeast && head.startsWith("HTTP/1.1 200") && isExpected) {
             resolve({ ms: performance.now() - sentAt, bytes });
           } else reject(new Error(`got ${bytes} bytes: ${head.slice(0, 500)} … ${tail}`));
         };

@@ -38,8 +38,14 @@ function panelsOf(report: ScaleReport): Readonly<Record<string, readonly Panel[]
   const byTools = (y: (row: (typeof tools)[number]) => number): Panel["series"][number]["points"] =>
     along(tools, (row) => row.tools, y);
   const bySize = (
+    limits: (typeof replies)[number]["limits"],
     y: (row: (typeof replies)[number]) => number,
-  ): Panel["series"][number]["points"] => along(replies, (row) => row.kb, y);
+  ): Panel["series"][number]["points"] =>
+    along(
+      replies.filter((row) => row.limits === limits),
+      (row) => row.kb,
+      y,
+    );
   const byConnections = (
     y: (row: (typeof connections)[number]) => number,
   ): Panel["series"][number]["points"] => along(connections, (row) => row.connections, y);
@@ -71,16 +77,20 @@ function panelsOf(report: ScaleReport): Readonly<Record<string, readonly Panel[]
         title: "CPU by size of the answer",
         xLabel: "KB of the answer",
         yLabel: "µs per KB",
-        series: [{ name: "CPU", points: bySize((row) => row.microsPerKb) }],
+        series: [
+          { name: "default limits", points: bySize("default", (row) => row.microsPerKb) },
+          { name: "raised limits", points: bySize("raised", (row) => row.microsPerKb) },
+        ],
       },
       {
         title: "What others wait, what memory grows",
         xLabel: "KB of the answer",
         yLabel: "ms, MB",
         series: [
-          { name: "longest small call, ms", points: bySize((row) => row.longestMs) },
-          { name: "small call alone, ms", points: bySize((row) => row.aloneMs) },
-          { name: "memory grown, MB", points: bySize((row) => row.grownMb) },
+          { name: "default: small call, ms", points: bySize("default", (row) => row.longestMs) },
+          { name: "default: memory, MB", points: bySize("default", (row) => row.grownMb) },
+          { name: "raised: small call, ms", points: bySize("raised", (row) => row.longestMs) },
+          { name: "raised: memory, MB", points: bySize("raised", (row) => row.grownMb) },
         ],
       },
     ],

@@ -121,6 +121,7 @@ export function scaleTables(report: ScaleReport): readonly Table[] {
     {
       title: "Replies",
       head: [
+        "Limits",
         "KB of the API",
         "KB of the reply",
         "CPU µs per KB",
@@ -130,6 +131,7 @@ export function scaleTables(report: ScaleReport): readonly Table[] {
         "small call alone, ms",
       ],
       rows: replies.map((row) => [
+        row.limits,
         row.kb.toLocaleString("en"),
         Math.round(row.replyKb).toLocaleString("en"),
         row.microsPerKb.toFixed(2),

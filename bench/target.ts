@@ -49,7 +49,7 @@ export async function startFloor(upstream: Upstream, wanted?: number): Promise<T
 
 export interface GatewayStart {
   /** A file of bench/config. */
-  readonly config: "checks-off" | "full";
+  readonly config: "checks-off" | "default-limits" | "full";
   readonly port: number;
   readonly upstream: Upstream;
   readonly durability?: "flushed" | "fsync";
