@@ -96,6 +96,8 @@ interface Line {
   readonly deadlines: Deadlines;
 }
 
+const largeBytes = 131_072;
+
 /** More of them are no progress but an attack (RFC 9110 §15.2 sets no bound). */
 const maxInformational = 10;
 
@@ -150,6 +152,8 @@ function exchange(
     deadlines.add(due);
     if (settled) return;
     const chunks: Buffer[] = [];
+    /** Of a large body whose length is known: its pieces need not be held beside it. */
+    let whole: Buffer | undefined;
     let size = 0;
     let status = 0;
     let informational = 0;
@@ -181,7 +185,10 @@ function exchange(
           }
           // To HEAD it tells how large a body would be that is not sent (RFC 9110 §8.6).
           if (request.method === "HEAD") return;
-          if (Number(headers.get("content-length") ?? 0) > maxBytes) fail(tooLarge(maxBytes));
+          const length = Number(headers.get("content-length") ?? 0);
+          if (length > maxBytes) fail(tooLarge(maxBytes));
+          // What is not written is not resident, whatever an API says and does not send.
+          else if (length > largeBytes) whole = Buffer.allocUnsafeSlow(length);
         },
         onResponseData(_, chunk) {
           enter("body", idleMs);
@@ -190,11 +197,12 @@ function exchange(
             fail(tooLarge(maxBytes));
             return;
           }
-          chunks.push(chunk);
+          if (whole === undefined) chunks.push(chunk);
+          else chunk.copy(whole, size - chunk.length);
           onChunk?.(chunk);
         },
         onResponseEnd() {
-          const body = chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, size);
+          const body = whole?.subarray(0, size) ?? joined(chunks, size);
           settle(() => resolve(decoded({ status, headers, body }, maxBytes)));
         },
         onResponseError(_, error) {
@@ -203,6 +211,12 @@ function exchange(
       },
     );
   });
+}
+
+/** Most bodies come in one piece. */
+function joined(chunks: readonly Buffer[], size: number): Buffer {
+  const [first] = chunks;
+  return chunks.length === 1 && first ? first : Buffer.concat(chunks, size);
 }
 
 /** What the exchange waits for. */

@@ -127,3 +127,26 @@ test("without paging arguments the hint is a general one", () => {
     _truncated: { total: 500, hint: "ask for less" },
   });
 });
+
+test("an answer is cut the same whether its bytes or its text were proven", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.jsonValue({ maxDepth: 3 }), { minLength: 30 }),
+      fc.boolean(),
+      fc.integer({ min: 400, max: 2_000 }),
+      (values, isObject, maxTextChars) => {
+        const compact = JSON.stringify(isObject ? { found: values, ok: true } : values);
+        const map = mapper({}, { maxTextChars });
+        expect(reply(200, json, compact, map)).toEqual(reply(200, json, `${compact} `, map));
+      },
+    ),
+  );
+});
+
+test("a budget counts characters and not bytes", () => {
+  const body = JSON.stringify({ text: "\u00e9".repeat(700) });
+  expect(body.length).toBeLessThan(1_000);
+  const answer = reply(200, json, body, mapper({}, { maxTextChars: 1_000 }));
+  expect(textOf(answer)).toBe(body);
+  expect(answer.structured).toEqual({ json: body, isObject: true });
+});

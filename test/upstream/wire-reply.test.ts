@@ -358,3 +358,22 @@ describe("S61: a large answer", () => {
     ]);
   });
 });
+
+test.each([
+  { title: "told", headers: (body: string) => ({ "content-length": Buffer.byteLength(body) }) },
+  { title: "not told", headers: () => ({}) },
+])("a large answer arrives whole when its length is $title", async ({ headers }) => {
+  const made = await thing({ declared: "json", response: "{maxTokens: 1000000}" });
+  const rows = Array.from({ length: 9_000 }, (_, id) => ({ id, note: `é “${id}” \n` }));
+  const body = JSON.stringify({ rows });
+  made.api.answer = (_, response) => {
+    response.writeHead(200, { "content-type": "application/json", ...headers(body) });
+    const bytes = Buffer.from(body);
+    response.write(bytes.subarray(0, 100_001));
+    response.end(bytes.subarray(100_001));
+  };
+  const { legacy, modern } = await inBothEras(made);
+  for (const result of [legacy, modern]) {
+    expect(result).toEqual({ content: [text(body)], structuredContent: { rows } });
+  }
+});

@@ -45,7 +45,7 @@ const maxDepth = 16;
  * beginning, and only where the text is too long. It is always an object with `_truncated`; an
  * array or a scalar at the root becomes its `items` or `value`.
  */
-export function cutJson(source: JsonText, limits: CutLimits): string {
+export function cutJson(source: Pick<JsonText, "text" | "kind">, limits: CutLimits): string {
   const cut: Cut = { json: source.text, total: limits.total, loss: undefined };
   const room = limits.maxChars - noticeChars - limits.hint.length;
   const whole = { start: 0, end: source.text.length };
@@ -161,16 +161,30 @@ function membersOf(json: string, span: Span): readonly Member[] {
   return members;
 }
 
+const [quote, comma, openArray, closeArray, openObject, closeObject] = [
+  0x22, 0x2c, 0x5b, 0x5d, 0x7b, 0x7d,
+];
+
+/** Index behind the value at `start`: an answer of megabytes is walked by this, so it counts. */
 function valueEnd(json: string, start: number): number {
+  const first = json.charCodeAt(start);
+  if (first === quote) return closingQuote(json, start) + 1;
+  if (first !== openArray && first !== openObject) return scalarEnd(json, start);
   let open = 0;
   for (let i = start; i < json.length; i++) {
-    const char = json[i];
-    if (char === '"') i = closingQuote(json, i);
-    else if (char === "{" || char === "[") open++;
-    else if (char === "}" || char === "]") open--;
-    const next = json[i + 1];
-    if (open === 0 && (next === undefined || next === "," || next === "]" || next === "}"))
-      return i + 1;
+    const code = json.charCodeAt(i);
+    if (code === quote) i = closingQuote(json, i);
+    else if (code === openObject || code === openArray) open++;
+    else if ((code === closeObject || code === closeArray) && --open === 0) return i + 1;
   }
   return json.length;
+}
+
+function scalarEnd(json: string, start: number): number {
+  let at = start;
+  for (; at < json.length; at++) {
+    const code = json.charCodeAt(at);
+    if (code === comma || code === closeArray || code === closeObject) break;
+  }
+  return at;
 }

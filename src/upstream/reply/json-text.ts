@@ -52,9 +52,13 @@ function tryParse(text: string): JsonValue | undefined {
 }
 
 function describe(text: string, depth: number, parse: JsonText["parse"]): JsonText {
+  return { text, kind: kindOf(text), depth, parse };
+}
+
+/** Of compact JSON. */
+export function kindOf(text: string): JsonText["kind"] {
   const first = text.charCodeAt(0);
-  const kind = first === openObject ? "object" : first === openArray ? "array" : "scalar";
-  return { text, kind, depth, parse };
+  return first === openObject ? "object" : first === openArray ? "array" : "scalar";
 }
 
 /** The parsed value is thrown away: what is not compact must be proven before it is made so. */

@@ -1,3 +1,4 @@
+import type { JsonValue } from "../../base/json.ts";
 import type { Ports } from "../../base/ports.ts";
 import type { ResponseConfig } from "../../config/config.ts";
 import type { Output } from "../../tools/output.ts";
@@ -19,7 +20,8 @@ import {
   wrongType,
 } from "./error-reply.ts";
 import { parseProven, proveJson } from "./json-bytes.ts";
-import type { JsonText } from "./json-text.ts";
+import { cutJson } from "./json-cut.ts";
+import { kindOf, type JsonText } from "./json-text.ts";
 import type { WireResponse } from "../request/message.ts";
 import type { Next } from "./paging.ts";
 import { toLine } from "./plain-text.ts";
@@ -72,13 +74,15 @@ export function compileReply(
   { now, onTruncated }: ReplyPorts,
 ): MapReply {
   const mapError = compileErrorReply(shape, now);
+  const hint = pagingHint(shape);
   const mapSuccess = tellTruncated(
-    (onCut) => compileSuccess(shape, { ...limits, hint: pagingHint(shape), onCut }),
+    (onCut) => compileSuccess(shape, { ...limits, hint, onCut }),
     onTruncated,
   );
+  const plain = { ...limits, hint, onCut: onTruncated };
   const read: ReadSuccess =
     shape.reshape === undefined && shape.output === undefined
-      ? (response) => readPlainJson(response, limits) ?? mapSuccess(response)
+      ? (response) => readPlainJson(response, plain) ?? mapSuccess(response)
       : mapSuccess;
   const trailer = compileTrailer(shape);
   if (trailer === undefined) {
@@ -108,13 +112,22 @@ function isSuccess({ status }: WireResponse): boolean {
 /** The usual answer, by its bytes alone; undefined: anything else, right or wrong. */
 function readPlainJson(
   { status, headers, body }: WireResponse,
-  { maxTextChars }: ReplyLimits,
+  { maxTextChars, hint, onCut }: EntityLimits,
 ): ReturnType<ReadSuccess> | undefined {
   if (status === 204 || status === 205 || !isPlainJson(headers)) return undefined;
-  // Characters are never more than bytes.
-  const json = body.length > maxTextChars ? undefined : proveJson(body, maxJsonDepth);
+  const json = proveJson(body, maxJsonDepth);
   if (json === undefined) return undefined;
-  return { reply: { json, isError: false }, json: { parse: () => parseProven(json) } };
+  const parse = (): JsonValue => parseProven(json);
+  // Characters are never more than bytes.
+  const text = json.bytes.length > maxTextChars ? json.bytes.toString() : "";
+  if (text.length <= maxTextChars) return { reply: { json, isError: false }, json: { parse } };
+  onCut();
+  const source = { text, kind: kindOf(text) };
+  const cut = cutJson(source, { maxChars: maxTextChars, total: undefined, hint });
+  return {
+    reply: { content: [textBlock(cut)], structured: undefined, isError: false },
+    json: { parse },
+  };
 }
 
 /** An answer of several parts may be cut in each of them; reading it waits for nothing in between. */
