@@ -16,24 +16,24 @@ import {
 } from "./target.ts";
 
 /**
- * CPU per call as a ratio to the floor. `target` is what we want and is told when it is not met;
+ * CPU per call as a ratio to the floor. `wanted` is the target and is told when it is not met;
  * `bound` is what was reached, and the gate fails above it, so that nothing gets dearer unseen.
  */
 interface Budget {
   readonly name: string;
-  readonly target: number;
+  readonly wanted: number;
   readonly bound: number;
 }
 
 const budgets: readonly Budget[] = [
-  { name: "checks off, 2025", target: 1.05, bound: 1.42 },
-  { name: "checks off, 2026", target: 1.05, bound: 1.42 },
-  { name: "everything on, 2025", target: 1.3, bound: 1.6 },
-  { name: "everything on, 2026", target: 1.3, bound: 1.6 },
+  { name: "checks off, 2025", wanted: 1.05, bound: 1.42 },
+  { name: "checks off, 2026", wanted: 1.05, bound: 1.42 },
+  { name: "everything on, 2025", wanted: 1.3, bound: 1.6 },
+  { name: "everything on, 2026", wanted: 1.3, bound: 1.6 },
 ];
 
 /** Times the hot lane's own cost: the SDK lane must stay dearer, as a witness that the lane pays. */
-const witness = { name: "SDK lane, 2026", hot: "checks off, 2026", target: 6, bound: 5.4 } as const;
+const witness = { name: "SDK lane, 2026", hot: "checks off, 2026", wanted: 6, bound: 5.4 } as const;
 
 /** Four standard deviations of a quiet machine. */
 const tolerance = 1.08;
@@ -111,11 +111,11 @@ function timesHot(rows: readonly Row[]): number {
 
 function missedTargets(rows: readonly Row[]): string[] {
   const found = budgets
-    .filter(({ name, target }) => !(rowOf(rows, name).ratio <= target))
-    .map(({ name, target }) => `${name}: ${rowOf(rows, name).ratio.toFixed(2)} for ${target}`);
+    .filter(({ name, wanted }) => !(rowOf(rows, name).ratio <= wanted))
+    .map(({ name, wanted }) => `${name}: ${rowOf(rows, name).ratio.toFixed(2)} for ${wanted}`);
   const times = timesHot(rows);
-  if (!(times >= witness.target)) {
-    found.push(`${witness.name}: ${times.toFixed(1)} of the hot lane for ${witness.target}`);
+  if (!(times >= witness.wanted)) {
+    found.push(`${witness.name}: ${times.toFixed(1)} of the hot lane for ${witness.wanted}`);
   }
   return found;
 }

@@ -368,9 +368,9 @@ test.each([
   const body = JSON.stringify({ rows });
   made.api.answer = (_, response) => {
     response.writeHead(200, { "content-type": "application/json", ...headers(body) });
-    const bytes = Buffer.from(body);
-    response.write(bytes.subarray(0, 100_001));
-    response.end(bytes.subarray(100_001));
+    const whole = Buffer.from(body);
+    response.write(whole.subarray(0, 100_001));
+    response.end(whole.subarray(100_001));
   };
   const { legacy, modern } = await inBothEras(made);
   for (const result of [legacy, modern]) {
