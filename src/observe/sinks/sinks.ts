@@ -61,7 +61,7 @@ export function openSinks(
   let tidySpool = (): void => {};
 
   const openLocal = (sink: LocalSink): OpenSinks["local"][number] => {
-    if (sink.kind === "stdout") return { kind: sink.kind, ...createStreamSink(deps.stdout) };
+    if (sink.kind === "stdout") return { kind: sink.kind, ...createStreamSink(deps.stdout, ports) };
     const { dir, rotation } = sink;
     const { onRemove, onLost } = events;
     const housekeeping =
