@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { createAdminServer } from "./admin/server.ts";
+import { createAdminServer, createMetricsServer, type HealthParts } from "./admin/server.ts";
 import { createKeyStore, noKeyStore } from "./auth/key-store.ts";
 import { AuthError } from "./base/errors.ts";
 import type { JsonObject } from "./base/json.ts";
@@ -53,7 +53,7 @@ export interface GatewayOptions extends Surroundings {
 export interface Gateway {
   /** Of this moment; a call keeps the one it started with. */
   readonly snapshot: Snapshot;
-  /** Opens the listeners: broker, admin, public. */
+  /** Opens the listeners: broker, admin, metrics, public. */
   readonly listen: () => Promise<{ readonly port: number }>;
   /** Builds a whole new snapshot and swaps it in, or changes nothing. Calls are taken in turn. */
   readonly reload: () => Promise<ReloadReport>;
@@ -212,21 +212,23 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     },
     ports,
   );
-  const admin =
+  const health: HealthParts = {
+    checks: () => ({
+      keys: missingKeys(lasting),
+      audit: audit.problem(),
+      shutdown: closing && "stopping",
+      load: shedder.sinceMs() > maxSheddingMs ? "turns requests away" : undefined,
+    }),
+    warnings: () => ({ ...shippingProblems(audit), ...staleDocuments(serving) }),
+    metrics: registry.expose,
+  };
+  const operators = [
     config.admin &&
-    createAdminServer(config.admin.listen, {
-      checks: () => ({
-        keys: missingKeys(lasting),
-        audit: audit.problem(),
-        shutdown: closing && "stopping",
-        load: shedder.sinceMs() > maxSheddingMs ? "turns requests away" : undefined,
-      }),
-      warnings: () => ({ ...shippingProblems(audit), ...staleDocuments(serving) }),
-      metrics: registry.expose,
-      configStatus: () => statusOf(serving),
-    });
+      createAdminServer(config.admin.listen, { ...health, configStatus: () => statusOf(serving) }),
+    config.metrics && createMetricsServer(config.metrics.listen, health),
+  ].filter((server) => server !== undefined);
   const stopMeasuring =
-    admin &&
+    operators.length > 0 &&
     collectState(registry, () => ({
       version: info.version,
       generation: serving.snapshot.generation,
@@ -265,8 +267,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     // Who is told that the call ended must be able to read it.
     await http.close(timeoutMs + lastWordsMs);
     clearTimeout(deadline);
-    await admin?.close();
-    stopMeasuring?.();
+    await Promise.all(operators.map((server) => server.close()));
+    if (stopMeasuring) stopMeasuring();
     await lasting.upstreams.close();
     lasting.shared?.close();
     await broker?.close();
@@ -285,7 +287,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     async listen() {
       lasting.shared?.open();
       await broker?.listen();
-      await admin?.listen();
+      for (const server of operators) await server.listen();
       for (const { issuer, message } of await lasting.keys.load()) {
         const hint =
           "its tokens are refused until then; `tollgate doctor auth` says what to change";

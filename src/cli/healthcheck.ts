@@ -8,26 +8,29 @@ const timeoutMs = 2_000;
 
 /**
  * Asks the gateway of this configuration whether it lives; for container health checks, which have
- * no curl. Without an admin listener any answer of the public one counts.
+ * no curl. Without an admin or metrics listener any answer of the public one counts.
  */
 export async function healthcheck(
   options: { readonly config: string; readonly ready: boolean },
   io: Io,
 ): Promise<ExitCode> {
   const config = await loadConfig(options.config, io.env);
-  const { admin } = config;
-  if (options.ready && admin === undefined) {
-    printLine(io.stderr, "--ready needs the admin listener: set admin.listen in gateway.yaml");
+  const health = config.admin ?? config.metrics;
+  if (options.ready && health === undefined) {
+    printLine(
+      io.stderr,
+      "--ready needs a listener for it: set admin.listen or metrics.listen in gateway.yaml",
+    );
     return exitCodes.usage;
   }
-  if (admin === undefined && config.server.tls !== undefined)
+  if (health === undefined && config.server.tls !== undefined)
     return greet(config.server.listen, io);
   const path = options.ready ? "/readyz" : "/livez";
-  const url = admin ? `${originOf(admin.listen)}${path}` : originOf(config.server.listen);
+  const url = health ? `${originOf(health.listen)}${path}` : originOf(config.server.listen);
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) });
     const text = await response.text();
-    if (admin === undefined || response.ok) {
+    if (health === undefined || response.ok) {
       printLine(io.stdout, "ok");
       return exitCodes.ok;
     }

@@ -14,6 +14,7 @@ export interface Config {
   readonly files: readonly string[];
   readonly server: ServerConfig;
   readonly admin: AdminConfig | undefined;
+  readonly metrics: MetricsConfig | undefined;
   readonly auth: AuthConfig;
   /** CEL that must hold for every tool. */
   readonly when: WhenConfig | undefined;
@@ -96,6 +97,10 @@ interface DrainConfig {
 }
 
 export interface AdminConfig {
+  readonly listen: Listen;
+}
+
+export interface MetricsConfig {
   readonly listen: Listen;
 }
 

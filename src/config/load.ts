@@ -2,7 +2,7 @@ import { dirname, resolve } from "node:path";
 import { ConfigError } from "../base/errors.ts";
 import { checkListeners } from "./compile/listeners.ts";
 import { brokerIssuer, compileBroker } from "./compile/broker.ts";
-import { compileAdmin, compileServer } from "./compile/server.ts";
+import { compileAdmin, compileMetrics, compileServer } from "./compile/server.ts";
 import { compileApis } from "./compile/apis.ts";
 import { compileAudit, compileLimits } from "./compile/audit.ts";
 import { compileTelemetry } from "./compile/telemetry.ts";
@@ -90,12 +90,14 @@ async function readRoot(
 function compileTree(scope: Scope): Meaning {
   const server = compileServer(scope);
   const admin = compileAdmin(scope);
+  const metrics = compileMetrics(scope);
   const issuer = brokerIssuer(scope);
   const clients = compileClients(scope, issuer);
   const broker = compileBroker(scope, { issuer, server, clients });
   checkListeners(scope, [
     { section: "server", listen: server.listen },
     ...(admin ? [{ section: "admin", listen: admin.listen }] : []),
+    ...(metrics ? [{ section: "metrics", listen: metrics.listen }] : []),
     ...(broker?.listen ? [{ section: "broker", listen: broker.listen }] : []),
   ]);
   const apis = compileApis(scope, clients);
@@ -106,6 +108,7 @@ function compileTree(scope: Scope): Meaning {
   return {
     server,
     admin,
+    metrics,
     auth,
     when: compileWhen(child(child(scope.root, "auth"), "when")),
     clients,

@@ -10,6 +10,7 @@ export function refuseRestart(before: Config, after: Config): void {
       tls && [tls.clientCertificate, tls.clientCa === undefined],
     "server.drain": (config: Config) => config.server.drain,
     admin: (config: Config) => config.admin,
+    metrics: (config: Config) => config.metrics,
     broker: (config: Config) => config.broker,
     "connections.dir": ({ connections }: Config) => connections?.dir,
     "connections.redis": ({ connections }: Config) => connections?.redis,

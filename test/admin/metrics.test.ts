@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { answerJson } from "../world/api.ts";
 import { readRecords } from "../world/audit.ts";
+import { requestBytes, sendRaw } from "../http/raw.ts";
 import { freePort, world, type World } from "../world/world.ts";
 
 const id = { name: "id", in: "path", required: true, schema: { type: "integer" } };
@@ -193,4 +194,26 @@ test("/livez and /readyz", async () => {
     status: "ok",
     checks: { keys: "ok", audit: "ok", load: "ok", shutdown: "ok" },
   });
+});
+
+test("metrics.listen is for scrapers by any name and for no browser, and has health and metrics alone", async () => {
+  const port = await freePort();
+  const at = await world({ spec, extra: { top: `metrics: {listen: "0.0.0.0:${port}"}` } });
+  const origin = `http://127.0.0.1:${port}`;
+  const ask = async (path: string, ...headers: string[]): Promise<number> =>
+    (await sendRaw(origin, requestBytes(origin, { method: "GET", path, headers }))).status;
+  const scraper = "Host: tollgate.monitoring.svc";
+  for (const path of ["/livez", "/readyz", "/metrics"]) {
+    expect([path, await ask(path, scraper)]).toEqual([path, 200]);
+    expect([path, await ask(path, scraper, "Sec-Fetch-Site: same-origin")]).toEqual([path, 403]);
+    expect([path, await ask(path, scraper, "Origin: http://evil.test")]).toEqual([path, 403]);
+  }
+  for (const path of ["/config/status", "/mcp", "/"])
+    expect([path, await ask(path, scraper)]).toEqual([path, 404]);
+  await at.call("get_order", { id: 1 });
+  expect(await (await fetch(`${origin}/metrics`)).text()).toContain(
+    'tollgate_authz_decisions_total{decision="allow"} 1',
+  );
+  await at.gateway.close();
+  await expect(fetch(`${origin}/livez`)).rejects.toThrow("fetch failed");
 });

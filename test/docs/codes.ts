@@ -54,7 +54,9 @@ export const codes: Readonly<Record<string, readonly string[]>> = {
   ],
   "HTTP answers": [
     ...unionOf("base/errors.ts", "AuthCode"),
-    ...matches(/\berror: "([a-z0-9_]+)"/g, (path) => /^http\/(?:server|gate)\.ts$/.test(path)),
+    ...matches(/\berror: "([a-z0-9_]+)"/g, (path) =>
+      /^(?:http\/(?:server|gate)|admin\/server)\.ts$/.test(path),
+    ),
     ...matches(/"([a-z0-9]+(?:_[a-z0-9]+)+)"/g, (path) => path === "http/server.ts").filter(
       (word) => ["request_too_large", "unsupported_media_type"].includes(word),
     ),

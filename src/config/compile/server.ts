@@ -1,5 +1,11 @@
 import { isIP } from "node:net";
-import type { AdminConfig, Listen, ServerConfig, TrustedProxiesConfig } from "../config.ts";
+import type {
+  AdminConfig,
+  MetricsConfig,
+  Listen,
+  ServerConfig,
+  TrustedProxiesConfig,
+} from "../config.ts";
 import { child, itemsOf, label, quote, textOf, textsOf, type YamlNode } from "../node.ts";
 import { isLoopback, parseListen } from "../units.ts";
 import { hostOf, originRules, portOf } from "../url.ts";
@@ -103,6 +109,11 @@ export function compileAdmin({ root, problems }: Scope): AdminConfig | undefined
       help: `write 127.0.0.1:${listen.port}`,
     });
   return { listen };
+}
+
+export function compileMetrics({ root, problems }: Scope): MetricsConfig | undefined {
+  const metrics = child(root, "metrics");
+  return metrics && { listen: listenOf(metrics, undefined, problems) };
 }
 
 /** As written; else loopback and the port of the URL. */

@@ -7,7 +7,7 @@ import { endpointsSchema } from "./endpoints.ts";
 import { brokerSchema } from "./broker.ts";
 import { limitsSchema } from "./limits.ts";
 import { replicasSchema } from "./replicas.ts";
-import { adminSchema, serverSchema } from "./server.ts";
+import { adminSchema, metricsSchema, serverSchema } from "./server.ts";
 import { choice, list, section, text } from "./shape.ts";
 import { telemetrySchema } from "./telemetry.ts";
 
@@ -30,6 +30,7 @@ export const gatewaySchema: JsonSchema = {
       },
       server: serverSchema,
       admin: adminSchema,
+      metrics: metricsSchema,
       auth: authSchema,
       broker: brokerSchema,
       connections: connectionsSchema,

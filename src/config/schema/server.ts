@@ -138,7 +138,7 @@ export const serverSchema: JsonSchema = section(
 export const adminSchema: JsonSchema = section(
   {
     description:
-      "A second listener for operators: health, readiness, metrics. Absent: there is none.",
+      "A second listener for operators: health, readiness, metrics, what is served. Absent: there is none.",
     "x-default": "no admin listener",
     examples: [{ listen: "127.0.0.1:9091" }],
   },
@@ -147,6 +147,22 @@ export const adminSchema: JsonSchema = section(
     listen: listen({
       description: "Where it accepts connections; loopback only.",
       examples: ["127.0.0.1:9091"],
+    }),
+  },
+);
+
+export const metricsSchema: JsonSchema = section(
+  {
+    description:
+      "A listener for who scrapes metrics and asks for health from another machine: `/metrics`, `/livez` and `/readyz`, and nothing else of `admin`. Without login and TLS: only monitoring should reach it.",
+    "x-default": "no such listener; `admin.listen` has them on loopback",
+    examples: [{ listen: "0.0.0.0:9464" }],
+  },
+  ["listen"],
+  {
+    listen: listen({
+      description: "Where it accepts connections.",
+      examples: ["0.0.0.0:9464"],
     }),
   },
 );

@@ -425,6 +425,12 @@ export const meanings: readonly Refused[] = [
     code: "listen_conflict",
   },
   {
+    because: "metrics do not share the admin port",
+    from: "auth:\n  mode: oauth",
+    to: "metrics: {listen: ¦0.0.0.0:9091}\nauth:\n  mode: oauth",
+    code: "listen_conflict",
+  },
+  {
     because: "the broker does not share the public port",
     from: "listen: 127.0.0.1:4000",
     to: "listen: ¦localhost:3000",
