@@ -4,6 +4,8 @@ import { run } from "./run.ts";
 /** What crashes is no state to go on from: the supervisor starts a new process. */
 const crashed = 70;
 const interrupted = 130;
+/** For output that a reader has not taken when everything else has ended. */
+const lastBytesMs = 1_000;
 
 const listeners = new Map<NodeJS.Signals, Set<() => void>>();
 const interruptions = new Set<() => void>();
@@ -56,3 +58,5 @@ const code = await run(process.argv.slice(2), {
 process.exitCode = code;
 // What could not be ended in time would keep the process alive.
 if (stopping && code !== 0) process.exit(code);
+// So would what nobody reads: it was waited for.
+if (stopping) setTimeout(() => process.exit(code), lastBytesMs).unref();

@@ -77,3 +77,18 @@ test.each([
     expect(readRecords(stdout).filter(({ event }) => event === "audit.gap")).toEqual([]);
   },
 );
+
+test("a gateway whose standard output nobody reads ends when it is told to, and says what was lost", async () => {
+  const { at, admin } = await open("allow");
+  const server = at.start(["serve"]);
+  await server.until("stderr", '"listening"');
+  server.child.stdout?.pause();
+  await vi.waitFor(async () => {
+    await Promise.all(Array.from({ length: 100 }, () => call(at, "list_orders", {})));
+    expect((await admin("/readyz")).status).toBe(503);
+  }, soon);
+  server.child.kill("SIGTERM");
+  await vi.waitFor(() => expect(server.child.exitCode).toBe(0), soon);
+  expect(server.output().stderr).toContain("audit_records_lost");
+  server.child.stdout?.resume();
+});

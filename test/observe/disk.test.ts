@@ -77,3 +77,50 @@ test("what a full disk has no room for at all is a gap, and the chain goes on ov
   expect(calls.length + gap.records).toBe(10_202);
   expect(verifyText(readLog(dir)).findings).toEqual([]);
 });
+
+test("F51: under a read-only file system records wait, and go where they belong when it is gone", async ({
+  skip,
+}) => {
+  const dir = join(await makeDir(), "log");
+  mkdirSync(dir);
+  const audit = openAudit(dir);
+  audit.start({});
+  expect(await call(audit, 0)).toBe(true);
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", "ro,size=64k", "tmpfs", dir], { stdio: "ignore" });
+  } catch {
+    await audit.close();
+    return skip(noMount);
+  }
+  const uncover = (): void => void execFileSync("umount", ["-l", dir]);
+  try {
+    await vi.waitFor(() => expect(audit.problem()).toContain("EROFS"), { timeout: 5_000 });
+    expect(await call(audit, 1)).toBe(false);
+    expect(audit.stats().waiting).toBeGreaterThan(0);
+  } finally {
+    uncover();
+  }
+  await vi.waitFor(() => expect(audit.problem()).toBeUndefined(), { timeout: 5_000 });
+  expect(await call(audit, 2)).toBe(true);
+  await audit.close();
+  const calls = readRecords(readLog(dir)).filter(({ event }) => event === "tool.call");
+  expect(calls).toHaveLength(3);
+  expect(verifyText(readLog(dir))).toMatchObject({ open: 0, findings: [] });
+});
+
+test("F51: a directory that is deleted is made anew, and the log says that lines are gone", async () => {
+  const dir = join(await makeDir(), "log");
+  const audit = openAudit(dir);
+  audit.start({});
+  expect(await call(audit, 0)).toBe(true);
+  rmSync(dir, { recursive: true });
+  await vi.waitFor(() => expect(readLog(dir)).toContain("file_deleted"), { timeout: 5_000 });
+  expect(await call(audit, 1)).toBe(true);
+  expect(audit.problem()).toBeUndefined();
+  await audit.close();
+  const records = readRecords(readLog(dir));
+  expect(records.filter(({ event }) => event === "audit.gap")).toMatchObject([
+    { outcome: "failure", reason: "file_deleted" },
+  ]);
+  expect(verifyText(readLog(dir))).toMatchObject({ open: 0 });
+});
