@@ -17,9 +17,12 @@ done
 work=$(mktemp -d)
 storage=(--storage-driver vfs --root "$work/storage" --runroot "$work/run")
 container="tollgate-proof-$$"
+# A secret that lies about where the image is built.
+canary="proof-canary-$$.pem"
+secret="canary-$(head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n')"
 cleanup() {
   runc --root "$work/runc" delete --force "$container" >/dev/null 2>&1 || true
-  rm -rf "$work"
+  rm -rf "$work" "$canary"
 }
 trap cleanup EXIT
 
@@ -65,6 +68,7 @@ bud -t localhost/proof-build -f "$work/Dockerfile.build" "$work"
 bud -t localhost/proof-runtime -f "$work/Dockerfile.runtime" "$work"
 
 echo "== docker build ."
+echo "$secret" >"$canary"
 bud -t localhost/tollgate --build-arg BUILD_IMAGE=localhost/proof-build \
   --build-arg RUNTIME_IMAGE=localhost/proof-runtime .
 config=$(buildah "${storage[@]}" inspect --type image localhost/tollgate | jq .Docker.config)
@@ -83,6 +87,10 @@ rootfs="$work/bundle/rootfs"
 [ ! -e "$rootfs/bin/sh" ] || fail "the image has a shell"
 [ ! -e "$rootfs/app/node_modules/typescript" ] || fail "the image has development packages"
 [ -z "$(find "$rootfs/app" -perm /022 ! -type l -print -quit)" ] || fail "files of the image are writable by others"
+[ -z "$(find "$rootfs" -type f -perm /6000 -print -quit)" ] || fail "the image has files that change the user"
+for layer in "$work"/image/blobs/sha256/*; do
+  if zcat -f "$layer" | grep -aqF "$secret"; then fail "a secret of the folder is in the image"; fi
+done
 echo "unpacked size: $(du -sm "$rootfs" | cut -f1) MB"
 
 echo "== run"
