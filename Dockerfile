@@ -12,6 +12,8 @@ COPY tsconfig.json ./
 COPY scripts/bundle.js ./scripts/
 COPY src ./src
 RUN npm run build:program && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
+# LMDB comes built for every Node and two C libraries; this image has one of each.
+RUN find node_modules/@lmdb -name '*.node' ! -name node.napi.glibc.node -delete
 RUN mkdir -p /out/app /out/state && cp -r package.json node_modules dist /out/app/
 COPY schema /out/app/schema
 COPY LICENSE /out/app/

@@ -146,6 +146,8 @@ inside -e '
   try { writeFileSync("/app/x", ""); } catch ({ code }) { refused = code; }
   if (refused !== "EROFS") throw new Error(`writing to /app: ${refused || "worked"}`);
 ' || fail "the process is not confined"
+inside -e 'require("/app/node_modules/lmdb").open({ path: "/var/lib/tollgate/proof" }).close()' ||
+  fail "LMDB does not open"
 curl -fsS -o "$work/list" -H 'content-type: application/json' \
   -H 'accept: application/json, text/event-stream' \
   -d '{"jsonrpc":"2.0","id":1,"method":"tools/list"}' http://localhost:13900/mcp
