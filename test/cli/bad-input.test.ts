@@ -122,7 +122,7 @@ describe("tollgate validate in a small heap", () => {
     const { code, stdout, stderr } = await at.run(["validate"], env);
     expect(code).toBe(0);
     expect(stdout + stderr).toContain(told);
-    expect(stdout + stderr).toMatch(/ok: [12] tools/);
+    expect(stdout + stderr).toMatch(/ok: (?:1 tool|2 tools)\b/);
   });
 
   test("an operation that the file names and the document breaks is an error with its place", async () => {

@@ -10,7 +10,7 @@ const excused: Readonly<Record<string, string>> = {
   "String(Number(token)) === token": "a number in JSON",
   'params["subject_token_type"] !== accessTokenType': "the name of a kind of token",
   "accessToken !== refused": "both are of our own store",
-  "(await fingerprint(applied.files)) !== applied.hash": "hashes of files",
+  "await fingerprint(applied.files) !== applied.hash": "hashes of files",
   "refused?.mark.hash !== applied.hash": "hashes of files",
   "refused?.mark.hash === mark.hash": "hashes of files",
   "digestOf(made) !== digestOf(snapshot)": "what clients see",

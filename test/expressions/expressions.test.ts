@@ -31,10 +31,10 @@ const excused: Readonly<Record<string, string>> = {
 
 /** Of constants, or of what an operator wrote. */
 const makers: readonly string[] = [
-  "base/exact-number.js",
-  "observe/record/query.js",
-  "openapi/markdown.js",
-  "openapi/schema/value.js",
+  "base/exact-number.ts",
+  "observe/record/query.ts",
+  "openapi/markdown.ts",
+  "openapi/schema/value.ts",
 ];
 
 const { written, made } = readExpressions();

@@ -1,9 +1,10 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { transformSync } from "esbuild";
 
-const root = fileURLToPath(new URL("../../dist/", import.meta.url));
+const root = fileURLToPath(new URL("../../src/", import.meta.url));
 const load = createRequire(new URL("packages/package.json", import.meta.url));
 
 interface Expression {
@@ -68,24 +69,21 @@ interface Tree {
   readonly tree: unknown;
 }
 
-/** Of the built JavaScript, which a parser without TypeScript reads. */
+/** Of the sources without their types, which the parser does not read. */
 function readTrees(): readonly Tree[] {
   const { parse } = load("acorn") as Acorn;
-  return (
-    readdirSync(root, { recursive: true, encoding: "utf8" })
-      .filter((file) => file.endsWith(".js"))
-      // A build leaves what an earlier one made of files that are gone.
-      .filter((file) => existsSync(join(root, "../src", file.replace(/js$/, "ts"))))
-      .toSorted()
-      .map((file) => {
-        const text = readFileSync(join(root, file), "utf8");
-        return {
-          file,
-          text,
-          tree: parse(text, { ecmaVersion: "latest", sourceType: "module" }).body,
-        };
-      })
-  );
+  return readdirSync(root, { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts") && !file.endsWith(".d.ts"))
+    .toSorted()
+    .map((file) => {
+      const source = readFileSync(join(root, file), "utf8");
+      const text = transformSync(source, { loader: "ts", target: "esnext" }).code;
+      return {
+        file,
+        text,
+        tree: parse(text, { ecmaVersion: "latest", sourceType: "module" }).body,
+      };
+    });
 }
 
 function visit(node: unknown, see: (node: Node) => void): void {

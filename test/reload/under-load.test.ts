@@ -27,7 +27,7 @@ const callsPerSecond = 200;
 const leastPerSecond = judged ? 190 : 0;
 /** Bytes of heap that a reload may leave behind, by the slope: 1,000 of them less than a MiB. */
 const maxLeft = judged ? 1_024 : Number.POSITIVE_INFINITY;
-const sampleEvery = 10;
+const sampleEvery = judged ? 10 : 2;
 
 interface Made {
   /** undefined: the right answer. */

@@ -184,11 +184,18 @@ describe("the kept token", () => {
   });
 
   test("of a reload that asks otherwise is not served: another subject token, a check more", async () => {
-    const { server, room } = await world();
+    const login = { idp: "company", accessToken: "of-the-login", expiresAt: undefined };
+    const { server, room } = await credentialWorld(() => good(), exchange, {
+      readLogin: () => Promise.resolve(login),
+    });
     const alice = person("outer");
     for (const change of [{ verifyAudience: false }, {}, { subject: "login" }] as const)
       await obtain(room({ ...exchange, ...change }), alice);
-    expect(server.asked).toHaveLength(3);
+    expect(server.asked.map(({ form }) => form.get("subject_token"))).toEqual([
+      "outer",
+      "outer",
+      "of-the-login",
+    ]);
   });
 
   test("is shared by scopes in another order, and survives a reload", async () => {

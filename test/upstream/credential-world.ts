@@ -268,10 +268,11 @@ export interface CredentialWorld {
 export async function credentialWorld(
   answer: (asked: Asked) => Answer | Promise<Answer>,
   config: CredentialConfig = exchange,
+  options: { readonly readLogin?: ReadLogin } = {},
 ): Promise<CredentialWorld> {
   const server = await startServer(answer);
   const ports = createTestPorts();
-  const room = createRoom([clientConfig({ issuer: server.origin })], ports);
+  const room = createRoom([clientConfig({ issuer: server.origin })], ports, options);
   return { server, ports, room, credential: room(config) };
 }
 
