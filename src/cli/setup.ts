@@ -33,10 +33,13 @@ export function writerOf(stream: Writable): GatewayOptions["writeAudit"] {
     });
 }
 
+/** Node loads its client when `fetch` is looked at, and a start without issuers needs none. */
+const fetchLater: typeof fetch = (input, init) => globalThis.fetch(input, init);
+
 export function gatewayOptions(
   io: Io,
   file: string,
   ports: Ports,
 ): Omit<GatewayOptions, "writeAudit" | "pressure"> {
-  return { file, env: io.env, info: readServerInfo(), ports, fetch: globalThis.fetch };
+  return { file, env: io.env, info: readServerInfo(), ports, fetch: fetchLater };
 }

@@ -61,8 +61,12 @@ export function children(node: Node | undefined): readonly (readonly [string, No
   ]);
 }
 
+/** The value of a child, without the place that nobody asked for. */
 export function member(node: Node | undefined, key: string): JsonValue | undefined {
-  return node === undefined ? undefined : child(node, key)?.value;
+  if (node === undefined) return undefined;
+  const { value } = node;
+  if (!isJsonObject(value)) return child(node, key)?.value;
+  return Object.hasOwn(value, key) ? value[key] : undefined;
 }
 
 /** A number is accepted for a text, as in `version: 1.0`. */
