@@ -8,6 +8,8 @@ const config: ViteUserConfig = {
   ...base,
   test: {
     ...base.test,
+    // What is measured under load shares the machine with nothing else.
+    fileParallelism: false,
     // With what takes too long for every run.
     env: { MATRIX: "1" },
     testTimeout: 60_000,

@@ -283,22 +283,22 @@ test.each([
   expect(await present(await issuer.sign({}, header))).toBe(expected);
 });
 
-test.each<[Claims, Claims, string]>([
-  [{ nonce: "n" }, {}, "T15 ID token"],
-  [{ at_hash: "h" }, {}, "T15 ID token"],
-  [{ c_hash: "h" }, {}, "T15 ID token"],
-  [{ s_hash: "h" }, {}, "T15 ID token"],
-  [{ token_use: "id" }, {}, "T15 Cognito ID token"],
-  [{ typ: "ID" }, {}, "T17 Keycloak ID token"],
-  [{ typ: "Refresh" }, {}, "T17 Keycloak refresh token"],
-  [{ typ: "Offline" }, {}, "T17 Keycloak offline token"],
-  [{ typ: "Logout" }, {}, "T17 Keycloak logout token"],
-  [{}, { typ: "oauth-id-jag+jwt" }, "T18 ID-JAG"],
-  [{}, { typ: "dpop+jwt" }, "T18 DPoP proof"],
-  [{}, { typ: "logout+jwt" }, "T18 logout token"],
-  [{}, { typ: "application/SecEvent+JWT" }, "T18 security event"],
-  [{}, { typ: "id_token+jwt" }, "T15 typed ID token"],
-])("where any typ is allowed, %j with header %j is still refused: %s", async (claims, header) => {
+test.each<[string, Claims, Claims]>([
+  ["T15 ID token", { nonce: "n" }, {}],
+  ["T15 ID token", { at_hash: "h" }, {}],
+  ["T15 ID token", { c_hash: "h" }, {}],
+  ["T15 ID token", { s_hash: "h" }, {}],
+  ["T15 Cognito ID token", { token_use: "id" }, {}],
+  ["T17 Keycloak ID token", { typ: "ID" }, {}],
+  ["T17 Keycloak refresh token", { typ: "Refresh" }, {}],
+  ["T17 Keycloak offline token", { typ: "Offline" }, {}],
+  ["T17 Keycloak logout token", { typ: "Logout" }, {}],
+  ["T18 ID-JAG", {}, { typ: "oauth-id-jag+jwt" }],
+  ["T18 DPoP proof", {}, { typ: "dpop+jwt" }],
+  ["T18 logout token", {}, { typ: "logout+jwt" }],
+  ["T18 security event", {}, { typ: "application/SecEvent+JWT" }],
+  ["T15 typed ID token", {}, { typ: "id_token+jwt" }],
+])("%s is refused where any typ is allowed: %j with header %j", async (_, claims, header) => {
   const { issuer, present } = await createGate({ typ: "any" });
   expect(await present(await issuer.sign(claims, { typ: "JWT", ...header }))).toBe(
     "401 not_an_access_token",

@@ -12,9 +12,9 @@ const atEnd = new RegExp(`\\((${id}(?:, ${id})*)\\)$`);
 const each = new RegExp(id, "g");
 const inTable = new RegExp(`["\`](${id}(?:,? ${id})*)(?=["\`: ])`, "g");
 
-/** Beginning and end of every title that vitest shall run for the matrices. */
+/** Beginning and end of every title, of a test or a group, that vitest shall run for the matrices. */
 export const titlePattern: RegExp = new RegExp(
-  `(?:^|[> ])${id}(?:,? ${id})*[: ]|\\(${id}(?:, ${id})*\\)$`,
+  `(?:^|[> ])${id}(?:,? ${id})*[: ]|\\(${id}(?:, ${id})*\\)(?:$|[> ])`,
 );
 
 /** The rows that a title names. */

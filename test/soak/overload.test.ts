@@ -129,8 +129,9 @@ async function ask({ post }: Caller, authorization: string): Promise<Served> {
     const busy = text.includes('"isError":true') && text.includes("busy");
     return about(busy ? "refused" : `${status} ${text}`);
   } catch (error) {
-    // Its connection waits behind the others', or is given up.
-    return about(String(error).includes("ConnectTimeoutError") ? "late" : String(error));
+    // Its connection waits behind the others', or is given up or closed when nobody waits any more.
+    const waited = performance.now() - madeAt > tooLateMs;
+    return about(waited || String(error).includes("ConnectTimeoutError") ? "late" : String(error));
   }
 }
 
