@@ -38,10 +38,17 @@ export function createAdminServer(listen: Listen, parts: AdminParts): OperatorSe
 
 /** Connections at the same time to the listener that the network reaches. */
 const maxScrapers = 64;
+/** For a request to be there, and for a connection without one: else a few would keep all others out. */
+const scrapeMs = 5_000;
 
 /** Health and metrics for the network, where scrapers use names. A browser is none of them. */
 export function createMetricsServer(listen: Listen, parts: HealthParts): OperatorServer {
-  const app = Fastify({ forceCloseConnections: true });
+  const app = Fastify({
+    forceCloseConnections: true,
+    keepAliveTimeout: scrapeMs,
+    requestTimeout: scrapeMs,
+    http: { headersTimeout: scrapeMs, connectionsCheckingInterval: scrapeMs / 5 },
+  });
   app.addHook("onRequest", ({ headers }, reply, done) => {
     const browser = headers.origin !== undefined || headers["sec-fetch-site"] !== undefined;
     if (browser) void reply.code(403).send({ error: "no_browsers" });

@@ -1,5 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
+import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { answerJson } from "../world/api.ts";
@@ -216,4 +218,14 @@ test("metrics.listen is for scrapers by any name and for no browser, and has hea
   );
   await at.gateway.close();
   await expect(fetch(`${origin}/livez`)).rejects.toThrow("fetch failed");
+});
+
+test("who connects to metrics.listen and says nothing is let go, so that others find a place", async () => {
+  const port = await freePort();
+  await world({ spec, extra: { top: `metrics: {listen: "127.0.0.1:${port}"}` } });
+  let said = "";
+  const silent = connect(port, "127.0.0.1").setEncoding("utf8");
+  silent.on("data", (text: string) => (said += text));
+  await once(silent, "close");
+  expect(said).toMatch(/^HTTP\/1\.1 408 /);
 });
