@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import { basename } from "node:path";
 import type { JsonObject } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
+import { within } from "../base/within.ts";
 import type { AuditConfig } from "../config/config.ts";
 import { createSigner } from "./checkpoint.ts";
 import { createDigest } from "./record/digest.ts";
@@ -144,7 +145,7 @@ export function createAudit(config: AuditConfig, ports: Ports, deps: SinkDeps): 
     used = 0;
     waitingRecords = isWaiting() ? waitingRecords + pendingRecords : 0;
     pendingRecords = 0;
-    ended?.settle(typeof result === "boolean" ? result : inTime(result));
+    ended?.settle(typeof result === "boolean" ? result : within(stalledMs, result, false));
   };
   const put = (text: string): void => {
     if (used + text.length * 3 > chunk.length) flush();
@@ -295,19 +296,6 @@ function and(one: Written, other: Written): Written {
 async function both(one: Promise<boolean>, other: Promise<boolean>): Promise<boolean> {
   const [first, second] = await Promise.all([one, other]);
   return first && second;
-}
-
-/** Whether every sink has it, within a time that a caller can be let wait. */
-async function inTime(result: Promise<boolean>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(resolve, stalledMs, false);
-  });
-  try {
-    return await Promise.race([result, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** Many records share a millisecond. */

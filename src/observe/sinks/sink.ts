@@ -1,4 +1,5 @@
 import type { Ports } from "../../base/ports.ts";
+import { within } from "../../base/within.ts";
 
 /** One place that gets every line of the audit log, in order. */
 export interface Sink {
@@ -54,12 +55,7 @@ export function createStreamSink(
     waitingBytes: () => waiting,
     problem: () => problem ?? (isStopped() ? "standard output is not read" : undefined),
     async close() {
-      let timer: NodeJS.Timeout | undefined;
-      const late = new Promise<boolean>((resolve) => {
-        timer = setTimeout(resolve, closeMs, false);
-      });
-      await Promise.race([last, late]);
-      clearTimeout(timer);
+      await within(closeMs, last, false);
       if (waiting > 0) log.error("audit_records_lost", { bytes: waiting });
     },
   };

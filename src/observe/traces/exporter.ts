@@ -3,6 +3,7 @@ import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { BasicTracerProvider, BatchSpanProcessor } from "@opentelemetry/sdk-trace-base";
 import type { Ports } from "../../base/ports.ts";
+import { within } from "../../base/within.ts";
 import type { OtlpConfig } from "../../config/config.ts";
 import { revealHeaders } from "../otlp-headers.ts";
 
@@ -34,17 +35,12 @@ export function createExporter(current: () => OtlpConfig, version: string, ports
   return {
     tracer: provider.getTracer("tollgate", version),
     async close() {
-      let timer: NodeJS.Timeout | undefined;
-      const late = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, closeMs);
-      });
       const ended = provider.shutdown().catch((cause: unknown) => {
         ports.log.warn("traces_lost", {
           reason: cause instanceof Error ? cause.message : "unknown",
         });
       });
-      await Promise.race([ended, late]);
-      clearTimeout(timer);
+      await within(closeMs, ended, undefined);
     },
   };
 }
