@@ -228,19 +228,20 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     config.metrics && createMetricsServer(config.metrics.listen, health),
   ].filter((server) => server !== undefined);
   const stopMeasuring =
-    operators.length > 0 &&
-    collectState(registry, () => ({
-      version: info.version,
-      generation: serving.snapshot.generation,
-      lastReloadOk: serving.refused === undefined,
-      appliedAt: serving.appliedAt,
-      toolsByApi: countTools(serving.snapshot),
-      staleDocuments: serving.stale.size,
-      issuers: lasting.keys.states(),
-      listenStreams: [...mcp.values()].reduce((sum, { listening }) => sum + listening(), 0),
-      tokenCache: lasting.tokens.counts,
-      audit: audit.stats(),
-    }));
+    operators.length === 0
+      ? undefined
+      : collectState(registry, () => ({
+          version: info.version,
+          generation: serving.snapshot.generation,
+          lastReloadOk: serving.refused === undefined,
+          appliedAt: serving.appliedAt,
+          toolsByApi: countTools(serving.snapshot),
+          staleDocuments: serving.stale.size,
+          issuers: lasting.keys.states(),
+          listenStreams: [...mcp.values()].reduce((sum, { listening }) => sum + listening(), 0),
+          tokenCache: lasting.tokens.counts,
+          audit: audit.stats(),
+        }));
   const watcher = { close: (): void => {} };
   const reload = async (asksHosts: boolean): Promise<ReloadReport> => {
     const report = await serving.reload(asksHosts);
@@ -268,7 +269,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     await http.close(timeoutMs + lastWordsMs);
     clearTimeout(deadline);
     await Promise.all(operators.map((server) => server.close()));
-    if (stopMeasuring) stopMeasuring();
+    stopMeasuring?.();
     await lasting.upstreams.close();
     lasting.shared?.close();
     await broker?.close();

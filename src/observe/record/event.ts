@@ -69,7 +69,6 @@ export interface Note {
     | "tool.list"
     | "token.exchange"
     | "config.reload"
-    /** Somebody used the operator's listener to change something. */
     /** The embedded authorization server did something: `detail.broker.action` says what. */
     | "broker.action"
     /** A person connected or disconnected an account: `detail.connection` says which. */

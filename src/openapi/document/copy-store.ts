@@ -37,13 +37,14 @@ export function createCopyStore(dir: string, onNotKept: (code: string) => void):
     }
   };
   const write = async (uri: string, copy: Fetched): Promise<void> => {
-    const known = await read(uri);
-    if (known !== undefined && encode(uri, known).equals(encode(uri, copy))) return;
     const file = join(dir, nameOf(uri));
+    const made = encode(uri, copy);
+    const known = await readFile(file).catch(() => undefined);
+    if (known?.equals(made) === true) return;
     const part = `${file}.${process.pid}.part`;
     const handle = await open(part, "w", 0o600);
     try {
-      await handle.writeFile(encode(uri, copy));
+      await handle.writeFile(made);
       await handle.sync();
     } finally {
       await handle.close();
