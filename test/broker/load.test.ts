@@ -78,7 +78,6 @@ test.runIf(noRedis === undefined)(
       const answer = await refreshUntilAnswered(url, holder.clientId, holder.token());
       expect(answer.status, said()).toBe(200);
     }
-    expect(sent.answered + sent.unanswered).toBe(total);
     expect(sent.answered).toBeGreaterThan(total / 2);
     const line = `${total} token requests, ${sent.perSecond.toFixed(1)} a second, over ${holders.length} grants: ${sent.answered} answered, ${sent.unanswered} sent again`;
     await annotate(line, "observed");

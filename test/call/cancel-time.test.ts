@@ -11,12 +11,13 @@ import { world } from "../world/world.ts";
 
 /** `npm run test:cancel` asks for more, and only there the time is judged. */
 const cancels = Number(process.env["CANCELS"] ?? 20);
-const maxMs = process.env["CANCELS"] === undefined ? Number.POSITIVE_INFINITY : 50;
+const judged = process.env["CANCELS"] !== undefined;
+const maxMs = 50;
 
 vi.setConfig({ testTimeout: 60_000 + cancels * 100 });
 
 interface Held {
-  /** Both by the clock of this process. */
+  /** By the clock of this process. */
   readonly closedAt: Promise<number>;
 }
 
@@ -33,7 +34,6 @@ function nextHeld(api: TestApi): Promise<Held> {
 }
 
 interface Times {
-  readonly median: number;
   readonly p99: number;
   readonly text: string;
 }
@@ -41,9 +41,9 @@ interface Times {
 function summarize(times: readonly number[]): Times {
   const sorted = times.toSorted((a, b) => a - b);
   const at = (share: number): number => sorted[Math.floor(share * (sorted.length - 1))] ?? 0;
-  const [median, p99] = [at(0.5), at(0.99)];
-  const text = `${times.length} cancels: p50 ${median.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, longest ${at(1).toFixed(1)} ms`;
-  return { median, p99, text };
+  const p99 = at(0.99);
+  const text = `${times.length} cancels: p50 ${at(0.5).toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, longest ${at(1).toFixed(1)} ms`;
+  return { p99, text };
 }
 
 test(`F57: of ${cancels} calls whose client of 2026-07-28 closes its stream, each ends at the API`, async ({
@@ -74,7 +74,7 @@ test(`F57: of ${cancels} calls whose client of 2026-07-28 closes its stream, eac
   expect(at.api.requests).toHaveLength(cancels);
   const { p99, text } = summarize(times);
   await annotate(text, "observed");
-  expect(p99).toBeLessThan(maxMs);
+  if (judged) expect(p99).toBeLessThan(maxMs);
 });
 
 test(`F58: of ${cancels} calls on a pipe that notifications/cancelled names, each ends at the API`, async ({
@@ -115,5 +115,5 @@ test(`F58: of ${cancels} calls on a pipe that notifications/cancelled names, eac
   expect(at.api.requests).toHaveLength(cancels);
   const { p99, text } = summarize(times);
   await annotate(text, "observed");
-  expect(p99).toBeLessThan(maxMs);
+  if (judged) expect(p99).toBeLessThan(maxMs);
 });

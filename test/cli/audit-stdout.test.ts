@@ -16,10 +16,8 @@ async function open(onFailure: string): Promise<{
   await at.edit("gateway.yaml", (yaml) =>
     yaml.replace("audit: {", `audit: {onFailure: ${onFailure}, `),
   );
-  const yaml = await readFile(join(at.dir, "gateway.yaml"), "utf8");
-  const [, origin = ""] = /^admin: \{listen: "(.*?)"/m.exec(yaml) ?? [];
   at.api.answer = (_, response) => answerJson(response, { ok: true });
-  return { at, admin: (path) => fetch(`http://${origin}${path}`) };
+  return { at, admin: (path) => fetch(`${at.admin}${path}`) };
 }
 
 /** Whether the call was made. */

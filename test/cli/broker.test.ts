@@ -40,7 +40,9 @@ test("broker lists clients and grants beside the running gateway, and revokes th
   const forgotten = await run(["broker", "clients", "revoke", two.clientId, "--json"]);
   expect(JSON.parse(forgotten.stdout)).toEqual([{ id: two.clientId, revoked: true }]);
   expect(await two.refresh()).toBe(401);
-  const left = await run(["broker", "grants", "list", "--client", two.clientId, "--json"]);
-  expect(left.stdout.trim()).toBe("[]");
+  for (const { clientId } of [one, two]) {
+    const left = await run(["broker", "grants", "list", "--client", clientId, "--json"]);
+    expect(left.stdout.trim()).toBe("[]");
+  }
   expect((await run(["broker", "grants", "revoke"])).code).toBe(2);
 });

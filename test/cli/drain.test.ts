@@ -37,6 +37,11 @@ test("in Kubernetes it serves on for a while after SIGTERM, and says that it is 
   await server.until("stderr", '"listening"');
   server.child.kill("SIGTERM");
   await server.until("stderr", '"stopping"');
+  const ready = await fetch(`${at.admin}/readyz`);
+  expect([ready.status, await ready.json()]).toMatchObject([
+    503,
+    { status: "unready", checks: { shutdown: "stopping" } },
+  ]);
   expect(await ask(at)).toBe(200);
   expect((await server.ended).code).toBe(0);
 });

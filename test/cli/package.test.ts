@@ -29,7 +29,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true });
 });
 
-test("it runs without another package: all that gateway.yaml can switch on, and validate", async () => {
+test("it runs without another package: login, conditions, selections and traces, and validate", async () => {
   const port = await freePort();
   const origin = `http://127.0.0.1:${port}`;
   const collector = await startCollector();

@@ -25,6 +25,8 @@ export interface Site {
   readonly dir: string;
   /** Of the MCP endpoint, once `serve` runs. */
   readonly url: string;
+  /** Of the operator's listener, where there is one. */
+  readonly admin: string;
   readonly api: TestApi;
   readonly idp: TestIdp;
   readonly run: (args: readonly string[], env?: Readonly<Record<string, string>>) => Promise<Ended>;
@@ -139,6 +141,7 @@ ${auth === "oauth" ? rules : rules.replace(/ *scopes:.*\n/, "")}audit: {sinks: [
   return {
     dir,
     url,
+    admin: `http://127.0.0.1:${adminPort}`,
     api,
     idp,
     start,

@@ -42,8 +42,10 @@ test.each(eras)(
       expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
       const { messages: next } = await ask(at, body, headers);
       expect(next).toMatchObject([{ id: 5, result: {} }]);
+      expect(next[0]?.result?.["isError"]).toBeUndefined();
       expect(JSON.stringify(next)).not.toContain("polluted");
     }
+    expect(at.api.requests.length).toBeGreaterThanOrEqual(3);
     expect(JSON.stringify(at.api.requests)).not.toContain("polluted");
   },
 );

@@ -40,7 +40,7 @@ async function startSecureApi(options: ServerOptions): Promise<SecureApi> {
   };
 }
 
-/** A gateway with one API behind TLS, beside the usual one. */
+/** A gateway with an API behind TLS, beside the usual one, and the same API without what `ca` says. */
 function gatewayTo(port: number, ca: string | undefined): Promise<World> {
   return world({
     spec: { paths: { "/orders": { get: { operationId: "list" }, post: { operationId: "add" } } } },
@@ -51,6 +51,12 @@ function gatewayTo(port: number, ca: string | undefined): Promise<World> {
   url: https://localhost:${port}
   ${ca === undefined ? "" : "tls: {ca: '${file:ca.pem}'}"}
   credential: {static: {bearer: "\${CLIENT_SECRET}"}}
+  prefix: true
+  tools: [{match: {paths: ['/**']}}]
+open:
+  spec: spec.json
+  url: https://localhost:${port}
+  credential: none
   prefix: true
   tools: [{match: {paths: ['/**']}}]`,
     },
@@ -112,6 +118,7 @@ test("F18: the configured authority is enough, for this API alone", async () => 
   const api = await startSecureApi(asOptions(good));
   const at = await gatewayTo(api.port, internal.certificate);
   expect((await at.call("secure_list")).structuredContent).toEqual({ safe: true });
+  expect((await at.call("open_list")).content[0]?.text).toContain("certificate is not accepted");
   expect(api.requests).toEqual(["Bearer client-secret"]);
 });
 
