@@ -47,7 +47,9 @@ export async function revoke(
     const ofUser = options.user === undefined ? [] : await grantsOf(ledger, options.user);
     const all = [...ids, ...ofUser];
     if (ids.length === 0 && options.user === undefined)
-      throw new UsageError(`name a ${kind}, or --user`);
+      throw new UsageError(
+        `name a ${kind}, or --user; an id that begins with a dash goes behind --`,
+      );
     const end = kind === "client" ? ledger.revokeClient : ledger.revokeGrant;
     const results: { readonly id: string; readonly revoked: boolean }[] = [];
     for (const id of all) results.push({ id, revoked: await end(id) });

@@ -153,6 +153,9 @@ function addCall(program: Command, io: Io, done: Done): void {
     });
 }
 
+/** Ids are made of chance, one in 64 begins so. */
+const dashedIds = "An id that begins with a dash goes behind two of them: revoke -- -x7Yz";
+
 function addBroker(program: Command, io: Io, done: Done): void {
   const broker = program
     .command("broker")
@@ -167,6 +170,7 @@ function addBroker(program: Command, io: Io, done: Done): void {
     });
   command(clients, "revoke", "forget clients and end every grant they have", io)
     .argument("<ids...>")
+    .showHelpAfterError(dashedIds)
     .option(...json)
     .action(async (ids: string[], options: BrokerOptions) => {
       const { revoke } = await import("./broker.ts");
@@ -183,6 +187,7 @@ function addBroker(program: Command, io: Io, done: Done): void {
     });
   command(grants, "revoke", "end grants: no new tokens from now on", io)
     .argument("[ids...]")
+    .showHelpAfterError(dashedIds)
     .option("--user <sub>", "all of this person")
     .option(...json)
     .action(async (ids: string[], options: BrokerOptions & { user?: string }) => {

@@ -65,7 +65,10 @@ export async function plant({ store, nodes: count = 1 }: PlantOptions): Promise<
     redis,
     nodes,
     run: (args) =>
-      runProgram([...args, "-c", join(dir, "gateway-0.yaml")], { cwd: dir, env: { KEY: key } }),
+      runProgram(args, {
+        cwd: dir,
+        env: { KEY: key, TOLLGATE_CONFIG: join(dir, "gateway-0.yaml") },
+      }),
   };
 }
 

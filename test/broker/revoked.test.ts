@@ -109,7 +109,9 @@ test("broker grants revoke beside a running gateway ends access tokens, over a r
   expect(await listTools(`${url}/mcp`, revoked.accessToken())).toBe(200);
   const listed = await run(["broker", "grants", "list", "--client", revoked.clientId, "--json"]);
   const [grant] = JSON.parse(listed.stdout) as { readonly id: string }[];
-  expect(await run(["broker", "grants", "revoke", grant?.id ?? ""])).toMatchObject({ code: 0 });
+  expect(await run(["broker", "grants", "revoke", "--", grant?.id ?? ""])).toMatchObject({
+    code: 0,
+  });
   await refused(url, revoked);
   await nodes[0]?.kill();
   await nodes[0]?.start();

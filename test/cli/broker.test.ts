@@ -29,15 +29,15 @@ test("broker lists clients and grants beside the running gateway, and revokes th
     resources: [`${url}/mcp`],
     scopes: ["mcp:tools"],
   });
-  const revoked = await run(["broker", "grants", "revoke", grant?.id ?? ""]);
+  const revoked = await run(["broker", "grants", "revoke", "--", grant?.id ?? ""]);
   expect(revoked).toMatchObject({ code: 0, stdout: expect.stringContaining("revoked") });
   expect(await one.refresh()).toBe(400);
   expect(await two.refresh()).toBe(200);
 
-  const again = await run(["broker", "grants", "revoke", grant?.id ?? ""]);
+  const again = await run(["broker", "grants", "revoke", "--", grant?.id ?? ""]);
   expect(again).toMatchObject({ code: 1, stdout: expect.stringContaining("no such grant") });
 
-  const forgotten = await run(["broker", "clients", "revoke", two.clientId, "--json"]);
+  const forgotten = await run(["broker", "clients", "revoke", "--json", "--", two.clientId]);
   expect(JSON.parse(forgotten.stdout)).toEqual([{ id: two.clientId, revoked: true }]);
   expect(await two.refresh()).toBe(401);
   for (const { clientId } of [one, two]) {
@@ -45,4 +45,6 @@ test("broker lists clients and grants beside the running gateway, and revokes th
     expect(left.stdout.trim()).toBe("[]");
   }
   expect((await run(["broker", "grants", "revoke"])).code).toBe(2);
+  const dashed = await run(["broker", "grants", "revoke", "-x7Yz"]);
+  expect(dashed).toMatchObject({ code: 2, stderr: expect.stringContaining("revoke -- -x7Yz") });
 });
