@@ -109,7 +109,7 @@ export function createProvider(deps: ProviderDeps): Provider {
       // Before oidc-provider marks the refresh token as used, so that it can be tried again.
       const refresh = ctx.oidc.params?.["grant_type"] === "refresh_token";
       if (refresh && deps.recheck && !(await deps.recheck(token?.grantId ?? ""))) return undefined;
-      const endsAt = await deps.endsAt(token?.grantId ?? "");
+      const endsAt = token?.grantId === undefined ? undefined : await deps.endsAt(token.grantId);
       if (endsAt !== undefined) ends.set(ctx, endsAt);
       const account = await store.accountOf(sub);
       return account && { accountId: sub, claims: () => ({ ...account.claims, sub }) };

@@ -114,7 +114,11 @@ export function createVault({ idps, unasked, store, tell, now }: VaultDeps): Vau
       const kept = await records.get<Kept>("vault", grantId);
       if (kept === undefined || !unasked.has(kept.idp)) await flight(grantId);
     },
-    endsAt: async (grantId) => (await records.get<Kept>("vault", grantId))?.tokens.refreshEndsAt,
+    async endsAt(grantId) {
+      const kept = await records.get<Kept>("vault", grantId);
+      // Whom nobody asks there does not end there.
+      return kept === undefined || unasked.has(kept.idp) ? undefined : kept.tokens.refreshEndsAt;
+    },
     async login(grantId, refused) {
       const kept = await records.get<Kept>("vault", grantId);
       if (kept === undefined) return undefined;

@@ -7,6 +7,7 @@ import { afterEach, expect, onTestFinished, test, vi } from "vitest";
 import { Secret } from "../../src/base/secret.ts";
 import { openLedger } from "../../src/broker/ledger.ts";
 import type { BrokerStoreConfig } from "../../src/config/config.ts";
+import { house } from "../clients/house.ts";
 import { callback, world } from "./world.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -67,14 +68,14 @@ test("10,000 registrations from one address leave little behind, and others stil
 });
 
 test("behind a proxy that is believed, each address registers as often as it may", async () => {
-  const at = await world({
-    deps: { addressOf: ({ headers }) => String(headers["x-test-address"]) },
+  const at = await house({
+    edit: (yaml) =>
+      yaml.replace(/^server:\n/m, "$&  trustProxy: {networks: [127.0.0.0/8, '::1']}\n"),
   });
-  onTestFinished(() => at.broker.close());
   const register = async (address: string): Promise<number> => {
-    const response = await fetch(`${at.issuer}/register`, {
+    const response = await fetch(`${at.broker}/register`, {
       method: "POST",
-      headers: { "content-type": "application/json", "x-test-address": address },
+      headers: { "content-type": "application/json", "x-forwarded-for": address },
       body: JSON.stringify({ redirect_uris: [callback], token_endpoint_auth_method: "none" }),
     });
     await response.body?.cancel();

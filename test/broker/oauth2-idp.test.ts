@@ -273,3 +273,12 @@ test("a renewed refresh token of the provider brings its own end", async () => {
   expect(life).toBeLessThanOrEqual(7_200);
   expect(life).toBeGreaterThan(7_200 - 60);
 });
+
+test("with onRefresh skip nothing ends with a refresh token of the provider, which nobody uses", async () => {
+  const hub = await startHub();
+  const more = { refresh_token: "ghr_1", refresh_token_expires_in: 1_800 };
+  hub.token = { status: 200, body: { access_token: "gho_1", token_type: "bearer", ...more } };
+  const broker = await at(hub, (one) => `${github(one)}\n      onRefresh: skip`);
+  const { refresh } = await tokens(broker);
+  expect(await lifeOf(broker, refresh)).toBeGreaterThan(fortnight - 60);
+});

@@ -21,11 +21,13 @@ const lookMs = 500;
 const bucketMs = 60_000;
 /** An access token lives for 5 minutes, and at most 2 more by a slow clock. */
 const bucketsBack = 8;
+/** A writer's clock may be two minutes behind. */
+const bucketsLate = 2;
 const keptFor = 2 * bucketsBack * bucketMs;
 
 /**
  * A list in rows: one after the other for each minute, each written by who was first (`add`). Who
- * follows reads on from where it was, so a look costs three reads however much was kept, and a
+ * follows reads on from where it was, so a look costs four reads however much was kept, and a
  * process that starts knows what the one before it was told.
  */
 export function createEndedGrants(records: Records, now: () => number): EndedGrants {
@@ -34,6 +36,8 @@ export function createEndedGrants(records: Records, now: () => number): EndedGra
   const next = new Map<number, number>();
   /** One after the other: a hole in the list would hide what comes after it. */
   let turn: Promise<void> = Promise.resolve();
+  /** Behind what this process wrote last: who follows nobody would look for the end from the start. */
+  let mine = { bucket: -1, at: 0 };
   let lookedAt = -1;
 
   const minute = (): number => Math.floor(now() / bucketMs);
@@ -43,8 +47,9 @@ export function createEndedGrants(records: Records, now: () => number): EndedGra
   const append = async (grantId: string): Promise<void> => {
     const bucket = minute();
     const ended: Ended = { grantId };
-    let at = next.get(bucket) ?? 0;
+    let at = Math.max(next.get(bucket) ?? 0, mine.bucket === bucket ? mine.at : 0);
     while (!(await records.add("ended", rowOf(bucket, at), ended, now() + keptFor))) at += 1;
+    mine = { bucket, at: at + 1 };
   };
   const read = async (bucket: number): Promise<void> => {
     for (let at = next.get(bucket) ?? 0; ; at++) {
@@ -56,7 +61,7 @@ export function createEndedGrants(records: Records, now: () => number): EndedGra
   };
   const look = async (): Promise<void> => {
     const current = minute();
-    const first = Math.max(current - bucketsBack, Math.min(lookedAt, current) - 1);
+    const first = Math.max(current - bucketsBack, Math.min(lookedAt, current) - bucketsLate);
     // The clock of another replica may be ahead.
     for (let bucket = first; bucket <= current + 1; bucket++) await read(bucket);
     lookedAt = current;

@@ -85,3 +85,24 @@ test("a tell that fails says so, and the next one is heard", async () => {
   await vi.advanceTimersByTimeAsync(500);
   expect(there).toEqual(["found"]);
 });
+
+test("who ends many and follows nobody writes each at its first attempt", async () => {
+  const { records } = shared();
+  let attempts = 0;
+  const add: Records["add"] = async (...row) => {
+    attempts++;
+    return records.add(...row);
+  };
+  const ended = createEndedGrants({ ...records, add }, () => Date.now());
+  for (let i = 0; i < 50; i++) await ended.tell(`grant-${i}`);
+  expect(attempts).toBe(50);
+});
+
+test("what a process whose clock is two minutes behind ends is heard", async () => {
+  const { records, process } = shared();
+  const there = await heard(process());
+  await vi.advanceTimersByTimeAsync(5 * 60_000);
+  await createEndedGrants(records, () => Date.now() - 119_000).tell("late");
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(there).toEqual(["late"]);
+});
