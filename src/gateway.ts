@@ -183,7 +183,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     keys: clientKeys,
     lasting,
     addressOf: (request) => serving.snapshot.http.addressOf(request),
-    onGrantEnded: createEndGrant(config, () => serving.snapshot.config.auth, lasting, ports),
+    onGrantEnded: createEndGrant(config, lasting, ports),
     ports,
   });
   const http = createHttpServer(

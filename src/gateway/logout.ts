@@ -9,10 +9,7 @@ import { nobody } from "../observe/record/event.ts";
 import type { Lasting } from "./lasting.ts";
 
 /** Who may not call any more loses what was got in their name, not only the way in. */
-export function dropDenied(
-  auth: AuthConfig,
-  { tokens, revocations }: Pick<Lasting, "tokens" | "revocations">,
-): void {
+export function dropDenied(auth: AuthConfig, { tokens, revocations }: Lasting): void {
   const deny = auth.mode === "oauth" ? compileDeny(auth, revocations) : undefined;
   if (deny !== undefined) tokens.forget((holder) => deny(holder) !== undefined);
 }
@@ -26,21 +23,21 @@ const maxSkewMs = 120_000;
  */
 export function createEndGrant(
   { broker }: Config,
-  auth: () => AuthConfig,
-  lasting: Pick<Lasting, "tokens" | "revocations">,
+  { tokens, revocations }: Lasting,
   { now }: Pick<Ports, "now">,
 ): (grantId: string) => void {
+  const iss = broker?.issuer ?? "";
   return (grantId) => {
     const issuedUntil = now();
-    const isNew = lasting.revocations.revoke({
-      iss: broker?.issuer ?? "",
+    const isNew = revocations.revoke({
+      iss,
       id: `grant ${grantId}`,
       sub: undefined,
       sid: grantId,
       issuedUntil,
       endsAt: issuedUntil + accessTokenSeconds * 1000 + maxSkewMs,
     });
-    if (isNew) dropDenied(auth(), lasting);
+    if (isNew) tokens.forget((holder) => holder.iss === iss && holder.claims["sid"] === grantId);
   };
 }
 
