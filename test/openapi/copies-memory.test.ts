@@ -6,7 +6,7 @@ import { type Copies, createCopies } from "../../src/openapi/document/copies.ts"
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
 
-test("a load keeps what the one before it fetched, and none of those before that", async () => {
+test("a load holds none of those before it in memory", async () => {
   const loads: WeakRef<Copies>[] = [];
   const load = (earlier: Copies | undefined): Copies => {
     const made = createCopies(earlier);

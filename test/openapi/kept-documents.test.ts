@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -142,8 +142,13 @@ test("F43: documents behind references are kept too, and what no longer serves i
   await startAndStop(made);
   made.answers["/api.yaml"] = undefined;
   made.answers["/b.yaml"] = undefined;
+  // An operator's own, in the same directory.
+  const foreign = join(made.dir, "var/specs/orders.copy.yaml");
+  await writeFile(foreign, "mine");
   const gateway = await made.start();
   expect(tools(gateway)).toEqual(["b", "one"]);
+  expect(await readFile(foreign, "utf8")).toBe("mine");
+  await rm(foreign);
   expect(await filesIn(made)).toHaveLength(2);
   await made.point("/other.yaml");
   expect((await gateway.reload()).outcome).toBe("applied");

@@ -16,6 +16,8 @@ export interface CopyStore {
 export const noCopyStore: CopyStore = { read: async () => undefined, keep: async () => {} };
 
 const ending = ".copy";
+/** Names that are given here, of halves too: an operator may keep other files beside them. */
+const own = /^[0-9a-f]{32}\.copy(?:\.\d+\.part)?$/;
 const lineFeed = 0x0a;
 
 /**
@@ -60,8 +62,7 @@ export function createCopyStore(dir: string, onNotKept: (code: string) => void):
         for (const [uri, copy] of copies) await write(uri, copy);
         const wanted = new Set([...copies.keys()].map(nameOf));
         for (const name of await namesIn(dir))
-          if (name.includes(ending) && !wanted.has(name))
-            await rm(join(dir, name), { force: true });
+          if (own.test(name) && !wanted.has(name)) await rm(join(dir, name), { force: true });
       } catch (cause) {
         onNotKept(codeOf(cause));
       }
