@@ -2,6 +2,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
+import { readRecords } from "../world/audit.ts";
 import { describe, expect, test } from "vitest";
 
 import { createBrowser } from "../world/browser.ts";
@@ -108,6 +109,10 @@ describe("a call that needs an account which is not connected", () => {
     for (const sub of ["alice", "bob"]) expect((await at.connectAs(sub)).status).toBe(200);
     for (const sub of ["alice", "bob", "alice"]) await at.modern({ claims: { sub } });
     expect(at.bearers()).toEqual(["Bearer account-1", "Bearer account-2", "Bearer account-1"]);
+    const taken = readRecords(await at.auditText()).filter(
+      ({ event }) => event === "token.exchange",
+    );
+    expect(taken).toMatchObject([{ actor: { sub: "alice" } }, { actor: { sub: "bob" } }]);
     const carol = await at.modern({ claims: { sub: "carol" } });
     expect(carol.message.result?.resultType).toBe("input_required");
   });

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 
 import type { Grant } from "../../src/upstream/credential/grant.ts";
 import { createTokenCache, type TokenCache } from "../../src/upstream/credential/token-cache.ts";
+import { TokenFailure } from "../../src/upstream/credential/token-failure.ts";
 import { createTestPorts, person } from "./credential-world.ts";
 
 const alice = person("alice-token");
@@ -59,4 +60,20 @@ test("what is under way for others stays", async () => {
   answers[0]?.();
   const grant = await waiting;
   expect(tokens.find("key")).toBe(grant);
+});
+
+test("a request that a circuit did not let out is told as none", async () => {
+  const told: (string | undefined)[] = [];
+  const tokens = createTokenCache(createTestPorts(), 10, ({ reason }) => told.push(reason));
+  const failing = (code: TokenFailure["code"]): Promise<Grant> =>
+    tokens.obtain({
+      key: code,
+      api: "orders",
+      client: "corp",
+      holder: alice,
+      request: () => Promise.reject(new TokenFailure(code)),
+    });
+  await expect(failing("circuit_open")).rejects.toMatchObject({ code: "circuit_open" });
+  await expect(failing("timeout")).rejects.toMatchObject({ code: "timeout" });
+  expect(told).toEqual(["timeout"]);
 });

@@ -138,7 +138,12 @@ export function createConnection(
         `The API ${api} needs an account of the signed-in person, but this gateway runs without login (auth mode none).`,
       );
     }
-    const source = { key: connectionKey(ownerOf(principal)), api, client: client.name };
+    const source = {
+      key: connectionKey(ownerOf(principal)),
+      api,
+      client: client.name,
+      holder: principal,
+    };
     try {
       const request = (): Promise<Grant> => load(principal);
       const grant = await tokens.obtain({ ...source, request });

@@ -112,10 +112,13 @@ export function createTokenCache(
       return grant;
     } catch (error) {
       if (error instanceof TokenFailure) {
-        tell(source, startedAt, error.code);
         if (isKept(error) && !state.dropped)
           failures.set(source.key, error.code, now() + (source.failureMs ?? usualFailureMs));
-        if (error.code !== "circuit_open") logFailure(ports.log, source, error);
+        // Then nobody was asked.
+        if (error.code !== "circuit_open") {
+          tell(source, startedAt, error.code);
+          logFailure(ports.log, source, error);
+        }
       }
       throw error;
     } finally {
