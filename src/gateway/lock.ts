@@ -35,7 +35,7 @@ export async function readLock(
 const found = {
   severity: "error",
   code: "tools_not_locked",
-  help: "look at the difference; tollgate tools lock agrees to it",
+  help: "tollgate tools lock --check says what differs; tollgate tools lock agrees to it",
 } as const;
 
 const said = { new: "is new", gone: "is gone", changed: "changed", renamed: "has a new name" };

@@ -64,7 +64,8 @@ function compileTrustProxy(
     const network = parseNetwork(textOf(item) ?? "");
     if (network !== undefined) return [network];
     const message = `${label(item)} must be an address, or a network such as 10.0.0.0/8, not ${quote(item)}`;
-    problems.error({ at: item, code: "invalid_value", message });
+    const help = "name the proxies alone: /0 would believe everybody";
+    problems.error({ at: item, code: "invalid_value", message, help });
     return [];
   });
   const header = textOf(child(node, "header"));
