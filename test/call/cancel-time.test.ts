@@ -11,8 +11,7 @@ import { world } from "../world/world.ts";
 
 /** `npm run test:cancel` asks for more, and only there the time is judged. */
 const cancels = Number(process.env["CANCELS"] ?? 20);
-const judged = process.env["CANCELS"] !== undefined;
-const maxMs = 50;
+const maxMs = process.env["CANCELS"] === undefined ? Number.POSITIVE_INFINITY : 50;
 
 vi.setConfig({ testTimeout: 60_000 + cancels * 100 });
 
@@ -74,7 +73,7 @@ test(`F57: of ${cancels} calls whose client of 2026-07-28 closes its stream, eac
   expect(at.api.requests).toHaveLength(cancels);
   const { p99, text } = summarize(times);
   await annotate(text, "observed");
-  if (judged) expect(p99).toBeLessThan(maxMs);
+  expect(p99).toBeLessThan(maxMs);
 });
 
 test(`F58: of ${cancels} calls on a pipe that notifications/cancelled names, each ends at the API`, async ({
@@ -115,5 +114,5 @@ test(`F58: of ${cancels} calls on a pipe that notifications/cancelled names, eac
   expect(at.api.requests).toHaveLength(cancels);
   const { p99, text } = summarize(times);
   await annotate(text, "observed");
-  if (judged) expect(p99).toBeLessThan(maxMs);
+  expect(p99).toBeLessThan(maxMs);
 });

@@ -1,5 +1,3 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { verifyText } from "../observe/audit.ts";
 import { answerJson } from "../world/api.ts";

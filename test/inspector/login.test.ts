@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { join, resolve } from "node:path";
-import { expect, test, vi } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { createBrowser, logIn } from "../../examples/demo/browser.ts";
 import { house, type House } from "../clients/house.ts";
 import { freePort } from "../world/world.ts";
@@ -37,6 +37,7 @@ async function inspector({ url, dir }: House): Promise<(...args: string[]) => Pr
         MCP_INSPECTOR_SECRET_KEY: "a key of the test's own",
       },
     });
+    onTestFinished(() => void child.kill("SIGKILL"));
     const output = { stdout: "", stderr: "" };
     const visits = new Map<string, Promise<unknown>>();
     child.stdout.on("data", (chunk: Buffer) => (output.stdout += chunk.toString()));

@@ -158,6 +158,7 @@ export const faults: Matrix = {
           id: "F42",
           what: "50 changes a second under load",
           expected: "no failed call, flat memory and descriptors",
+          open: "the slope of the heap is judged by `npm run test:reloads`, not in this run",
         },
         {
           id: "F43",
@@ -280,6 +281,7 @@ export const faults: Matrix = {
           id: "R05",
           what: "5 % random faults and a reload every 10 s",
           expected: "no unexplained error, flat heap, one record for every call",
+          open: "the slope of the heap is judged by `npm run test:soak`, not in this run",
         },
         {
           id: "R06",
