@@ -182,6 +182,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   broker = await startableBroker(() => serving.snapshot.config, config, {
     keys: clientKeys,
     lasting,
+    refuse: refusals.note,
     addressOf: (request) => serving.snapshot.http.addressOf(request),
     onGrantEnded: createEndGrant(config, lasting, ports),
     ports,

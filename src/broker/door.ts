@@ -3,6 +3,7 @@ import { createCache } from "../base/cache.ts";
 import type { JsonValue } from "../base/json.ts";
 import { networkOf } from "../base/network.ts";
 import type { Ports } from "../base/ports.ts";
+import { createLocalRates, type Rate } from "../limits/rate.ts";
 import { createClientRequests, maxBodyBytes } from "./client-request.ts";
 import { pageHeaders } from "../base/page.ts";
 import { errorPage } from "./error-page.ts";
@@ -36,6 +37,10 @@ export interface DoorParts {
 type Handle = (req: IncomingMessage, res: ServerResponse) => Promise<void>;
 
 const registrationsPerMinute = 60;
+/** Of one address. Each is kept for ten minutes, whether a person ever comes or not. */
+const signIns: Rate = { count: 300, periodMs: 60_000 };
+/** Of one address; a sign-in takes five or six. */
+const steps: Rate = { count: 1_800, periodMs: 60_000 };
 
 /**
  * What stands in front of oidc-provider: only the public paths, only our own host names, and
@@ -45,21 +50,29 @@ export function createDoor(deps: DoorDeps, ports: Ports): RequestListener {
   const issuer = new URL(deps.issuer);
   const local = isLoopback(issuer.hostname);
   const requests = createClientRequests(deps.resources, deps.registered);
+  const mayStart = createSlowDown(signIns, deps, ports);
+  const mayGoOn = createSlowDown(steps, deps, ports);
 
   /** For people: no CORS, and the cookies belong to the issuer's name. */
   const openPage = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const path = pathOf(req);
-    const { interactions, callbacks } = deps.parts();
     if (path === "/authorize") {
-      if (hostnameOf(req) === issuer.hostname) return provide(requests.authorize(req), res);
+      if (hostnameOf(req) === issuer.hostname)
+        return mayStart(req, res) ? provide(requests.authorize(req), res) : undefined;
       res.writeHead(307, { location: `${deps.issuer}${req.url}` }).end();
       return;
     }
-    if (path.startsWith("/interaction/")) return interactions(req, res);
-    const callback = callbacks.get(path);
-    if (callback !== undefined && req.method === "GET") return callback(req, res);
-    if (/^\/authorize\/[\w-]{1,64}$/.test(path)) return provide(req, res);
-    refuse(res, 404, "not_found");
+    const step = stepAt(path, req.method);
+    if (step === undefined) refuse(res, 404, "not_found");
+    else if (mayGoOn(req, res)) await step(req, res);
+  };
+
+  /** What follows on `/authorize`. */
+  const stepAt = (path: string, method: string | undefined): Handle | undefined => {
+    const { interactions, callbacks } = deps.parts();
+    if (path.startsWith("/interaction/")) return interactions;
+    if (/^\/authorize\/[\w-]{1,64}$/.test(path)) return provide;
+    return method === "GET" ? callbacks.get(path) : undefined;
   };
 
   const provide: Handle = (req, res) => {
@@ -123,6 +136,37 @@ export function isOwnPath(path: string): boolean {
   return ownPaths.test(path);
 }
 
+/**
+ * Whether this address may do one more of what anybody may do without a login; else it is answered
+ * here, before anything is kept of it.
+ */
+function createSlowDown(
+  rate: Rate,
+  { tell, addressOf }: Pick<DoorDeps, "tell" | "addressOf">,
+  { now }: Pick<Ports, "now">,
+): (req: IncomingMessage, res: ServerResponse) => boolean {
+  const take = createLocalRates(now);
+  return (req, res) => {
+    const network = networkOf(addressOf(req) ?? "");
+    const waitMs = take(network, rate);
+    if (waitMs === 0) return true;
+    const [path] = pathOf(req).split("/").slice(1);
+    tell({
+      event: "broker.refuse",
+      outcome: "denied",
+      reason: "too_many_sign_ins",
+      sub: undefined,
+      clientId: undefined,
+      detail: `/${path} from ${network}`,
+    });
+    const seconds = Math.ceil(waitMs / 1_000);
+    const text = `Too many sign-ins came from your network. Try again in ${seconds} seconds.`;
+    res.writeHead(429, { ...pageHeaders, "retry-after": String(seconds) });
+    res.end(errorPage("too_many_sign_ins", text));
+    return false;
+  };
+}
+
 /** RFC 7591 §3, open to everyone but not endlessly, and only for what we can keep. */
 function createRegistration(
   provide: Handle,
@@ -137,11 +181,12 @@ function createRegistration(
     return window.count <= registrationsPerMinute;
   };
   return async (req, res) => {
+    const network = networkOf(addressOf(req) ?? "");
     const refused = (reason: string): void => {
-      const about = { sub: undefined, clientId: undefined, detail: undefined };
+      const about = { sub: undefined, clientId: undefined, detail: `from ${network}` };
       tell({ event: "broker.register", outcome: "denied", reason, ...about });
     };
-    if (!mayRegister(networkOf(addressOf(req) ?? ""))) {
+    if (!mayRegister(network)) {
       refused("too_many_registrations");
       res.setHeader("retry-after", "60");
       return sendJson(res, 429, { error: "temporarily_unavailable" });

@@ -5,7 +5,7 @@ import type { IdpSurroundings } from "../broker/idp/idps.ts";
 import type { BrokerClient } from "../broker/client.ts";
 import type { ClientAuthConfig, Config } from "../config/config.ts";
 import type { AddressOf } from "../http/forwarded.ts";
-import { nobody } from "../observe/record/event.ts";
+import { nobody, type Note } from "../observe/record/event.ts";
 import type { Recorder } from "../observe/recorder.ts";
 import type { ClientKey } from "../upstream/credential/client-auth.ts";
 
@@ -17,6 +17,8 @@ export interface MadeKey {
 interface BrokerParts {
   readonly keys: ReadonlyMap<string, MadeKey>;
   readonly lasting: IdpSurroundings & { readonly recorder: Pick<Recorder, "note"> };
+  /** Takes what was refused or failed: strangers can make much of it. */
+  readonly refuse: (note: Note) => void;
   readonly onGrantEnded: (grantId: string) => void;
   readonly addressOf: AddressOf;
   readonly ports: Ports;
@@ -42,7 +44,7 @@ export async function makeClientKeys(config: Config): Promise<ReadonlyMap<string
 export async function startableBroker(
   current: () => Config,
   config: Config,
-  { keys, lasting, onGrantEnded, addressOf, ports }: BrokerParts,
+  { keys, lasting, refuse, onGrantEnded, addressOf, ports }: BrokerParts,
 ): Promise<Broker | undefined> {
   const { broker } = config;
   if (broker === undefined) return undefined;
@@ -91,8 +93,16 @@ export async function startableBroker(
           ...(clientId !== undefined && { client_id: clientId }),
           ...(detail !== undefined && { detail }),
         };
-        const note = { ...nobody, transport: "http" as const, outcome, reason };
-        lasting.recorder.note({ ...note, event: "broker.action", detail: { broker: what } });
+        const note: Note = {
+          ...nobody,
+          event: "broker.action",
+          transport: "http",
+          outcome,
+          reason,
+          detail: { broker: what },
+        };
+        if (outcome === "success") lasting.recorder.note(note);
+        else refuse(note);
       },
     },
     ports,

@@ -1,3 +1,4 @@
+import { isJsonObject, type JsonObject } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 import type { Audit } from "./audit.ts";
 import type { Note } from "./record/event.ts";
@@ -25,7 +26,7 @@ export function createRefusals(audit: Pick<Audit, "note">, { now }: Pick<Ports, 
     clearTimeout(timer);
     timer = undefined;
     for (const { note, count } of counted.values()) {
-      audit.note({ ...note, client: undefined, detail: { ...note.detail, count } });
+      audit.note({ ...note, client: undefined, detail: { ...commonOf(note), count } });
     }
     counted.clear();
     singles.clear();
@@ -40,7 +41,7 @@ export function createRefusals(audit: Pick<Audit, "note">, { now }: Pick<Ports, 
         settle();
         startedAt = now();
       }
-      const key = `${note.event} ${note.reason}`;
+      const key = `${note.event} ${note.reason} ${actionOf(note)}`;
       const before = singles.get(key) ?? 0;
       singles.set(key, before + 1);
       if (before < maxSingle) {
@@ -54,4 +55,16 @@ export function createRefusals(audit: Pick<Audit, "note">, { now }: Pick<Ports, 
     },
     close: settle,
   };
+}
+
+/** What all those that are counted together have in common. */
+function commonOf(note: Note): JsonObject | undefined {
+  const action = actionOf(note);
+  return action === "" ? note.detail : { broker: { action } };
+}
+
+/** What the broker refused; one reason may be that of several. */
+function actionOf({ detail }: Note): string {
+  const what = detail?.["broker"];
+  return isJsonObject(what) && typeof what["action"] === "string" ? what["action"] : "";
 }

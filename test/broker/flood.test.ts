@@ -1,13 +1,14 @@
-import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
-import { request } from "node:http";
+import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { request, type IncomingHttpHeaders } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { randomBytes } from "node:crypto";
-import { afterEach, expect, onTestFinished, test, vi } from "vitest";
+import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { Secret } from "../../src/base/secret.ts";
 import { openLedger } from "../../src/broker/ledger.ts";
 import type { BrokerStoreConfig } from "../../src/config/config.ts";
 import { house } from "../clients/house.ts";
+import { office } from "./office.ts";
 import { callback, world } from "./world.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -86,6 +87,147 @@ test("behind a proxy that is believed, each address registers as often as it may
   expect(await register("::ffff:198.51.100.7")).toBe(429);
   expect(await register("198.51.100.8")).toBe(201);
 });
+
+describe("a flood of sign-ins", () => {
+  test("is slowed down for its address before anything is kept of it", async () => {
+    vi.useFakeTimers({ now: Date.now(), toFake: ["Date"] });
+    const at = await world();
+    const clientId = await at.client();
+    const url = at.authorizeUrl({ client_id: clientId });
+    const flood = await Promise.all(Array.from({ length: 303 }, () => getFrom("127.0.0.1", url)));
+    expect(flood.filter(({ status }) => status === 303)).toHaveLength(300);
+    const slowed = flood.filter(({ status }) => status === 429);
+    expect(slowed).toHaveLength(3);
+    for (const { headers, text } of slowed) {
+      expect(headers["retry-after"]).toBe("1");
+      expect(headers["set-cookie"]).toBeUndefined();
+      expect(headers["x-frame-options"]).toBe("DENY");
+      expect(text).toContain("too_many_sign_ins");
+    }
+    expect(at.events.filter(({ outcome }) => outcome === "denied")).toEqual(
+      Array.from({ length: 3 }, () => ({
+        event: "broker.refuse",
+        outcome: "denied",
+        reason: "too_many_sign_ins",
+        sub: undefined,
+        clientId: undefined,
+        detail: "/authorize from 127.0.0.1",
+      })),
+    );
+    // Others are not held up, nor is it for long.
+    expect((await getFrom("127.0.0.2", url)).status).toBe(303);
+    vi.setSystemTime(Date.now() + 200);
+    expect((await getFrom("127.0.0.1", url)).status).toBe(303);
+    expect((await getFrom("127.0.0.1", url)).status).toBe(429);
+  });
+
+  test("goes no faster by its later steps, which share one count", async () => {
+    vi.useFakeTimers({ now: Date.now(), toFake: ["Date"] });
+    const at = await office();
+    const ask = (path: string): Promise<Answer> => getFrom("127.0.0.1", new URL(path, at.issuer));
+    const paths = ["/interaction/none", "/idp/callback?state=none", "/authorize/none"];
+    for (let sent = 0; sent < 1_800; sent += 60) {
+      const answers = await Promise.all(
+        Array.from({ length: 60 }, (_, i) => ask(paths[i % paths.length] ?? "")),
+      );
+      expect(answers.map(({ status }) => status)).not.toContain(429);
+    }
+    for (const path of paths) {
+      const { status, headers } = await ask(path);
+      expect([status, headers["retry-after"]]).toEqual([429, "1"]);
+    }
+    expect(
+      at.events.map(({ detail }) => detail).filter((text) => text?.includes(" from ")),
+    ).toEqual(["/interaction from 127.0.0.1", "/idp from 127.0.0.1", "/authorize from 127.0.0.1"]);
+    // Nobody who starts is held up by who goes on.
+    const clientId = await at.client();
+    expect((await getFrom("127.0.0.1", at.authorizeUrl({ client_id: clientId }))).status).toBe(303);
+  });
+
+  test.each([false, true])(
+    "is counted by the address behind the proxy and recorded (on one origin: %s)",
+    async (shared) => {
+      vi.useFakeTimers({ now: Date.now(), toFake: ["Date"] });
+      const at = await house({
+        shared,
+        edit: (yaml) =>
+          yaml.replace(/^server:\n/m, "$&  trustProxy: {networks: [127.0.0.0/8, '::1']}\n"),
+      });
+      const url = new URL(`${at.broker}/authorize?client_id=nobody`);
+      const statuses = async (address: string, count: number): Promise<number[]> => {
+        const headers = { "x-forwarded-for": `10.0.0.1, ${address}` };
+        const sent = Array.from({ length: count }, () => getFrom("127.0.0.1", url, headers));
+        return (await Promise.all(sent)).map(({ status }) => status);
+      };
+      for (let sent = 0; sent < 300; sent += 50)
+        expect(await statuses("198.51.100.7", 50)).not.toContain(429);
+      expect(await statuses("198.51.100.7", 2)).toEqual([429, 429]);
+      expect(await statuses("198.51.100.8", 1)).not.toContain(429);
+      const log = await readFile(join(at.dir, "audit", "audit.ndjson"), "utf8");
+      const records = log
+        .split("\n")
+        .filter((line) => line.includes("too_many_sign_ins"))
+        .map((line) => JSON.parse(line) as object);
+      expect(records).toEqual(
+        Array.from({ length: 2 }, () =>
+          expect.objectContaining({
+            event: "broker.action",
+            outcome: "denied",
+            reason: "too_many_sign_ins",
+            broker: { action: "refuse", detail: "/authorize from 198.51.100.7" },
+          }),
+        ),
+      );
+    },
+  );
+
+  test("is not one record each in the audit log", async () => {
+    vi.useFakeTimers({ now: Date.now(), toFake: ["Date"] });
+    const at = await house();
+    const url = new URL(`${at.broker}/authorize?client_id=nobody`);
+    for (let sent = 0; sent < 600; sent += 50)
+      await Promise.all(Array.from({ length: 50 }, () => getFrom("127.0.0.1", url)));
+    await at.gateway.close();
+    const log = await readFile(join(at.dir, "audit", "audit.ndjson"), "utf8");
+    const records = log
+      .split("\n")
+      .filter((line) => line.includes("too_many_sign_ins"))
+      .map((line) => JSON.parse(line) as { readonly count?: number; readonly broker: object });
+    expect(records.length).toBeLessThan(300);
+    expect(records.reduce((sum, { count = 1 }) => sum + count, 0)).toBe(300);
+    const together = records.filter(({ count }) => count !== undefined);
+    expect(together.map(({ broker }) => broker)).toEqual(
+      together.map(() => ({ action: "refuse" })),
+    );
+  });
+});
+
+interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+}
+
+function getFrom(
+  localAddress: string,
+  url: URL,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const { host, port, pathname, search } = url;
+    const path = `${pathname}${search}`;
+    const options = { host: "127.0.0.1", port, path, localAddress, headers: { ...headers, host } };
+    const sent = request(options, (answer) => {
+      let text = "";
+      answer.on("data", (chunk: Buffer) => (text += chunk.toString()));
+      answer.on("end", () => {
+        resolve({ status: answer.statusCode ?? 0, headers: answer.headers, text });
+      });
+    });
+    sent.on("error", reject);
+    sent.end();
+  });
+}
 
 function registerFrom(localAddress: string, issuer: string, metadata: object): Promise<string> {
   const { port } = new URL(issuer);

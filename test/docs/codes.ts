@@ -80,6 +80,11 @@ export const codes: Readonly<Record<string, readonly string[]>> = {
     ...unionOf("observe/audit.ts", "GapReason"),
     ...matches(/: "([a-z_]+_request_state)"/g, (path) => path === "mcp/sdk-lane.ts"),
   ],
+  "Pages of the broker": [
+    ...matches(/^ {2}([a-z_]+): "/gm, (path) => path === "broker/refusal.ts"),
+    ...matches(/errorPage\("([a-z_]+)"/g, (path) => path === "broker/door.ts"),
+    ...matches(/refuse\(res, \d+, "([a-z_]+)"\)/g, (path) => path === "broker/door.ts"),
+  ],
   "Token endpoint": [
     ...unionOf("upstream/credential/token-failure.ts", "TokenErrorCode"),
     ...unionOf("upstream/credential/token-failure.ts", "TokenFailureCode"),
