@@ -84,6 +84,7 @@ export type CallCode =
   | "credential_unavailable"
   | "gateway_misconfigured"
   | "rate_limited"
+  | "select_timeout"
   | "temporarily_unavailable"
   | "upstream_error"
   | "upstream_protocol"

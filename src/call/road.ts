@@ -179,7 +179,7 @@ export function compileRoad(parts: RoadParts, ports: Ports): Road {
       try {
         const reply = await run(call, route, trace, span);
         trace.isError = reply.isError;
-        if (reply.isError) end = failure("upstream_error");
+        end = endOf(reply);
         ended = { reply };
       } catch (error) {
         end = judge(error);
@@ -257,6 +257,11 @@ const success: CallEnd = { event: "tool.call", outcome: "success", reason: undef
 
 function failure(reason: string): CallEnd {
   return { event: "tool.call", outcome: "failure", reason };
+}
+
+function endOf(reply: Reply): CallEnd {
+  if (!reply.isError) return success;
+  return reply.reason ? failure(reply.reason) : failure("upstream_error");
 }
 
 function auditUnavailable(): CallError {

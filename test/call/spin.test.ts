@@ -63,3 +63,52 @@ test("F63: a pattern that would spin takes as long as its text, and the argument
   expect(at.api.requests.map(({ path }) => path)).toEqual(["/orders"]);
   expect((await at.call("names", { body: { items: "aaa" } })).isError).toBeUndefined();
 });
+
+const many = Array.from({ length: 20_000 }, (_, i) => ({ id: i, name: `n${i}` }));
+
+test.each([
+  "items[].{id: id, same: length($.items[?id == `7`])}",
+  "let $all = items in $all[].[$all[].[$all[].id]]",
+  "items[].replace(join('', $.items[].name), 'n', name)",
+  `items | ${Array.from({ length: 10 }, () => "[@,@]").join(" | ")}`,
+])(
+  "F63: a select that would spin is ended in its budget, and only that call fails: %s",
+  async (select) => {
+    const at = await world({
+      spec,
+      credential: "none",
+      tools: `- operation: list
+  response: {select: ${JSON.stringify(select)}}
+- operation: pairs`,
+    });
+    at.api.answer = ({ path }, response) => {
+      const items = path === "/orders" ? many : [];
+      response
+        .writeHead(200, { "content-type": "application/json" })
+        .end(JSON.stringify({ items }));
+    };
+    const spun = at.call("list");
+    const others = Array.from({ length: 10 }, () => at.call("pairs", { body: { items: [1] } }));
+    for (const { isError } of await Promise.all(others)) expect(isError).toBeUndefined();
+    expect(await spun).toEqual({
+      isError: true,
+      content: [
+        {
+          type: "text",
+          text: "HTTP 200 OK from GET /orders: choosing from the answer took too long and was ended; ask for less",
+        },
+      ],
+    });
+    const records = await at.audit();
+    expect(records.filter(({ reason }) => reason === "select_timeout")).toMatchObject([
+      { event: "tool.call", outcome: "failure", upstream: { status: 200 } },
+    ]);
+    expect(records).toHaveLength(11);
+    at.api.answer = (_, response) => {
+      response
+        .writeHead(200, { "content-type": "application/json" })
+        .end('{"items":[{"id":1,"name":"n"}]}');
+    };
+    expect((await at.call("list")).isError).toBeUndefined();
+  },
+);

@@ -233,7 +233,6 @@ export const faults: Matrix = {
           id: "F63",
           what: "an expression or pattern that spins",
           expected: "ended in its budget; only that call fails",
-          open: "a select over a large answer has no budget of its own; the operator writes it",
         },
         {
           id: "F64",

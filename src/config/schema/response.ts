@@ -12,7 +12,7 @@ export const responseSchema: JsonSchema = section(
   {
     select: text({
       description:
-        "JMESPath expression: its result takes the place of the JSON answer. An answer that is not JSON is then an error.",
+        "JMESPath expression: its result takes the place of the JSON answer. An answer that is not JSON is then an error. With `$`, a variable, arithmetic, or functions that copy text, where work grows faster than the answer, it has 100 ms; such a call then fails with `select_timeout`.",
       "x-default": "the whole answer",
       examples: ["items[?status == 'open'].{id: id, name: name}"],
     }),

@@ -58,7 +58,7 @@ export function readEntity(entity: Entity, type: MediaType, limits: EntityLimits
 /**
  * What `reshape` makes of a JSON answer or of a streamed list.
  *
- * @returns undefined when the body is not JSON. Throws what `reshape` throws, and RangeError.
+ * @returns undefined when the body is not JSON. Throws what `reshape` throws.
  */
 export function readReshaped(
   entity: Entity,

@@ -65,6 +65,12 @@ export function unfit(shape: ReplyShape, status: number): BlockReply {
   return textReply(`${headOf(shape, status)}: ${why}`, true);
 }
 
+/** A success of which the tool's `select` makes more work than all other callers can wait for. */
+export function overspent(shape: ReplyShape, status: number): BlockReply {
+  const why = "choosing from the answer took too long and was ended; ask for less";
+  return { ...textReply(`${headOf(shape, status)}: ${why}`, true), reason: "select_timeout" };
+}
+
 /** A success that is not what the tool's output schema says. */
 export function brokenPromise(
   shape: ReplyShape,

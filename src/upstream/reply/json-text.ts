@@ -1,5 +1,5 @@
 import type { JsonValue } from "../../base/json.ts";
-import { parseExactly, printExactly } from "../../base/exact-number.ts";
+import { parseExactly } from "../../base/exact-number.ts";
 import type { Reshape } from "./reshape.ts";
 
 /** JSON text that was proven, and what is known about it. */
@@ -34,12 +34,12 @@ export function readJson(text: string): JsonText | undefined {
 /**
  * The JSON that `reshape` makes of a text.
  *
- * @returns undefined when the text is not JSON. Throws what `reshape` throws, and RangeError.
+ * @returns undefined when the text is not JSON. Throws what `reshape` throws.
  */
 export function reshapeJson(text: string, reshape: Reshape): JsonText | undefined {
   const value = tryParse(text);
   if (value === undefined) return undefined;
-  const made = repairEscapes(printExactly(reshape(value)));
+  const made = repairEscapes(reshape(value));
   return describe(made, depthOfCompact(made) ?? 0, () => value);
 }
 

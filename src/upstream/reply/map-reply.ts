@@ -3,6 +3,7 @@ import type { Ports } from "../../base/ports.ts";
 import type { ResponseConfig } from "../../config/config.ts";
 import type { Output } from "../../tools/output.ts";
 import type { Values } from "../../tools/values.ts";
+import { BudgetError } from "./budget.ts";
 import { textBlock } from "./content-block.ts";
 import {
   isPlainJson,
@@ -16,6 +17,7 @@ import {
   brokenPromise,
   compileErrorReply,
   describeStatus,
+  overspent,
   unfit,
   wrongType,
 } from "./error-reply.ts";
@@ -217,8 +219,9 @@ function compileReshaped(shape: ReplyShape, reshape: Reshape, limits: EntityLimi
         return { reply: wrongType(shape, status, type.essence), json: undefined };
       const { content, structured, json } = meaning;
       return { reply: { content, structured, isError: false }, json };
-    } catch {
-      return { reply: unfit(shape, status), json: undefined };
+    } catch (error) {
+      const refuse = error instanceof BudgetError ? overspent : unfit;
+      return { reply: refuse(shape, status), json: undefined };
     }
   };
 }

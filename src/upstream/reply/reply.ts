@@ -1,4 +1,4 @@
-import type { Errand } from "../../base/errors.ts";
+import type { CallCode, Errand } from "../../base/errors.ts";
 import type { JsonBytes } from "./json-bytes.ts";
 
 /** What a call gives back, independent of the MCP revision. */
@@ -12,6 +12,8 @@ export interface BlockReply {
   readonly content: readonly ContentBlock[];
   readonly structured: StructuredValue | undefined;
   readonly isError: boolean;
+  /** What the record calls an error that is not the API's. */
+  readonly reason?: CallCode;
   /** Seconds after which trying again may help; absent when nothing says so. */
   readonly retryAfter?: number;
   /** What the person has to do in a browser first; the text says it too, for clients that cannot ask. */

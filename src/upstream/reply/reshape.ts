@@ -1,10 +1,16 @@
 import { compile, isRegistered, TreeInterpreter } from "@jmespath-community/jmespath";
 import { ConfigError } from "../../base/errors.ts";
+import { printExactly } from "../../base/exact-number.ts";
 import { isJsonObject, type JsonValue } from "../../base/json.ts";
 import type { ResponseConfig } from "../../config/config.ts";
+import { withinBudget } from "./budget.ts";
+import { isSinglePass } from "./single-pass.ts";
 
-/** Makes less of a JSON answer. Throws whatever the expression makes of a value it was not made for. */
-export type Reshape = (value: JsonValue) => JsonValue;
+/**
+ * Makes less of a JSON answer, as JSON text. Throws BudgetError, RangeError when it is nested too
+ * deep to print, and whatever the expression makes of a value it was not made for.
+ */
+export type Reshape = (value: JsonValue) => string;
 
 /**
  * What `select` and `fields` of a rule ask for.
@@ -15,13 +21,27 @@ export type Reshape = (value: JsonValue) => JsonValue;
 export function compileReshape(response: ResponseConfig): Reshape | undefined {
   const select = response.select && compileSelect(response.select);
   const keep = response.fields.length === 0 ? undefined : compileFields(response.fields);
-  if (select === undefined || keep === undefined) return select ?? keep;
-  return (value) => keep(select(value));
+  if (select === undefined) return keep && ((value) => printExactly(keep(value)));
+  const { choose } = select;
+  const reshape: Reshape =
+    keep === undefined
+      ? (value) => printExactly(choose(value))
+      : (value) => printExactly(keep(choose(value)));
+  // A value that is named again and again is printed as often: that takes part in the budget.
+  return select.isSinglePass ? reshape : (value) => withinBudget(() => reshape(value));
 }
+
+type Choose = (value: JsonValue) => JsonValue;
 
 type Expression = ReturnType<typeof compile>;
 
-function compileSelect({ expression, position }: NonNullable<ResponseConfig["select"]>): Reshape {
+interface Select {
+  readonly choose: Choose;
+  /** Whether its time is known by the size of the answer, which has a bound. */
+  readonly isSinglePass: boolean;
+}
+
+function compileSelect({ expression, position }: NonNullable<ResponseConfig["select"]>): Select {
   const refuse = (message: string): never => {
     throw new ConfigError([
       { severity: "error", code: "invalid_select", message, position, help: undefined },
@@ -30,11 +50,12 @@ function compileSelect({ expression, position }: NonNullable<ResponseConfig["sel
   const program = parse(expression, refuse);
   const unknown = functionsIn(program).find((name) => !isRegistered(name));
   if (unknown !== undefined) refuse(`select calls ${unknown}(), which JMESPath does not have`);
-  return (value) => {
+  const choose: Choose = (value) => {
     const found = TreeInterpreter.search(program, value as never) as JsonValue | undefined;
     // A name that only JavaScript knows (`constructor`) leads to what is no JSON.
     return typeof found === "function" || found === undefined ? null : found;
   };
+  return { choose, isSinglePass: isSinglePass(program) };
 }
 
 function parse(expression: string, refuse: (message: string) => never): Expression {
@@ -62,7 +83,7 @@ function functionsIn(program: Expression): readonly string[] {
 /** Member names below one level; an empty map keeps the whole value. */
 interface Wanted extends Map<string, Wanted> {}
 
-function compileFields(fields: readonly string[]): Reshape {
+function compileFields(fields: readonly string[]): Choose {
   const wanted: Wanted = new Map();
   // Shorter paths last, so that `a` keeps all of `a` beside `a.b`.
   for (const field of fields.toSorted((a, b) => b.length - a.length)) {
