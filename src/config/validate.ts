@@ -7,30 +7,29 @@ import { type SchemaError, withoutNoise } from "./noise.ts";
 import { didYouMean, type Finding, type Problems } from "./problems.ts";
 import { gatewaySchema } from "./schema/gateway.ts";
 
-/** A validator of what a file may say with these keys; undefined: with every key there is. */
+/** A validator of what a file may say with these keys. */
 interface Compiled {
-  readonly keys: ReadonlySet<string> | undefined;
+  readonly keys: ReadonlySet<string>;
   readonly validate: ValidateFunction;
 }
 
 let compiled: Compiled | undefined;
+let named: ReadonlySet<string> | undefined;
 
 /**
  * Making code for everything that a file may say takes longer than all the rest of its reading, and
- * a process reads one file, mostly: the first one gets code for its own keys. A file with others
- * has the whole schema compiled.
+ * holds up every call when it is read again: there is code for the keys that files had so far.
  */
 function validator(root: YamlNode): ValidateFunction {
-  const keys = new Set<string>();
-  collectKeys(root, keys);
-  const { keys: known } = compiled ?? {};
-  if (compiled !== undefined && (known === undefined || [...keys].every((key) => known.has(key))))
-    return compiled.validate;
-  compiled = compiled === undefined ? compile(keys) : compile(undefined);
+  named ??= keysNamedIn(gatewaySchema);
+  const keys = new Set(compiled?.keys);
+  const known = keys.size;
+  collectKeys(root, named, keys);
+  if (compiled === undefined || keys.size > known) compiled = compile(keys);
   return compiled.validate;
 }
 
-function compile(keys: ReadonlySet<string> | undefined): Compiled {
+function compile(keys: ReadonlySet<string>): Compiled {
   const ajv = new Ajv2020({
     allErrors: true,
     verbose: true,
@@ -40,15 +39,31 @@ function compile(keys: ReadonlySet<string> | undefined): Compiled {
     code: { optimize: false },
   });
   ajv.addVocabulary(["x-secret", "x-default", "patternErrorMessage"]);
-  const schema = keys === undefined ? gatewaySchema : withoutOtherKeys(gatewaySchema, keys);
+  const schema = withoutOtherKeys(gatewaySchema, keys);
   return { keys, validate: ajv.compile(schema as JsonSchema) };
 }
 
-function collectKeys({ kind, children }: YamlNode, keys: Set<string>): void {
+/** Those of the keys that the schema names; who edits the file chooses the others. */
+function collectKeys(
+  { kind, children }: YamlNode,
+  wanted: ReadonlySet<string>,
+  keys: Set<string>,
+): void {
   for (const [key, inner] of children) {
-    if (kind === "mapping") keys.add(key);
-    collectKeys(inner, keys);
+    if (kind === "mapping" && wanted.has(key)) keys.add(key);
+    collectKeys(inner, wanted, keys);
   }
+}
+
+/** Every key that the schema names. */
+function keysNamedIn(schema: JsonValue, keys: Set<string> = new Set()): ReadonlySet<string> {
+  if (typeof schema !== "object" || schema === null) return keys;
+  for (const [word, value] of Object.entries(schema)) {
+    if (word === "properties" && isJsonObject(value))
+      for (const key of Object.keys(value)) keys.add(key);
+    keysNamedIn(value, keys);
+  }
+  return keys;
 }
 
 /** The same verdicts on a file without other keys: nothing but a property's own value meets its schema. */
