@@ -78,7 +78,7 @@ function compileEverything(snapshot: Snapshot): Issue[] {
 
 async function lint(snapshot: Snapshot): Promise<Issue[]> {
   const found = await Promise.all(
-    snapshot.config.apis.map((api) => lintDocument(documentSource(api))),
+    snapshot.config.apis.map((api) => lintDocument(documentSource(api), api.url)),
   );
   return found.flat();
 }

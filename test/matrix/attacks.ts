@@ -51,7 +51,6 @@ export const attacks: Matrix = {
           id: "S13",
           what: "`servers` of the document, or their variables, point elsewhere",
           expected: "the host comes from gateway.yaml; a difference is a warning",
-          open: "a difference is no warning: most documents name the public door of an API, not the internal one",
         },
         {
           id: "S14",

@@ -3,7 +3,7 @@ import { mkdir, readFile, symlink, truncate, writeFile } from "node:fs/promises"
 import { dirname, join } from "node:path";
 
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 
 import { ConfigError } from "../../src/base/errors.ts";
 import type { JsonObject } from "../../src/base/json.ts";
@@ -190,6 +190,49 @@ test("swagger-parser's findings are warnings with places, and a good document ha
 test("3.2 is not known to swagger-parser and gets no findings", async () => {
   const file = await writeSpec("openapi: 3.2.0\npaths: {}");
   expect(await lintDocument({ file, position: named })).toEqual([]);
+});
+
+describe("S13: the servers of a document are compared with the host that is called", () => {
+  const head = "openapi: 3.1.0\ninfo: {title: T, version: '1'}\npaths: {}\n";
+  const swagger = "swagger: '2.0'\ninfo: {title: T, version: '1'}\npaths: {}\n";
+  const variables = "variables: {where: {default: eu, enum: [eu, us]}}";
+
+  test.each([
+    `${head}servers: [{url: "https://api.acme.test/v1"}]`,
+    `${head}servers: [{url: "https://a.test"}, {url: "https://{where}.acme.test", ${variables}}]`,
+    `${swagger}host: api.acme.test:444`,
+  ])("one warning when all are elsewhere: %j", async (text) => {
+    const file = await writeSpec(text);
+    const findings = await lintDocument({ file, position: named }, "http://api.internal:8080/v1");
+    expect(findings).toEqual([
+      {
+        severity: "warning",
+        code: "server_elsewhere",
+        message: expect.stringMatching(
+          /^the document names (api\.acme\.test|a\.test, eu\.acme\.test), and url the host api\.internal$/,
+        ) as string,
+        position: { file, line: text.startsWith("openapi") ? 4 : 1, column: 1 },
+        help: expect.stringContaining("the host of url is called") as string,
+      },
+    ]);
+  });
+
+  test.each([
+    head,
+    swagger,
+    `${head}servers: []`,
+    `${head}servers: [{url: /v1}]`,
+    `${swagger}basePath: /v1`,
+    `${head}servers: [{url: "https://api.acme.test"}, {url: /v1}]`,
+    `${head}servers: [{url: "https://{tenant}.acme.test"}]`,
+    `${head}servers: [{url: "https://api.acme.test"}, {url: "https://api.internal/other"}]`,
+    `${head}servers: [{url: "https://api.{zone}", variables: {zone: {default: internal}}}]`,
+    `${head}servers: [{url: "https://api.{zone}", variables: {zone: {default: test, enum: [test, internal]}}}]`,
+  ])("none when one is there, or could be: %j", async (text) => {
+    const file = await writeSpec(text);
+    expect(await lintDocument({ file, position: named }, "http://api.internal:8080")).toEqual([]);
+    expect(await lintDocument({ file, position: named })).toEqual([]);
+  });
 });
 
 test("S15, S58: a million enum values and thousands of parts are no obstacle", async () => {
