@@ -1,7 +1,8 @@
 // Loaded into a gateway under test before its own code: at SIGUSR2 it collects garbage and adds what
-// is left of the heap, in bytes, as a line to the file named by HEAP_FILE.
+// is left, in bytes, as a line to the file named by HEAP_FILE: the heap, then the machine code in it.
+// LEAK is what it keeps of itself, in bytes an hour: how a test shows that it sees a leak.
 import { appendFileSync } from "node:fs";
-import { setFlagsFromString } from "node:v8";
+import { getHeapCodeStatistics, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
 setFlagsFromString("--expose-gc");
@@ -12,5 +13,13 @@ process.on("SIGUSR2", () => {
   collect();
   collect();
   const { heapUsed, external } = process.memoryUsage();
-  appendFileSync(process.env.HEAP_FILE, `${heapUsed + external}\n`);
+  const { code_and_metadata_size: code } = getHeapCodeStatistics();
+  appendFileSync(process.env.HEAP_FILE, `${heapUsed + external} ${code}\n`);
 });
+
+const leakEvery = 1_000;
+const leak = Math.round((Number(process.env.LEAK ?? 0) * leakEvery) / 3_600_000);
+if (leak > 0) {
+  const kept = [];
+  setInterval(() => kept.push(Buffer.alloc(leak).toString("latin1")), leakEvery).unref();
+}

@@ -8,8 +8,8 @@ import { createCaller, type Caller } from "../load/caller.ts";
 import {
   createMemory,
   fewestDescriptors,
+  growthOf,
   inMiB,
-  slopeOf,
   tenths,
   type Sample,
 } from "../load/memory.ts";
@@ -123,12 +123,12 @@ test(
     const shed = ends.reduce((sum, next) => sum + next.shed, 0);
     const left = await fewestDescriptors(server, { atMost: atRest, seconds: 30 });
     expect(left).toBeLessThanOrEqual(atRest);
-    // Compiled code goes on growing for some 600 reloads; a step between two samples is so many of them.
+    // What the engine learns goes on growing for some 600 reloads; a step between two samples is so many.
     const warm = samples.slice(Math.ceil(samples.length * 0.6));
     const steps = warm.map((sample, i) => ({ ...sample, at: i * sampleEvery * 3_600_000 }));
-    const leftByOne = slopeOf(steps, ({ heap }) => heap);
+    const { perHour: leftByOne, error } = growthOf(steps, ({ heap }) => heap);
     await annotate(
-      `${ends.length} calls at ${perSecond.toFixed(0)}/s over ${reloads} reloads, none failed, ${shed} turned away and repeated; heap ${inMiB(warm[0]?.heap ?? 0)} to ${inMiB(warm.at(-1)?.heap ?? 0)} MiB, ${leftByOne.toFixed(0)} bytes a reload, by tenths ${tenths(samples)}; descriptors ${atRest} before, ${left} after`,
+      `${ends.length} calls at ${perSecond.toFixed(0)}/s over ${reloads} reloads, none failed, ${shed} turned away and repeated; heap ${inMiB(warm[0]?.heap ?? 0)} to ${inMiB(warm.at(-1)?.heap ?? 0)} MiB, ${leftByOne.toFixed(0)} ± ${(2 * error).toFixed(0)} bytes a reload, by tenths ${tenths(samples)}; descriptors ${atRest} before, ${left} after`,
       "observed",
     );
     if (!judged) return;
