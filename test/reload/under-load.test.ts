@@ -132,6 +132,8 @@ test(
       "observed",
     );
     if (!judged) return;
+    // Who is told to come back was not served: a machine that has the time turns nobody away.
+    expect(shed).toBe(0);
     expect(perSecond).toBeGreaterThanOrEqual(leastPerSecond);
     expect(leftByOne).toBeLessThan(maxLeft);
   },

@@ -16,6 +16,8 @@ export interface Asked {
   readonly endedAt: number;
   /** undefined: the answer was the right one. */
   readonly problem: string | undefined;
+  /** How often it was turned away before. */
+  readonly shed: number;
 }
 
 interface Params {
@@ -68,9 +70,9 @@ export async function converse(from: Caller, orders: readonly string[]): Promise
 
 /** Comes back when it is asked to: a gateway without time for a request has done nothing of it. */
 async function ask(caller: Talk, method: string, params: Params): Promise<Asked> {
-  for (;;) {
+  for (let shed = 0; ; shed++) {
     const asked = await askOnce(caller, method, params);
-    if (asked.problem !== overloaded) return asked;
+    if (asked.problem !== overloaded) return { ...asked, shed };
     await sleep(1_000);
   }
 }
@@ -81,7 +83,7 @@ async function askOnce(
   { url, authorization, revision, conversation }: Talk,
   method: string,
   params: Params,
-): Promise<Asked> {
+): Promise<Omit<Asked, "shed">> {
   const modern = revision === "2026-07-28";
   const startedAt = Date.now();
   const order = params.arguments?.["id"] as string | undefined;

@@ -80,6 +80,7 @@ test(
     await load.stop();
 
     const failed = load.asked.filter(({ problem }) => problem !== undefined);
+    const shed = load.asked.reduce((sum, asked) => sum + asked.shed, 0);
     const inFlight = ({ startedAt, endedAt }: Asked): boolean =>
       startedAt <= diedAt && endedAt >= killedAt;
     const unexplained = failed.filter((asked) => !inFlight(asked));
@@ -121,7 +122,7 @@ test(
     const metOne = [...spread.values()].filter(({ size }) => size === 1).length;
     const metAll = [...whole].filter((one) => spread.get(one)?.size === at.all.length).length;
     await annotate(
-      `${load.asked.length} requests of four revisions, ${graceful} of them over ${3 * rounds} graceful restarts: 0 failed; ${failed.length} in flight on the killed process failed; ${recorded} records; of ${spread.size} conversations ${metOne} met one replica only; of ${whole.size} before the first restart ${metAll} met all three`,
+      `${load.asked.length} requests of four revisions, ${graceful} of them over ${3 * rounds} graceful restarts: 0 failed, ${shed} turned away and repeated; ${failed.length} in flight on the killed process failed; ${recorded} records; of ${spread.size} conversations ${metOne} met one replica only; of ${whole.size} before the first restart ${metAll} met all three`,
       "observed",
     );
     expect(metOne).toBeLessThan(spread.size / 10);
