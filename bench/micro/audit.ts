@@ -81,6 +81,7 @@ export function traceOf(): CallTrace {
   return {
     tool,
     span: undefined,
+    confirmation: undefined,
     intent: undefined,
     startedAt: now,
     sentAt: now,

@@ -80,6 +80,9 @@ export type CallCode =
   | "breaker_open"
   | "busy"
   | "cancelled"
+  | "confirmation_declined"
+  | "confirmation_required"
+  | "confirmation_unavailable"
   | "connection_required"
   | "credential_unavailable"
   | "gateway_misconfigured"
@@ -102,6 +105,14 @@ export interface Errand {
   readonly reason: string;
 }
 
+/** What a person must agree to before a call is sent. */
+export interface Question {
+  /** For the person: the tool and its arguments, without what is secret. */
+  readonly message: string;
+  /** Of the message: what was agreed to once is not agreed to in other words. */
+  readonly digest: string;
+}
+
 /**
  * One tool call failed in a way the model may read about. `message` is written in the tool's
  * argument names and holds no host, stack, token or credential; only the log reads `cause`.
@@ -113,15 +124,22 @@ export class CallError extends Error {
   readonly retryAfterMs: number | undefined;
   /** What the person has to do in a browser first; only with `connection_required`. */
   readonly errand: Errand | undefined;
+  /** Only with `confirmation_required`. */
+  readonly question: Question | undefined;
 
   constructor(
     code: CallCode,
     message: string,
-    options?: ErrorOptions & { readonly retryAfterMs?: number; readonly errand?: Errand },
+    options?: ErrorOptions & {
+      readonly retryAfterMs?: number;
+      readonly errand?: Errand;
+      readonly question?: Question;
+    },
   ) {
     super(message, options);
     this.code = code;
     this.errand = options?.errand;
+    this.question = options?.question;
     this.retryAfterMs = options?.retryAfterMs;
   }
 }

@@ -3,10 +3,13 @@ import type { JsonObject } from "../base/json.ts";
 import type { RecordedCall } from "../observe/record/event.ts";
 import type { Progress } from "../upstream/reply/event-stream.ts";
 import type { Reply } from "../upstream/reply/reply.ts";
+import type { Consent } from "./consent.ts";
 
 /** One tool call, after its caller was believed. */
 export interface Call extends RecordedCall {
   readonly args: JsonObject;
+  /** Looked at only for tools that need it. */
+  readonly consent: Consent;
   /** Present where it stops the work that nobody waits for its result any more. */
   readonly cancel: CancelSignal | undefined;
   /** Present when the caller asked for progress. */

@@ -23,12 +23,15 @@ import type { Retry } from "../upstream/retry.ts";
 import { SendError } from "../upstream/send-error.ts";
 import type { Send, SendLimits, Watch } from "../upstream/send.ts";
 import type { Call, CallTool } from "./call.ts";
+import type { Confirm } from "./confirm.ts";
 import { pause } from "./pause.ts";
 import { createProgress } from "./progress.ts";
 
 /** What one tool needs on its way; compiled at load. */
 export interface Route {
   readonly enter: Enter;
+  /** undefined: nobody has to agree. */
+  readonly confirm: Confirm | undefined;
   readonly credential: Credential;
   /** Of the API, e.g. `http://courses.internal:8080`. */
   readonly origin: string;
@@ -73,15 +76,15 @@ export interface Road {
   readonly missingScopes: (tool: string, origin: Origin) => readonly string[] | undefined;
   /** The request as it would be sent, with `credential` in place of a real one; sends nothing. */
   readonly prepare: (
-    call: Call,
+    call: Omit<Call, "consent">,
     credential: CredentialParts,
   ) => { readonly origin: string; readonly request: WireRequest };
 }
 
 /**
- * find tool → permit → validate → limits → credential → build → send → map reply, and the audit
- * record around it all. The order is a security property: nothing is told about a tool before it is
- * known to be the caller's, and nothing is sent before every check has passed.
+ * find tool → permit → validate → limits → agreement → credential → build → send → map reply, and
+ * the audit record around it all. The order is a security property: nothing is told about a tool
+ * before it is known to be the caller's, and nothing is sent before every check has passed.
  */
 export function compileRoad(parts: RoadParts, ports: Ports): Road {
   const { catalog, permit, routes, recorder, startSpan } = parts;
@@ -90,7 +93,7 @@ export function compileRoad(parts: RoadParts, ports: Ports): Road {
     const tool = catalog.tools.get(call.tool);
     return tool && routes.get(tool);
   };
-  const admit = (call: Call): Tool => {
+  const admit = (call: Omit<Call, "consent">): Tool => {
     const tool = catalog.tools.get(call.tool);
     if (tool === undefined) throw new UnknownToolError(call.tool);
     const decision = permit(tool, call.principal, call.args);
@@ -116,9 +119,15 @@ export function compileRoad(parts: RoadParts, ports: Ports): Road {
     if (route === undefined) throw new TypeError(`no route for ${tool.name}`);
     if (route.needsAudit && recorder.problem() !== undefined) throw auditUnavailable();
     const values = collectValues(tool.places, call.args, call.principal);
-    const entered = route.enter(call);
+    const { confirm } = route;
+    const entered = (confirm === undefined ? route.enter : confirm.enterFor(call))(call);
     const leave = entered instanceof Promise ? await entered : entered;
     try {
+      if (confirm !== undefined) {
+        // Nobody is asked about what cannot be sent.
+        route.build(values, noCredential);
+        confirm.check(call, trace);
+      }
       const sending: Sending = {
         call,
         route,
@@ -240,6 +249,7 @@ function startTrace(
   return {
     tool,
     span,
+    confirmation: undefined,
     intent: undefined,
     startedAt,
     sentAt: startedAt,
@@ -252,6 +262,8 @@ function startTrace(
     endedAt: startedAt,
   };
 }
+
+const noCredential: CredentialParts = { headers: [], query: "", cookie: "" };
 
 const success: CallEnd = { event: "tool.call", outcome: "success", reason: undefined };
 
@@ -277,6 +289,13 @@ const lacksScopes: CallEnd = {
   reason: "insufficient_scope",
 };
 
+/** By policy, or by the person it asked. */
+const refusals: ReadonlySet<CallCode> = new Set([
+  "not_permitted",
+  "confirmation_declined",
+  "confirmation_unavailable",
+]);
+
 function judge(error: unknown): CallEnd {
   if (error instanceof UnknownToolError) {
     return { event: "policy.deny", outcome: "denied", reason: "unknown_tool" };
@@ -286,7 +305,7 @@ function judge(error: unknown): CallEnd {
     return { event: "auth.deny", outcome: "denied", reason: error.reason };
   }
   if (!(error instanceof CallError)) return failure("internal_error");
-  if (error.code === "not_permitted") {
+  if (refusals.has(error.code)) {
     return { event: "policy.deny", outcome: "denied", reason: error.code };
   }
   if (error instanceof RateError) {
@@ -493,12 +512,13 @@ function describeFailure(call: Call, { code, cause }: CallError): JsonObject {
   return { tool: call.tool.slice(0, 128), code, ...known };
 }
 
-function refuse({ message, retryAfterMs, errand }: CallError): Reply {
+function refuse({ message, retryAfterMs, errand, question }: CallError): Reply {
   return {
     content: [{ type: "text", text: message }],
     structured: undefined,
     isError: true,
     ...(retryAfterMs === undefined ? {} : { retryAfter: Math.ceil(retryAfterMs / 1000) }),
     ...(errand === undefined ? {} : { errand }),
+    ...(question === undefined ? {} : { question }),
   };
 }

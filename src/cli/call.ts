@@ -4,6 +4,7 @@ import { parseExactly, readCarried } from "../base/exact-number.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
 import type { Principal } from "../base/principal.ts";
 import { anonymous } from "../auth/anonymous.ts";
+import type { Consent } from "../call/consent.ts";
 import { createGateway, inspect } from "../gateway.ts";
 import type { Endpoint, Snapshot } from "../gateway/snapshot.ts";
 import { maskCredential } from "../upstream/credential/masked-credential.ts";
@@ -12,7 +13,8 @@ import { allowed, explainCall, formatExplanation, type Verdict } from "./explain
 import { exitCodes, printLine, UsageError, type ExitCode, type Io } from "./io.ts";
 import { readPrincipal } from "./principal.ts";
 import { createPorts, fromHere, gatewayOptions, quietPorts, writerOf } from "./setup.ts";
-import { blocksOf } from "../upstream/reply/reply.ts";
+import { type BlockReply, blocksOf } from "../upstream/reply/reply.ts";
+import { askOnTerminal, consentBefore } from "./agree.ts";
 
 export interface CallOptions {
   readonly config: string;
@@ -22,6 +24,8 @@ export interface CallOptions {
   readonly args: string | undefined;
   readonly dryRun: boolean;
   readonly json: boolean;
+  /** Agrees to the call beforehand, where somebody has to. */
+  readonly yes: boolean;
   /** An access token for this gateway, or `@file`. */
   readonly token: string | undefined;
   /** A pretended caller, or an access token, or `@file`; only with `dryRun`. */
@@ -143,18 +147,24 @@ async function callTool(name: string, options: CallOptions, io: Io): Promise<Exi
     const endpoint = endpointOf(snapshot, name);
     const principal = await gateway.believe(token?.trim(), "cli", endpoint.path);
     const args = await readArgs(snapshot, name, options);
-    const answer = await endpoint.road.callTool({
-      ...fromHere,
-      cancel: undefined,
-      tool: name,
-      args,
-      principal,
-      onProgress: ({ progress, total, message }) => {
-        const of = total === undefined ? "" : ` of ${total}`;
-        printLine(io.stderr, `${progress}${of} ${message ?? ""}`.trimEnd());
-      },
-    });
-    const reply = blocksOf(answer);
+    const send = async (consent: Consent): Promise<BlockReply> =>
+      blocksOf(
+        await endpoint.road.callTool({
+          ...fromHere,
+          cancel: undefined,
+          tool: name,
+          args,
+          consent,
+          principal,
+          onProgress: ({ progress, total, message }) => {
+            const of = total === undefined ? "" : ` of ${total}`;
+            printLine(io.stderr, `${progress}${of} ${message ?? ""}`.trimEnd());
+          },
+        }),
+      );
+    const first = await send(consentBefore(options.yes, io));
+    const { question } = first;
+    const reply = question ? await send(await askOnTerminal(question, io)) : first;
     if (options.json) {
       const { content, structured, isError } = reply;
       // As the API wrote it: every digit of it.

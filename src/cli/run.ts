@@ -142,6 +142,7 @@ function addCall(program: Command, io: Io, done: Done): void {
     .option("--args <json>", "arguments as a JSON object, or @file")
     .option("--dry-run", "print the request with its secrets masked, send nothing", false)
     .option("--json", "print JSON", false)
+    .option("-y, --yes", "agree to a call that somebody has to agree to, without a question", false)
     .option("--token <token>", "access token for this gateway, or @file; else TOLLGATE_TOKEN")
     .option(
       "--as <who>",

@@ -83,13 +83,14 @@ export async function showTool(name: string, options: ToolsOptions, io: Io): Pro
 }
 
 function describeTool(tool: Tool): string {
-  const { operation, entry, places, scopes, when } = tool;
+  const { operation, entry, places, scopes, when, confirm } = tool;
   const facts = [
     ["tool", tool.name],
     ["operation", `${operation.method} ${operation.path} (${formatPosition(operation.position)})`],
     ["api", tool.api],
     ["scopes", scopes.join(" ") || "-"],
     ["when", when?.expression ?? "-"],
+    ["confirm", confirm ?? "-"],
   ];
   const rows = places.map((place) => [place.key, describeSource(place), describeTarget(place)]);
   const shown: unknown = JSON.parse(entry);

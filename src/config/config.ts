@@ -582,6 +582,8 @@ export interface RuleConfig {
   readonly title: string | undefined;
   readonly description: string | undefined;
   readonly scopes: readonly string[];
+  /** Whether a person has to agree to each call; undefined: nobody is asked. */
+  readonly confirm: "required" | undefined;
   /** CEL over principal, tool and args, with the position of the expression. */
   readonly when: { readonly expression: string; readonly position: Position } | undefined;
   /** Of the body, lower case without parameters; undefined: the preferred one of those declared. */
@@ -657,6 +659,8 @@ export interface EndpointConfig {
 
 /** A Redis that all replicas use. */
 export interface ReplicasConfig {
+  /** Seal what a client takes from one replica to another: the first seals, all open. */
+  readonly keys: readonly Secret[];
   /** Without user and password. */
   readonly url: string;
   readonly username: string | undefined;

@@ -103,6 +103,7 @@ function compileTree(scope: Scope): Meaning {
   ]);
   const apis = compileApis(scope, clients);
   const auth = compileAuth(scope, { server, clients, brokerIssuer: issuer });
+  const connections = compileConnections(scope, { clients, auth, apis });
   const limits = compileLimits(scope);
   checkCallTimeout(scope, limits);
   checkConnections(scope);
@@ -115,13 +116,13 @@ function compileTree(scope: Scope): Meaning {
     clients,
     signingKeys: compileSigningKeys(scope),
     broker,
-    connections: compileConnections(scope, { clients, auth, apis }),
+    connections,
     apis,
     trust: textOf(child(scope.root, "trust")) === "locked" ? "locked" : "auto",
     specsDir: resolve(scope.directory, textOf(child(scope.root, "specsDir")) ?? ""),
     endpoints: compileEndpoints(scope, { server, auth, apis }),
     limits,
-    replicas: compileReplicas(scope),
+    replicas: compileReplicas(scope, { apis, connections }),
     audit: compileAudit(scope),
     telemetry: compileTelemetry(scope),
   };

@@ -2,7 +2,6 @@ import { type CheckIdToken, createCheckIdToken } from "../auth/id-token.ts";
 import type { Ports } from "../base/ports.ts";
 import { createSealer } from "../base/seal.ts";
 import type { Config } from "../config/config.ts";
-import { createRequestState, type RequestState } from "../mcp/request-state.ts";
 import { type Connect, createConnect, linkTo } from "../upstream/credential/connect.ts";
 import { type ConnectionParts, requestTokenOf } from "../upstream/credential/credential.ts";
 import { createRevoke } from "../upstream/credential/revoke.ts";
@@ -10,10 +9,9 @@ import { createTickets } from "../upstream/credential/ticket.ts";
 import { createVault } from "../upstream/credential/vault.ts";
 import type { Lasting } from "./lasting.ts";
 
-/** One configuration's connections: for the credentials, the pages, and calls that wait for them. */
+/** One configuration's connections: for the credentials and the pages. */
 export interface Connections extends ConnectionParts {
   readonly connect: Connect;
-  readonly requestState: RequestState;
   /** Encrypts with the current key what an older one encrypted. */
   readonly rekey: () => Promise<void>;
 }
@@ -50,7 +48,6 @@ export function compileConnections(
     refused,
     providers: connections.providers,
     linkFor: (principal, provider) => linkTo({ origin, tickets }, principal, provider),
-    requestState: createRequestState(tickets),
     connect: createConnect(
       {
         config: connections,

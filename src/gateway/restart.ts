@@ -16,7 +16,7 @@ export function refuseRestart(before: Config, after: Config): void {
     "connections.redis": ({ connections }: Config) => connections?.redis,
     audit: ({ audit }: Config) => ({ ...audit, sinks: audit.sinks.map(withoutRenewed) }),
     telemetry: ({ telemetry: { otlp } }: Config) => otlp && { ...otlp, headers: undefined },
-    replicas: (config: Config) => config.replicas,
+    replicas: ({ replicas }: Config) => replicas && { ...replicas, keys: undefined },
     "limits.requestSize": (config: Config) => config.limits.maxRequestBytes,
     "limits.tokens": (config: Config) => config.limits.maxTokens,
     "limits.connections": (config: Config) => config.limits.maxConnections,

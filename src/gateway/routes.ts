@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { Issue } from "../base/issue.ts";
 import type { Ports } from "../base/ports.ts";
+import { createConfirm } from "../call/confirm.ts";
+import { compileQuestion } from "../call/question.ts";
 import type { RoadParts, Route } from "../call/road.ts";
 import type { ApiConfig, Config } from "../config/config.ts";
 import type { BulkheadSize } from "../limits/bulkhead.ts";
@@ -72,7 +74,7 @@ export function compileRoutes(
       const maxBytes = config.limits.maxResponseBytes;
       const limits = { timeoutMs, headersMs, idleMs, maxBytes };
       plans.set(tool, () => ({
-        enter: lasting.limits.compileEnter(enterRulesOf(tool, api, config)),
+        ...compileEntry(tool, api, config, lasting),
         credential: credential(tool),
         limits,
         callTimeoutMs: config.limits.callTimeoutMs,
@@ -143,6 +145,22 @@ function compileSend(
   return redirects === undefined
     ? send
     : followRedirects(send, { origin, allowedHosts: redirects.allowedHosts, to }, now);
+}
+
+/** Limits, and the person's agreement where the rule asks for it. */
+function compileEntry(
+  tool: Tool,
+  api: ApiConfig,
+  config: Config,
+  { limits }: Lasting,
+): Pick<Route, "enter" | "confirm"> {
+  const rules = enterRulesOf(tool, api, config);
+  const enter = limits.compileEnter(rules);
+  if (tool.confirm === undefined) return { enter, confirm: undefined };
+  const rates = { tool: undefined, principal: undefined, client: undefined };
+  const enterAgain = limits.compileEnter({ ...rules, rates });
+  const ask = compileQuestion(tool, config.audit.redact);
+  return { enter, confirm: createConfirm({ ask, enter, enterAgain }) };
 }
 
 function enterRulesOf(tool: Tool, api: ApiConfig, { limits }: Config): EnterRules {

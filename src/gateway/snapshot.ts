@@ -31,6 +31,7 @@ import { checkLogin, compileConnections, type Connections } from "./connections.
 import { collect } from "./collect.ts";
 import type { Lasting } from "./lasting.ts";
 import { compileBackChannel, dropDenied } from "./logout.ts";
+import { compileRequestState } from "./request-state.ts";
 import { compileRoutes } from "./routes.ts";
 
 /** A configuration and its documents, compiled into everything that serves. Immutable. */
@@ -115,6 +116,7 @@ export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports):
   dropDenied(config.auth, lasting);
   const metadata = compileAllMetadata(config);
   const certificates = asksForCertificates(config.server);
+  const requestState = compileRequestState(config, catalog, lasting, ports.now);
   const endpoints = config.endpoints.map((endpoint): Endpoint => {
     const own = catalogOf(catalog, endpoint);
     const { recorder, startSpan } = lasting;
@@ -127,7 +129,7 @@ export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports):
       road,
       mcp: {
         ...compileMcp(own, permit, road, lasting),
-        requestState: connections?.requestState,
+        requestState,
       },
     };
   });

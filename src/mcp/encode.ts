@@ -2,7 +2,7 @@ import type { JsonObject } from "../base/json.ts";
 import type { Progress } from "../upstream/reply/event-stream.ts";
 import { writeEscaped, type JsonBytes } from "../upstream/reply/json-bytes.ts";
 import type { BlockReply, StructuredValue } from "../upstream/reply/reply.ts";
-import type { InputRequired } from "./errand.ts";
+import type { InputRequired } from "./input-required.ts";
 import { listTtlMs, type Era, type ServerInfo } from "./service.ts";
 
 /** Writes messages by joining text around what is already JSON. */

@@ -10,33 +10,9 @@ export function opensPages(capabilities: JsonValue | undefined): boolean {
   return isJsonObject(elicitation) && isJsonObject(elicitation["url"]);
 }
 
-/** Name of the only request in such a result. */
-const requestName = "connect";
-
-/** 2026-07-28: the call is asked again once the person has been there. */
-export function inputRequired({ url, reason }: Errand, requestState: string): InputRequired {
-  const params = { mode: "url", url, message: reason } as const;
-  return {
-    resultType: "input_required",
-    inputRequests: { [requestName]: { method: "elicitation/create", params } },
-    requestState,
-  };
-}
-
-export interface InputRequired {
-  readonly resultType: "input_required";
-  readonly inputRequests: {
-    readonly [requestName]: {
-      readonly method: "elicitation/create";
-      readonly params: { readonly mode: "url"; readonly url: string; readonly message: string };
-    };
-  };
-  readonly requestState: string;
-}
-
 /** The person was asked and did not want to. */
 export function isDeclined(responses: unknown): boolean {
-  const response = isJsonObject(responses) ? responses[requestName] : undefined;
+  const response = isJsonObject(responses) ? responses["connect"] : undefined;
   return isJsonObject(response) && response["action"] !== "accept";
 }
 

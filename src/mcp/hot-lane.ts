@@ -1,20 +1,16 @@
 import type { ServerResponse } from "node:http";
 import { createCancellation } from "../base/cancel.ts";
-import { AuthError, type Errand, UnknownToolError } from "../base/errors.ts";
+import { AuthError, UnknownToolError } from "../base/errors.ts";
 import type { Ports } from "../base/ports.ts";
 import type { Call } from "../call/call.ts";
 import type { BlockReply, Reply } from "../upstream/reply/reply.ts";
+import { cannotAsk, notAsked, showsForms } from "./agreement.ts";
 import type { Caller } from "./client.ts";
 import { createEncoder, encodeError, encodeProgress } from "./encode.ts";
 import type { HotRequest } from "./envelope.ts";
-import {
-  elicitationOf,
-  elicitationRequired,
-  inputRequired,
-  type Introductions,
-  opensPages,
-} from "./errand.ts";
+import { elicitationOf, elicitationRequired, type Introductions, opensPages } from "./errand.ts";
 import { openEventStream, type EventStream } from "./event-stream.ts";
+import { inputRequired } from "./input-required.ts";
 import type { McpService, ServerInfo } from "./service.ts";
 import { closeWhenStalled } from "./slow-reader.ts";
 
@@ -41,32 +37,26 @@ export function createHotLane(
     modern: createEncoder("modern", info),
   };
 
-  /** The person has to visit a page first: as the client can be told. */
-  const encodeErrand = (
-    reply: BlockReply & { readonly errand: Errand },
-    { request, call, service }: Paused,
-  ): string => {
+  /** The person has to do something first: as the client can be told. */
+  const encodePause = (reply: BlockReply, { request, call, service }: Paused): string => {
     const { era, id, capabilities } = request;
-    const { errand } = reply;
-    if (era === "modern" && opensPages(capabilities) && service.requestState !== undefined) {
-      const { principal, tool, args } = call;
-      const state = service.requestState.issue({ principal, tool, args });
-      return encoders.modern.inputRequired(id, inputRequired(errand, state));
-    }
-    if (era === "legacy" && introductions.opensPages(call)) {
+    const { errand, question } = reply;
+    const { requestState } = service;
+    if (era === "legacy" && errand !== undefined && introductions.opensPages(call)) {
       const data = { elicitations: [{ ...elicitationOf(errand) }] };
       return encodeError(id, elicitationRequired, errand.reason, data);
     }
-    return encoders[era].call(id, reply);
+    const asks = era === "modern" && (question !== undefined || opensPages(capabilities));
+    const required = asks && requestState && inputRequired(reply, call, requestState);
+    return required ? encoders.modern.inputRequired(id, required) : encoders[era].call(id, reply);
   };
 
   const encodeReply = (reply: Reply, paused: Paused): string | Buffer => {
     const { era, id } = paused.request;
     if (reply.json !== undefined) return encoders[era].json(id, reply.json);
-    const { errand } = reply;
-    return errand === undefined
+    return reply.errand === undefined && reply.question === undefined
       ? encoders[era].call(id, reply)
-      : encodeErrand({ ...reply, errand }, paused);
+      : encodePause(reply, paused);
   };
 
   return async (request, caller, service, response) => {
@@ -82,7 +72,7 @@ export function createHotLane(
       );
       return;
     }
-    const { era, progressToken, name, args } = request;
+    const { era, progressToken, name, args, capabilities } = request;
     let stream: EventStream | undefined;
     const onProgress =
       progressToken === undefined
@@ -99,6 +89,11 @@ export function createHotLane(
       const call: Call = {
         tool: name,
         args,
+        // Where no call ever asks for input it does not matter.
+        consent:
+          era === "modern" && service.requestState !== undefined && showsForms(capabilities)
+            ? notAsked
+            : cannotAsk,
         principal: caller.principal,
         transport: "http",
         protocol: caller.protocol,
@@ -148,7 +143,7 @@ function sendPieces(
   if (response.writableLength > 0) closeWhenStalled(response);
 }
 
-/** A call whose answer is an errand. */
+/** A call that may wait for its person. */
 interface Paused {
   readonly request: HotRequest;
   readonly call: Call;

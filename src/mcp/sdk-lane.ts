@@ -11,7 +11,7 @@ import { introductionIn, type Introductions } from "./errand.ts";
 import { readModernCall } from "./modern-call.ts";
 import { findDisagreement, type Disagreement } from "./param-headers.ts";
 import { watchErrors } from "./refusals.ts";
-import { InvalidStateError } from "./request-state.ts";
+import { InvalidStateError, type Pause } from "./request-state.ts";
 import { createServer } from "./server.ts";
 import type { EndpointSettings, McpExchange, McpService } from "./service.ts";
 import { closeWhenStalled } from "./slow-reader.ts";
@@ -48,6 +48,7 @@ export function createSdkLane(
     service,
     caller: async (context: ServerContext) => stateOf(context).caller,
     opensPages: (caller: Caller) => introductions.opensPages(caller),
+    pauseOf: async (_call: unknown, context: ServerContext) => stateOf(context).pause,
     onRecorded: (id: string | number, context: ServerContext) =>
       void stateOf(context).recorded.add(id),
   };
@@ -66,9 +67,9 @@ export function createSdkLane(
       const introduced = introductionIn(body);
       if (introduced !== undefined) introductions.note(caller, introduced);
       challengeMissingScopes(body, caller, now);
-      const faultyId = await checkRequestState(body, caller, now);
-      if (faultyId !== undefined) {
-        refuseState(faultyId, response);
+      const round = await readRound(body, caller, now);
+      if (round.faultyId !== undefined) {
+        refuseState(round.faultyId, response);
         return;
       }
       closeWhenStalled(response);
@@ -76,7 +77,7 @@ export function createSdkLane(
         listening++;
         response.once("close", () => listening--);
       }
-      const state: State = { caller, recorded: new Set() };
+      const state: State = { caller, pause: round.pause, recorded: new Set() };
       restoreNumbersOf(response);
       watchErrors(response, (reason, id) => {
         if (state.recorded.has(id)) return;
@@ -108,6 +109,8 @@ type SdkRequest = Parameters<ReturnType<typeof toNodeHandler>>[0];
 
 interface State {
   readonly caller: Caller;
+  /** Why the round before this one ended, if there was any. */
+  readonly pause: Pause | undefined;
   /** Ids of requests that have their own record. */
   readonly recorded: Set<unknown>;
 }
@@ -139,34 +142,38 @@ function challengeMissingScopes(body: JsonValue, caller: Caller, service: McpSer
   }
 }
 
+interface Round {
+  readonly pause?: Pause;
+  /** Of a request that does not bring what the round before gave it. */
+  readonly faultyId?: string | number;
+}
+
 /**
  * The second round of a call brings what the first one gave it, or is refused before the SDK sees it.
  *
- * @returns The id of the request when it does not.
  * @throws AuthError `access_denied`
  */
-async function checkRequestState(
+async function readRound(
   body: JsonValue,
   caller: Caller,
   { requestState, rejected }: McpService,
-): Promise<string | number | undefined> {
-  if (requestState === undefined || !isJsonObject(body)) return undefined;
+): Promise<Round> {
+  if (requestState === undefined || !isJsonObject(body)) return {};
   const { method, params } = body;
   const id = requestIdOf(body["id"]);
-  if (method !== "tools/call" || !isJsonObject(params) || id === undefined) return undefined;
+  if (method !== "tools/call" || !isJsonObject(params) || id === undefined) return {};
   const { requestState: state, name, arguments: args = {} } = params;
-  if (typeof state !== "string" || typeof name !== "string" || !isJsonObject(args))
-    return undefined;
+  if (typeof state !== "string" || typeof name !== "string" || !isJsonObject(args)) return {};
   try {
-    await requestState.accept(state, { principal: caller.principal, tool: name, args });
-    return undefined;
+    const call = { principal: caller.principal, tool: name, args };
+    return { pause: await requestState.accept(state, call) };
   } catch (error) {
     const foreign = error instanceof AuthError;
     if (!foreign && !(error instanceof InvalidStateError)) throw error;
     const reason = foreign ? error.reason : "invalid_request_state";
     rejected({ ...caller, transport: "http", requestId: id }, reason);
     if (foreign) throw error;
-    return id;
+    return { faultyId: id };
   }
 }
 

@@ -19,8 +19,10 @@ import type { Call } from "../call/call.ts";
 import { type BlockReply, blocksOf } from "../upstream/reply/reply.ts";
 import type { Caller } from "./client.ts";
 import { projectStructured } from "./encode.ts";
-import { elicitationOf, inputRequired, isDeclined, opensPages } from "./errand.ts";
-import { InvalidStateError } from "./request-state.ts";
+import { consentOf } from "./agreement.ts";
+import { elicitationOf, isDeclined, opensPages } from "./errand.ts";
+import { inputRequired } from "./input-required.ts";
+import type { Pause } from "./request-state.ts";
 import { listTtlMs, type Era, type McpService, type ServerInfo } from "./service.ts";
 
 export interface ServerParts {
@@ -31,6 +33,11 @@ export interface ServerParts {
   readonly caller: (context: ServerContext) => Promise<Caller>;
   /** Whether this client of the 2025 era can ask its person to open a page. */
   readonly opensPages: (caller: Caller, server: Server) => boolean;
+  /** Why the round before ended, when this is another one of a call; the state is used up. */
+  readonly pauseOf: (
+    call: Pick<Call, "tool" | "args">,
+    context: ServerContext,
+  ) => Promise<Pause | undefined>;
   /** This request has, or will have, its own record in the audit log. */
   readonly onRecorded: (id: string | number, context: ServerContext) => void;
 }
@@ -67,9 +74,13 @@ export function createServer(
   server.setRequestHandler("tools/call", (request, context) =>
     guarded(ports, async () => {
       const { name, arguments: args = {}, _meta: meta } = request.params;
+      const what = { tool: name, args: readCarried(args as JsonObject) };
+      const { inputResponses } = context.mcpReq;
+      const asks = era === "modern" || transport === "stdio";
+      const capabilities = asks ? capabilitiesOf(context, server) : undefined;
       const call = {
-        tool: name,
-        args: readCarried(args as JsonObject),
+        ...what,
+        consent: consentOf(await parts.pauseOf(what, context), inputResponses, capabilities),
         transport,
         requestId: context.mcpReq.id,
         // A disconnect is no cancel in the stateless 2025 era: what was sent runs to its end.
@@ -78,7 +89,6 @@ export function createServer(
         // Over HTTP the caller has it, with what the headers say.
         ...(transport === "stdio" ? { trace: traceOf(parts.service(), request.params) } : {}),
       };
-      if (transport === "stdio") await acceptState(parts, call, context);
       const result = await callTool(parts, call, { era, context, server });
       return isInputRequiredResult(result)
         ? result
@@ -101,19 +111,20 @@ async function callTool(
     const caller = await parts.caller(context);
     parts.onRecorded(context.mcpReq.id, context);
     const service = parts.service();
-    const reply = blocksOf(await service.callTool({ ...call, ...caller }));
-    const { errand } = reply;
-    const declined = isDeclined(context.mcpReq.inputResponses);
-    if (errand === undefined || declined) return toResult(reply, era);
-    if (era === "legacy" && parts.opensPages(caller, server))
+    const whole = { ...call, ...caller };
+    const reply = blocksOf(await service.callTool(whole));
+    const { errand, question } = reply;
+    const declined = errand !== undefined && isDeclined(context.mcpReq.inputResponses);
+    if (declined) return toResult(reply, era);
+    if (era === "legacy" && errand !== undefined && parts.opensPages(caller, server))
       throw new UrlElicitationRequiredError([{ ...elicitationOf(errand) }], errand.reason);
     const { requestState } = service;
-    if (era === "legacy" || requestState === undefined || !opensPages(capabilitiesOf(context)))
-      return toResult(reply, era);
-    const { principal } = caller;
-    const state = requestState.issue({ principal, tool: call.tool, args: call.args });
+    // What has a question came from who can ask it; a page is another matter.
+    const asks =
+      question !== undefined || (era === "modern" && opensPages(capabilitiesOf(context, server)));
+    const required = asks && requestState && inputRequired(reply, whole, requestState);
     // Its type wants the `elicitationId` of the 2025 era.
-    return inputRequired(errand, state) as unknown as InputRequiredResult;
+    return required ? (required as unknown as InputRequiredResult) : toResult(reply, era);
   } catch (error) {
     if (!(error instanceof AuthError)) throw error;
     // No HTTP status can say it here: the model tells its user.
@@ -127,28 +138,13 @@ interface Answering {
   readonly server: Server;
 }
 
-/** In the 2026 era every request says them. */
-function capabilitiesOf({ mcpReq }: ServerContext): JsonValue | undefined {
-  return (mcpReq.envelope as JsonObject | undefined)?.[CLIENT_CAPABILITIES_META_KEY];
-}
-
-/** Over HTTP that was done before the SDK saw the request, where a status can say it. */
-async function acceptState(
-  parts: ServerParts,
-  { tool, args }: Pick<Call, "tool" | "args">,
-  context: ServerContext,
-): Promise<void> {
-  const { requestState } = parts.service();
-  const state = context.mcpReq.requestState();
-  if (requestState === undefined || typeof state !== "string") return;
-  const { principal } = await parts.caller(context);
-  try {
-    await requestState.accept(state, { principal, tool, args });
-  } catch (error) {
-    if (error instanceof InvalidStateError || error instanceof AuthError)
-      throw invalidParams("Invalid or expired requestState");
-    throw error;
-  }
+/** In the 2026 era every request says them; before, the first one of a connection. */
+function capabilitiesOf({ mcpReq }: ServerContext, server: Server): JsonValue | undefined {
+  const envelope = mcpReq.envelope as JsonObject | undefined;
+  return (
+    envelope?.[CLIENT_CAPABILITIES_META_KEY] ??
+    (server.getClientCapabilities() as JsonObject | undefined)
+  );
 }
 
 function describeRefusal(error: AuthError): string {
@@ -182,7 +178,7 @@ async function guarded<T>(ports: Ports, run: () => Promise<T>): Promise<T> {
   }
 }
 
-function invalidParams(message: string): ProtocolError {
+export function invalidParams(message: string): ProtocolError {
   return new ProtocolError(ProtocolErrorCode.InvalidParams, message);
 }
 

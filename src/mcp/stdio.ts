@@ -1,13 +1,21 @@
 import { PassThrough, type Readable, type Writable } from "node:stream";
-import type { JSONRPCMessage, RequestId, Server } from "@modelcontextprotocol/server";
+import type {
+  JSONRPCMessage,
+  RequestId,
+  Server,
+  ServerContext,
+} from "@modelcontextprotocol/server";
 import { serveStdio, StdioServerTransport } from "@modelcontextprotocol/server/stdio";
+import { AuthError } from "../base/errors.ts";
 import type { JsonObject } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 import type { Principal } from "../base/principal.ts";
+import type { Call } from "../call/call.ts";
 import type { Caller } from "./client.ts";
 import { carryInput, restoreOutput } from "./exact-stdio.ts";
 import { opensPages } from "./errand.ts";
-import { createServer } from "./server.ts";
+import { InvalidStateError, type Pause } from "./request-state.ts";
+import { createServer, invalidParams } from "./server.ts";
 import type { McpService, ServerInfo } from "./service.ts";
 
 export interface StdioEndpoint {
@@ -73,11 +81,30 @@ export function createStdioEndpoint(
   });
   const announces = (_caller: Caller, instance: Server): boolean =>
     opensPages(instance.getClientCapabilities() as JsonObject | undefined);
+  /** Over HTTP that is done before the SDK sees the request, where a status can say it. */
+  const pauseOf = async (
+    { tool, args }: Pick<Call, "tool" | "args">,
+    { mcpReq }: ServerContext,
+  ): Promise<Pause | undefined> => {
+    const { requestState } = parts.service();
+    const state = mcpReq.requestState();
+    if (requestState === undefined || typeof state !== "string") return undefined;
+    const { principal } = await caller();
+    try {
+      return await requestState.accept(state, { principal, tool, args });
+    } catch (error) {
+      const foreign = error instanceof AuthError;
+      if (!foreign && !(error instanceof InvalidStateError)) throw error;
+      refused(foreign ? error.reason : "invalid_request_state");
+      throw invalidParams("Invalid or expired requestState");
+    }
+  };
   const server = {
     ...parts,
     transport: "stdio" as const,
     caller,
     opensPages: announces,
+    pauseOf,
     onRecorded: () => {},
   };
   const handle = serveStdio(

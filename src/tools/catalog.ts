@@ -89,6 +89,7 @@ export function compileCatalog(
       places: layout.places,
       position: rule.position,
       scopes: rule.scopes,
+      confirm: rule.confirm,
       when: rule.when,
       response: rule.response,
       timeouts: rule.timeouts,

@@ -23,6 +23,7 @@ export interface Tool {
   readonly position: Position;
   /** Needed on the caller's token, beyond the baseline of the endpoint. */
   readonly scopes: readonly string[];
+  readonly confirm: RuleConfig["confirm"];
   readonly when: { readonly expression: string; readonly position: Position } | undefined;
   readonly response: ResponseConfig;
   readonly timeouts: RuleConfig["timeouts"];

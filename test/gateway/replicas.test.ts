@@ -16,7 +16,7 @@ const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {
 function joinStore(url: string, prefix = "t:"): SharedStore {
   const now = (): number => Date.now();
   const store = createSharedStore(
-    { url, username: undefined, password: undefined, prefix, timeoutMs: 5_000 },
+    { url, keys: [], username: undefined, password: undefined, prefix, timeoutMs: 5_000 },
     { take: createLocalRates(now), replays: createReplays(100, now) },
     silent,
   );

@@ -268,7 +268,6 @@ export const attacks: Matrix = {
           id: "S69",
           what: "a destructive tool without confirmation",
           expected: "hints by method; confirmation where configured",
-          open: "hints only; no confirmation is asked for",
         },
         {
           id: "S70",

@@ -50,6 +50,7 @@ export function traceOf(more: Partial<CallTrace> = {}): CallTrace {
       args: describeByDigest,
     },
     span: undefined,
+    confirmation: undefined,
     intent: undefined,
     startedAt: 0,
     sentAt: 0,

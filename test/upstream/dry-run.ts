@@ -32,6 +32,7 @@ export async function dryRunAndCall(
     requestId: undefined,
     client: undefined,
     cancel: undefined,
+    consent: { kind: "open" },
     onProgress: undefined,
   } as const;
   const { origin, request } = road.prepare(call, maskCredential({ kind: "none" }));

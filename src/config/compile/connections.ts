@@ -1,7 +1,6 @@
 import { resolve } from "node:path";
 import { nearest } from "../../base/nearest.ts";
-import { readSealKey } from "../../base/seal.ts";
-import { Secret } from "../../base/secret.ts";
+import type { Secret } from "../../base/secret.ts";
 import type {
   ApiConfig,
   AuthConfig,
@@ -10,18 +9,9 @@ import type {
   ProviderConfig,
 } from "../config.ts";
 import { flowParameters } from "../exchange-presets.ts";
-import {
-  child,
-  entriesOf,
-  itemsOf,
-  label,
-  nameOf,
-  quote,
-  textOf,
-  textsOf,
-  type YamlNode,
-} from "../node.ts";
+import { child, entriesOf, label, nameOf, quote, textOf, textsOf, type YamlNode } from "../node.ts";
 import { compileRedis } from "./redis.ts";
+import { compileSealKeys, makeKey } from "./seal-keys.ts";
 import { didYouMean } from "../problems.ts";
 import { endpointRules } from "../url.ts";
 import { checkUrl, type Scope } from "./scope.ts";
@@ -67,25 +57,14 @@ export function compileConnections(
   };
 }
 
-function compileKeys({ problems }: Scope, node: YamlNode): readonly Secret[] {
-  const items = itemsOf(child(node, "keys"));
+function compileKeys(scope: Scope, node: YamlNode): readonly Secret[] {
+  const keys = compileSealKeys(scope, child(node, "keys"));
   const store = child(node, "dir") ?? child(node, "redis");
-  if (store !== undefined && items.length === 0) {
+  if (store !== undefined && keys.length === 0) {
     const message = `${label(node)} needs "keys" for ${label(store)}: what is kept must be readable after a restart`;
-    const help = "make one: openssl rand -base64 32";
-    problems.error({ at: nameOf(store), code: "missing_key", message, help });
+    scope.problems.error({ at: nameOf(store), code: "missing_key", message, help: makeKey });
   }
-  return items.map((item) => {
-    const text = textOf(item) ?? "";
-    if (readSealKey(text) === undefined)
-      problems.error({
-        at: item,
-        code: "invalid_key",
-        message: `${label(item)} must be 32 bytes as base64 or hex`,
-        help: "make one: openssl rand -base64 32",
-      });
-    return new Secret(text);
-  });
+  return keys;
 }
 
 /** `sub` of one issuer says nothing about that of another. */

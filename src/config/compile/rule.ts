@@ -34,6 +34,7 @@ export function compileRule(
     title: textOf(child(node, "title")),
     description: textOf(child(node, "description")),
     scopes: textsOf(child(node, "scopes")),
+    confirm: textOf(child(node, "confirm")) === "required" ? "required" : undefined,
     when: compileWhen(child(node, "when")),
     mediaType: textOf(child(node, "mediaType"))?.toLowerCase(),
     allowGetBody: child(node, "allowGetBody")?.value === true,
@@ -70,6 +71,7 @@ function compileAnnotations(node: YamlNode | undefined): RuleConfig["annotations
 function refuseShaping({ problems }: Scope, node: YamlNode): void {
   const shaping = ["name", "title", "description", "scopes", "when", "mediaType", "allowGetBody"];
   const rest = [
+    "confirm",
     "flattenBody",
     "annotations",
     "args",

@@ -192,6 +192,15 @@ const ruleSchema: JsonSchema = section(
       scopeToken,
       { uniqueItems: true },
     ),
+    confirm: choice(
+      {
+        description:
+          "`required`: a call is sent only after a person has agreed to it, who is shown the tool and its arguments. A client that cannot ask its person is refused.",
+        "x-default": "nobody is asked",
+        examples: ["required"],
+      },
+      ["required"],
+    ),
     when: text({
       description:
         "CEL condition over `principal`, `tool` and `args`. Callers it refuses do not see the tool.",

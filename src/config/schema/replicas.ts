@@ -1,6 +1,6 @@
 import type { JsonSchema } from "../../base/json.ts";
 import { redisKeys } from "./redis.ts";
-import { section } from "./shape.ts";
+import { list, section, text } from "./shape.ts";
 import { duration } from "./units.ts";
 
 export const replicasSchema: JsonSchema = section(
@@ -12,6 +12,20 @@ export const replicasSchema: JsonSchema = section(
   },
   ["redis"],
   {
+    keys: list(
+      {
+        description:
+          "Keys of 32 bytes as base64 or hex, which seal what a client takes from one gateway to another: the first seals, all open. Needed with `confirm`, unless `connections.keys` has some, which then count.",
+        "x-default": "those of `connections`",
+        examples: [["${file:/run/secrets/replicas.key}"]],
+      },
+      text({
+        description: "One key.",
+        "x-secret": true,
+        examples: ["${file:/run/secrets/replicas.key}"],
+      }),
+      { minItems: 1 },
+    ),
     redis: section(
       {
         description:

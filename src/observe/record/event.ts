@@ -35,12 +35,21 @@ export interface CallEnd {
   readonly limit?: string;
 }
 
+/** What a person said who was asked to agree to a call, and where. */
+export interface Confirmation {
+  readonly answer: "accept" | "decline" | "cancel";
+  /** `option`: nobody was asked, the caller had said it beforehand. */
+  readonly by: "form" | "terminal" | "option";
+}
+
 /** What became known on the road; filled while the call goes on. */
 export interface CallTrace {
   /** undefined where no traces are configured. */
   readonly span: Pick<TraceParent, "traceId" | "spanId"> | undefined;
   /** Of the tool that was found, whether the caller may know of it or not. */
   tool: ToolText | undefined;
+  /** undefined: nobody had to agree, or nobody has answered. */
+  confirmation: Confirmation | undefined;
   /** `id` of the record that announced the call. */
   intent: string | undefined;
   readonly startedAt: number;

@@ -53,7 +53,7 @@ export function createLineWriter(
 
   return {
     intent: (call, trace) =>
-      `,"event":"tool.call","phase":"intent"${describeCall(call, whatOf(call, trace, true), trace.tool)}${trace.tool === undefined ? "" : `${trace.tool.upstream}}`}`,
+      `,"event":"tool.call","phase":"intent"${describeCall(call, whatOf(call, trace, true), trace.tool)}${confirmationOf(trace)}${trace.tool === undefined ? "" : `${trace.tool.upstream}}`}`,
     call(call, end, trace) {
       const { event, outcome, reason, limit } = end;
       const phase = event === "tool.call" ? `,"phase":"result"` : "";
@@ -61,7 +61,7 @@ export function createLineWriter(
       const intent = trace.intent === undefined ? "" : `,"intent":"${trace.intent}"`;
       const what = whatOf(call, trace, event !== "policy.deny");
       const took = `,"duration_ms":${trace.endedAt - trace.startedAt}`;
-      return `,"event":"${event}"${phase},"outcome":"${outcome}"${why}${intent}${describeCall(call, what, trace.tool)}${describeUpstream(trace, answerDigest)}${took}${spanOf(trace)}`;
+      return `,"event":"${event}"${phase},"outcome":"${outcome}"${why}${intent}${describeCall(call, what, trace.tool)}${confirmationOf(trace)}${describeUpstream(trace, answerDigest)}${took}${spanOf(trace)}`;
     },
     note({ event, outcome, reason, principal, transport, client, requestId, detail }) {
       const id = requestId === undefined ? "" : member("request_id", String(requestId), 48);
@@ -71,6 +71,11 @@ export function createLineWriter(
       return `,"event":"${event}","outcome":"${outcome}"${member("reason", reason)}${principal ? actorOf(principal) : ""}${clientOf(client)}${mcp}${more}`;
     },
   };
+}
+
+function confirmationOf({ confirmation }: CallTrace): string {
+  if (confirmation === undefined) return "";
+  return `,"confirmation":{"answer":"${confirmation.answer}","by":"${confirmation.by}"}`;
 }
 
 function spanOf({ span }: CallTrace): string {

@@ -29,7 +29,7 @@ export interface Ticket {
 const maxLength = 8_192;
 
 export function createTickets(
-  { store, sealer }: { readonly store: ByteStore; readonly sealer: Sealer },
+  { store, sealer }: { readonly store: Pick<ByteStore, "get" | "add">; readonly sealer: Sealer },
   now: () => number,
 ): Tickets {
   const markOf = ({ nonce }: Ticket): string => `used/${nonce}`;

@@ -1,4 +1,4 @@
-import type { CallCode, Errand } from "../../base/errors.ts";
+import type { CallCode, Errand, Question } from "../../base/errors.ts";
 import type { JsonBytes } from "./json-bytes.ts";
 
 /** What a call gives back, independent of the MCP revision. */
@@ -18,6 +18,8 @@ export interface BlockReply {
   readonly retryAfter?: number;
   /** What the person has to do in a browser first; the text says it too, for clients that cannot ask. */
   readonly errand?: Errand;
+  /** What the person must agree to first; only for a caller who can ask. */
+  readonly question?: Question;
   readonly json?: undefined;
 }
 
