@@ -111,3 +111,35 @@ test.each([
     expect((await client.callTool({ name: "list_patients" })).isError).not.toBe(true);
   },
 );
+
+test.each([
+  ["forged", (): string => "forged"],
+  ["changed", (state: string): string => `${state.slice(0, -4)}AAAA`],
+])("S78: over stdio a %s state is refused and recorded", async (_what, change) => {
+  const at = await confirmWorld();
+  const { client } = await connectPerson(at, "2026", "stdio", "accept");
+  const ask = (more: object): Promise<Record<string, unknown>> =>
+    client.request(
+      { method: "tools/call", params: { ...call, ...more } },
+      { allowInputRequired: true },
+    );
+  const { requestState } = await ask({});
+  const inputResponses = { confirm: { action: "accept", content: {} } };
+  const state = change(String(requestState));
+  await expect(ask({ inputResponses, requestState: state })).rejects.toMatchObject({
+    code: -32_602,
+    message: expect.stringContaining("Invalid or expired requestState"),
+  });
+  expect(at.api.requests).toEqual([]);
+  // The right one still is good, once.
+  expect(await ask({ inputResponses, requestState })).not.toHaveProperty("isError");
+  await expect(ask({ inputResponses, requestState })).rejects.toMatchObject({ code: -32_602 });
+  expect(at.api.requests).toHaveLength(1);
+  const reject = { event: "request.reject", outcome: "denied", reason: "invalid_request_state" };
+  expect(await recordsOf(at, "stdio")).toMatchObject([
+    { reason: "confirmation_required" },
+    reject,
+    { outcome: "success" },
+    reject,
+  ]);
+});

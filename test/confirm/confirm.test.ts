@@ -3,6 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createGateway } from "../../src/gateway.ts";
+import { connectWorld } from "../connections/world.ts";
 import { noRedis, startRedis } from "../broker/redis.ts";
 import { freePort } from "../world/world.ts";
 import { answering, confirmWorld, formCapable } from "./world.ts";
@@ -299,4 +300,34 @@ test("capabilities are those of the call that asks, not of the one before", asyn
   expect((await at.modern({ capabilities: formCapable })).message.result?.resultType).toBe(
     "input_required",
   );
+});
+
+test("who has agreed is not asked again because an account was missing", async () => {
+  const at = await connectWorld({ tools: "- {operation: list_issues, confirm: required}" });
+  const capabilities = { elicitation: { form: {}, url: {} } };
+  const ask = (retry: object): ReturnType<typeof at.modern> => at.modern({ capabilities, retry });
+  const first = (await ask({})).message.result;
+  const second = (await ask(answering("accept", first?.requestState))).message.result;
+  expect(Object.keys(second?.inputRequests ?? {})).toEqual(["connect"]);
+  // What was given for the account is no answer to the question of another round.
+  const { requestState } = second ?? {};
+  expect(requestState).not.toBe(first?.requestState);
+  await at.browser.open(second?.inputRequests?.connect.params.url ?? "");
+  const inputResponses = { connect: { action: "accept" } };
+  const third = await ask({ inputResponses, requestState });
+  expect(third.message.result).toMatchObject({ resultType: "complete" });
+  expect(third.message.result?.isError).toBeUndefined();
+  expect(at.bearers()).toEqual(["Bearer account-1"]);
+  expect((await at.audit()).filter(({ event }) => event === "tool.call")).toMatchObject([
+    { reason: "confirmation_required" },
+    { reason: "connection_required", confirmation: { answer: "accept", by: "form" } },
+    { outcome: "success", confirmation: { answer: "accept", by: "form" } },
+  ]);
+  // A call that nobody agreed to has no such state.
+  const bobs = await at.modern({
+    capabilities,
+    claims: { sub: "bob" },
+    retry: { inputResponses },
+  });
+  expect(Object.keys(bobs.message.result?.inputRequests ?? {})).toEqual(["confirm"]);
 });
