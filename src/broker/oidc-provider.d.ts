@@ -27,6 +27,8 @@ declare module "oidc-provider/lib/provider.js" {
       readonly consent?: { readonly grantId?: string };
       readonly login?: { readonly accountId: string };
     };
+    /** Says whom the request is about. */
+    readonly entity: (name: "Account", account: { readonly accountId: string }) => void;
   }
 
   export interface Context {

@@ -119,39 +119,7 @@ export async function startCompany(options: CompanyOptions): Promise<Company> {
     people,
     requests,
     down: false,
-    idp: (change) => ({
-      name,
-      title: "Acme",
-      client,
-      protocol: "openid",
-      scope: ["openid", "profile", "email"],
-      params: new Map(),
-      allowedHosts: [],
-      endpoints: {
-        authorizationUrl: undefined,
-        tokenUrl: undefined,
-        userUrl: undefined,
-        emailsUrl: undefined,
-        organizationsUrl: undefined,
-      },
-      tokenRequest: "form",
-      person: {
-        subject: "sub",
-        name: ["name"],
-        email: "email",
-        emailVerified: "email_verified",
-        groups: "groups",
-        organization: "organization",
-      },
-      claims: new Map([
-        ["name", "name"],
-        ["email", "email"],
-      ]),
-      allow: undefined,
-      onRefresh: "verify",
-      position: client.position,
-      ...change,
-    }),
+    idp: (change) => idpOf(client, { name, ...change }),
   };
   return company;
 }
@@ -174,4 +142,43 @@ async function finish(
     login: { accountId: user },
     consent: { grantId: await grant.save() },
   });
+}
+
+export const personPaths: IdpConfig["person"] = {
+  subject: "sub",
+  name: ["name"],
+  email: "email",
+  emailVerified: "email_verified",
+  groups: "groups",
+  organization: "organization",
+};
+
+/** How the broker logs people in there. */
+export function idpOf(client: ClientConfig, change: Partial<IdpConfig>): IdpConfig {
+  return {
+    name: "acme",
+    title: "Acme",
+    client,
+    protocol: "openid",
+    scope: ["openid", "profile", "email"],
+    params: new Map(),
+    allowedHosts: [],
+    endpoints: {
+      authorizationUrl: undefined,
+      tokenUrl: undefined,
+      userUrl: undefined,
+      emailsUrl: undefined,
+      organizationsUrl: undefined,
+    },
+    tokenRequest: "form",
+    person: personPaths,
+    claims: new Map([
+      ["name", "name"],
+      ["email", "email"],
+    ]),
+    allow: undefined,
+    onRefresh: "verify",
+    position: client.position,
+    ...change,
+  };
 }

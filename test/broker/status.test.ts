@@ -6,6 +6,8 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { createBrowser } from "../../examples/demo/browser.ts";
 import { Secret } from "../../src/base/secret.ts";
 import type { JsonObject } from "../../src/base/json.ts";
+import type { BrokerConfig, ClientConfig } from "../../src/config/config.ts";
+import { idpOf, personPaths } from "./company.ts";
 import { html, left } from "./office.ts";
 import { callback, mcp, verifier, world, type World } from "./world.ts";
 
@@ -206,7 +208,7 @@ describe("a client of the configuration", () => {
 });
 
 describe("an identity assertion (ID-JAG)", () => {
-  async function company() {
+  async function company(upstream?: (issuer: string) => BrokerConfig["upstream"]) {
     const { privateKey, publicKey } = await generateKeyPair("ES256");
     const jwk = { ...(await exportJWK(publicKey)), kid: "k1", alg: "ES256", use: "sig" };
     const server = createServer((_req, res) => {
@@ -221,6 +223,7 @@ describe("an identity assertion (ID-JAG)", () => {
     const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const at = await world({
       config: () => ({
+        ...(upstream && { upstream: upstream(issuer) }),
         assertionIssuers: [{ issuer, jwksUrl: `${issuer}/jwks.json` }],
         registration: {
           dynamic: "open",
@@ -248,12 +251,13 @@ describe("an identity assertion (ID-JAG)", () => {
       new SignJWT({ ...claims, ...change })
         .setProtectedHeader({ alg: "ES256", typ, kid: "k1" })
         .sign(key);
-    const exchange = (assertion: string, client = "agent") =>
+    const exchange = (assertion: string, more: Record<string, string> = {}) =>
       at.token({
         grant_type: "urn:ietf:params:oauth:grant-type:jwt-bearer",
         assertion,
-        client_id: client,
+        client_id: "agent",
         client_secret: secret,
+        ...more,
       });
     return { at, issuer, sign, exchange, now };
   }
@@ -286,12 +290,99 @@ describe("an identity assertion (ID-JAG)", () => {
     ["no jti", () => ({ jti: undefined })],
     ["an end in the past", (now) => ({ exp: now - 120, iat: now - 180 })],
     ["a life of an hour", (now) => ({ exp: now + 3_600 })],
+    ["a life that begins in an hour", (now) => ({ iat: now + 3_600, exp: now + 3_660 })],
     ["another type", () => ({}), "JWT"],
   ])("with %s is refused", async (_case, change, typ) => {
     const { sign, exchange, now } = await company();
     expect(await exchange(await sign(change(now), typ))).toMatchObject({
       status: 400,
       body: { error: "invalid_grant" },
+    });
+  });
+
+  test("is narrowed by the request, and never widened or moved", async () => {
+    const { sign, exchange } = await company();
+    const scope = "mcp:tools courses:read";
+    const narrowed = await exchange(await sign({ scope }), {
+      scope: "courses:read",
+      resource: mcp,
+    });
+    expect(decodeJwt(narrowed.body.access_token)["scope"]).toBe("courses:read");
+    const wider = await exchange(await sign({ scope: "mcp:tools", jti: "2" }), {
+      scope: "mcp:tools courses:write",
+    });
+    expect(decodeJwt(wider.body.access_token)["scope"]).toBe("mcp:tools");
+    const moved = await exchange(await sign({ jti: "3" }), { resource: "https://elsewhere.test/" });
+    expect(moved).toMatchObject({ status: 400, body: { error: "invalid_grant" } });
+  });
+
+  describe("of an issuer where people log in", () => {
+    const clerk = {
+      sub: "pairwise",
+      oid: "1234",
+      email: "carol@acme.example",
+      email_verified: true,
+      groups: ["mcp-users"],
+      department: "sales",
+    };
+    const clientAt = (issuer: string): ClientConfig => ({
+      name: "acme-client",
+      issuer,
+      tokenUrl: undefined,
+      id: "broker",
+      auth: { kind: "client_secret_basic", secret: new Secret(secret) },
+      position: { file: "gateway.yaml", line: 1, column: 1 },
+    });
+    const ofStaff = (issuer: string): BrokerConfig["upstream"] => ({
+      kind: "idps",
+      idps: [
+        idpOf(clientAt(issuer), {
+          person: { ...personPaths, subject: "oid" },
+          claims: new Map([["department", "department"]]),
+          allow: {
+            emailDomains: ["acme.example"],
+            emailVerified: true,
+            groups: ["mcp-users"],
+            organizations: [],
+          },
+        }),
+      ],
+    });
+
+    test("is about the same person as a login", async () => {
+      const { at, sign, exchange } = await company(ofStaff);
+      const { status, body } = await exchange(await sign(clerk));
+      expect(status).toBe(200);
+      expect(decodeJwt(body.access_token)).toMatchObject({
+        sub: "acme|1234",
+        department: "sales",
+        client_id: "agent",
+      });
+      expect(at.events.at(-1)).toMatchObject({
+        event: "broker.exchange",
+        outcome: "success",
+        sub: "acme|1234",
+        clientId: "agent",
+      });
+    });
+
+    test.each<[string, object, string]>([
+      ["of another domain", { email: "eve@other.example" }, "has another domain"],
+      ["whose address is not verified", { email_verified: false }, "is not verified"],
+      ["in none of the groups", { groups: ["sales"] }, "in none of the groups"],
+      ["of whom it says no groups", { groups: undefined }, "in none of the groups"],
+      ["without a subject there", { oid: undefined }, "there is no oid"],
+    ])("somebody %s is refused, as at a login", async (_case, change, why) => {
+      const { at, sign, exchange } = await company(ofStaff);
+      const { status, body } = await exchange(await sign({ ...clerk, ...change }));
+      expect([status, body.error]).toEqual([400, "invalid_grant"]);
+      expect(JSON.stringify(body)).not.toContain(why);
+      const denied = at.events.filter(({ outcome }) => outcome === "denied");
+      expect(denied).toEqual([
+        expect.objectContaining({ event: "broker.refuse", detail: expect.stringContaining(why) }),
+      ]);
+      // The rules keep the person out, not the assertion: it was not used up.
+      expect((await exchange(await sign(clerk))).status).toBe(200);
     });
   });
 

@@ -144,11 +144,12 @@ broker:
   issuer: https://auth.acme.test
   listen: 127.0.0.1:4000
   upstream: {acme: {preset: generic, client: login}}
+  store: {redis: {url: "redis://127.0.0.1:6379", encryptionKeys: ["\${KEY}"]}}
 apis:
   orders: {spec: orders.yaml, url: "http://orders.test", credential: none, tools: [{match: {methods: [GET]}}]}
 replicas: {redis: {url: "redis://127.0.0.1:6379", password: "\${PASSWORD}"}}
 `;
 
 function env(swap: (text: string) => string): Record<string, string> {
-  return { IDP: swap("idp-1"), PASSWORD: swap("first") };
+  return { IDP: swap("idp-1"), PASSWORD: swap("first"), KEY: Buffer.alloc(32).toString("base64") };
 }

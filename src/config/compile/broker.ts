@@ -60,6 +60,8 @@ export function compileBroker(scope: Scope, around: Around): BrokerConfig | unde
     const { host } = listen ?? around.server.listen;
     checkLoopback(scope, { broker, issuer, host, listens: child(place, "listen") ?? broker });
   }
+  const store = compileStore(scope, child(broker, "store"));
+  if (upstream.kind !== "dev") checkShared(scope, store);
   const redirects = child(broker, "redirects");
   return {
     issuer,
@@ -71,8 +73,8 @@ export function compileBroker(scope: Scope, around: Around): BrokerConfig | unde
       allowed: itemsOf(child(redirects, "allowed")).map((node) => redirectUri(scope, node)),
     },
     consent: textOf(child(broker, "consent")) === "remember" ? "remember" : "always",
-    store: compileStore(scope, child(broker, "store")),
-    assertionIssuers: compileAssertionIssuers(scope, child(broker, "assertionIssuers")),
+    store,
+    assertionIssuers: compileAssertionIssuers(scope, child(broker, "assertionIssuers"), upstream),
   };
 }
 
@@ -94,12 +96,22 @@ function compileRegistration(
 function compileAssertionIssuers(
   { problems }: Scope,
   node: YamlNode | undefined,
+  upstream: BrokerUpstream,
 ): BrokerConfig["assertionIssuers"] {
+  const mayLogIn = (issuer: string): boolean =>
+    upstream.kind === "dev" || upstream.idps.some(({ client }) => client.issuer === issuer);
   return entriesOf(node).map(([issuer, url]) => {
     const fault = urlFault(issuer, issuerRules);
     if (fault !== undefined) {
       const message = `${label(url)} ${fault}`;
       problems.error({ at: nameOf(url), code: "invalid_url", message });
+    } else if (!mayLogIn(issuer)) {
+      problems.error({
+        at: nameOf(url),
+        code: "assertion_issuer_without_rules",
+        message: `${label(url)}: nobody logs in at this issuer`,
+        help: "add it to `broker.upstream`, whose `allow` says who may enter",
+      });
     }
     return { issuer, jwksUrl: checkUrl(url, endpointRules, problems) ?? "" };
   });
@@ -300,6 +312,17 @@ function compileStore(scope: Scope, node: YamlNode | undefined): BrokerStoreConf
   const redis = child(node, "redis");
   if (redis === undefined) return { kind: "memory" };
   return { kind: "redis", ...compileRedis(redis), keys: encryptionKeys(scope, redis) };
+}
+
+function checkShared({ root, problems }: Scope, store: BrokerStoreConfig): void {
+  const replicas = child(root, "replicas");
+  if (replicas === undefined || store.kind === "redis") return;
+  problems.error({
+    at: nameOf(replicas),
+    code: "broker_store_not_shared",
+    message: `${label(replicas)} share no broker.store: who began a login at one cannot end it at another`,
+    help: "use `store: {redis: …}`",
+  });
 }
 
 function encryptionKeys({ problems }: Scope, store: YamlNode): readonly Secret[] {

@@ -419,7 +419,7 @@ export const brokerSchema: JsonSchema = section(
     assertionIssuers: named(
       {
         description:
-          "Experimental: issuers whose identity assertions (ID-JAG) are exchanged for access tokens, with the URL of their keys.",
+          "Experimental: issuers whose identity assertions (ID-JAG) are exchanged for access tokens, with the URL of their keys. Each is the issuer of an entry of `upstream`, whose `allow` holds for them as well.",
         default: {},
         examples: [{ "https://sso.acme.com": "https://sso.acme.com/jwks.json" }],
       },

@@ -507,6 +507,18 @@ export const meanings: readonly Refused[] = [
     findings: 2,
   },
   {
+    because: "what replicas began together they must be able to end",
+    from: "  upstream: dev",
+    to: "  upstream: {acme: {client: corp}}\n¦replicas: {redis: {url: 'redis://127.0.0.1:6379'}}",
+    code: "broker_store_not_shared",
+  },
+  {
+    because: "who may enter by an assertion is said by the upstream of its issuer",
+    from: "  upstream: dev",
+    to: "  upstream: {acme: {client: corp}}\n  assertionIssuers: {¦'https://other.acme.com': 'https://other.acme.com/jwks'}",
+    code: "assertion_issuer_without_rules",
+  },
+  {
     because: "a credential's client exists",
     from: "client: corp",
     to: "client: ¦crop",
