@@ -1,5 +1,5 @@
 import { createCache } from "../base/cache.ts";
-import { AuthError } from "../base/errors.ts";
+import { AuthError, CallError } from "../base/errors.ts";
 import type { JsonObject } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 import { freezeClaims } from "./jws.ts";
@@ -12,7 +12,8 @@ export type Introspect = (token: string) => Promise<JsonObject>;
 export interface Introspection {
   /**
    * @throws AuthError `invalid_token`: it is not active, or of another issuer;
-   *   `temporarily_unavailable`: the issuer does not answer, so that nobody may get in.
+   *   `temporarily_unavailable`: the issuer does not answer, or is asked too much at once, so that
+   *   nobody may get in.
    */
   readonly claims: (token: string, tokenHash: string) => Promise<JsonObject>;
 }
@@ -33,6 +34,9 @@ export function createIntrospection(
       try {
         answer = await introspect(token);
       } catch (cause) {
+        // Not a line for each: whoever floods the gateway with tokens would write the log.
+        if (cause instanceof CallError && cause.code === "busy")
+          throw new AuthError("temporarily_unavailable", "introspection_busy", { cause });
         const code = cause instanceof Error && "code" in cause ? String(cause.code) : "unknown";
         ports.log.warn("introspection_failed", { issuer, code });
         throw new AuthError("temporarily_unavailable", "introspection_unavailable", { cause });

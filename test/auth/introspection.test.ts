@@ -1,10 +1,11 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { answerJson, startApi } from "../world/api.ts";
 import { world, type World } from "../world/world.ts";
 
 const spec = { paths: { "/orders": { get: { operationId: "list_orders" } } } };
+const soon = { timeout: 20_000, interval: 50 };
 const list = { jsonrpc: "2.0", id: 1, method: "tools/list" };
 
 async function introspecting(tokens: string, more = ""): Promise<World> {
@@ -156,6 +157,43 @@ test.each([
     expect(await present(at, "opaque-1")).toBe("200");
   },
 );
+
+test("so many tokens at once are asked about, as many wait for a second, and all others are refused", async () => {
+  const at = await introspecting("introspect");
+  let underWay = 0;
+  let most = 0;
+  let answerAll = (): void => {};
+  const held = new Promise<void>((resolve) => (answerAll = resolve));
+  at.idp.introspect = async () => {
+    most = Math.max(most, ++underWay);
+    await held;
+    underWay--;
+    return { status: 200, body: live(at) };
+  };
+  const fates: string[] = [];
+  const asked = Array.from({ length: 200 }, async (_, i) =>
+    fates.push(await present(at, `opaque-${i}`)),
+  );
+  await vi.waitFor(() => expect(fates).toHaveLength(136), soon);
+  expect(new Set(fates)).toEqual(new Set(["503 introspection busy"]));
+  expect(at.idp.introspections).toHaveLength(64);
+  answerAll();
+  await Promise.all(asked);
+  expect(fates.filter((fate) => fate === "200")).toHaveLength(64);
+  expect(most).toBe(64);
+  // Nobody is refused for it later, and their places are free.
+  const again = Array.from({ length: 60 }, (_, i) => present(at, `again-${i}`));
+  expect(new Set(await Promise.all(again))).toEqual(new Set(["200"]));
+  await vi.waitFor(async () => {
+    const refused = (await at.audit()).filter(({ reason }) => reason === "introspection_busy");
+    expect(refused[0]).toMatchObject({ event: "auth.deny", outcome: "denied" });
+    const counts = refused.map((record) => Number(record["count"] ?? 1));
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(136);
+  }, soon);
+  expect(at.api.requests).toEqual([]);
+  // The log has no line for each: strangers could fill it.
+  expect(at.logs.filter((line) => line.includes("introspection"))).toEqual([]);
+});
 
 test("auto: signed tokens by their signature, all others by asking", async () => {
   const at = await introspecting("auto");

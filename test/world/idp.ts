@@ -24,7 +24,7 @@ export interface TestIdp {
   exchange: (form: URLSearchParams) => TokenAnswer | Promise<TokenAnswer>;
   /** Requests to its introspection endpoint, and its answer; the default knows no token. */
   readonly introspections: { readonly form: URLSearchParams; readonly authorization: string }[];
-  introspect: (form: URLSearchParams) => TokenAnswer;
+  introspect: (form: URLSearchParams) => TokenAnswer | Promise<TokenAnswer>;
   /** Who is signed in in every browser; its authorization endpoint asks nothing. */
   signedIn: string;
   /** More of the ID tokens, and what the authorization endpoint adds to its answer. */
@@ -87,8 +87,9 @@ export async function startIdp(audience: string): Promise<TestIdp> {
       request.on("end", () => {
         const form = new URLSearchParams(text);
         introspections.push({ form, authorization });
-        const { status, body } = idp.introspect(form);
-        answerJson(response, body, status);
+        void Promise.resolve(idp.introspect(form)).then(({ status, body }) =>
+          answerJson(response, body, status),
+        );
       });
     } else if (request.url?.startsWith("/authorize?")) {
       const query = new URLSearchParams(request.url.split("?")[1]);
