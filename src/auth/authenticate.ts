@@ -16,8 +16,9 @@ import type { VerificationKey } from "./key.ts";
 import type { KeySet } from "./keyset.ts";
 import type { KeySets } from "./keysets.ts";
 import { compileMapping } from "./mapping.ts";
-import { createCheckProof, type Replays } from "./proof.ts";
+import { createCheckProof } from "./proof.ts";
 import { invalidToken } from "./refusal.ts";
+import type { Replays } from "./replays.ts";
 import type { Revocations } from "./revocation.ts";
 
 /**
@@ -29,7 +30,8 @@ import type { Revocations } from "./revocation.ts";
  * @throws AuthError `missing_token`: 401 without `error` (RFC 6750 §3.1); `invalid_request`: 400;
  *   `invalid_token`, `invalid_dpop_proof`: 401; `insufficient_scope`: 403, a baseline scope is missing; `access_denied`:
  *   403, a claim that the issuer's `require` names is not as it must be;
- *   `temporarily_unavailable`: 503, the issuer's keys have never been read, or it does not answer.
+ *   `temporarily_unavailable`: 503, the issuer's keys have never been read, or it does not answer,
+ *   or too many proofs were shown.
  * @see RFC 9068 §4 (checks), RFC 8707 §2 (audience)
  */
 export interface Authenticate {
@@ -229,7 +231,11 @@ export function createAuthenticate(
       const { jkt, certificate } = checkScheme(verified, scheme) ?? unbound;
       if (certificate !== undefined && peer() !== certificate)
         throw invalidToken("wrong_certificate");
-      if (jkt !== undefined) await checkProof(readProofs(rawHeaders), { method, tokenHash, jkt });
+      if (jkt !== undefined) {
+        const { iss, sub } = verified.principal;
+        const request = { method, tokenHash, jkt, holder: `${iss} ${sub}` };
+        await checkProof(readProofs(rawHeaders), request);
+      }
       return admit(verified);
     },
     {

@@ -1,29 +1,11 @@
 import { calculateJwkThumbprint, compactVerify, EmbeddedJWK, type JWK } from "jose";
-import { createCache } from "../base/cache.ts";
 import { AuthError } from "../base/errors.ts";
 import { isJsonObject, type JsonObject } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
+import type { Replays } from "./replays.ts";
 
 /** Signature algorithms of proofs, as challenges name them. */
 export const proofAlgorithms: readonly string[] = ["ES256", "EdDSA", "Ed25519", "PS256", "RS256"];
-
-/** Proofs that were accepted; outlives a reload, or one could be shown again after it. */
-export interface Replays {
-  /** @returns Whether this is the first time. */
-  readonly add: (key: string, expiresAt: number) => boolean | Promise<boolean>;
-}
-
-/** In the memory of this process. */
-export function createReplays(maxEntries: number, now: () => number): Replays {
-  const seen = createCache<true>(maxEntries, now);
-  return {
-    add(key, expiresAt) {
-      if (seen.get(key)) return false;
-      seen.set(key, true, expiresAt);
-      return true;
-    },
-  };
-}
 
 /** A request as the caller must have signed it. */
 interface ProvenRequest {
@@ -32,9 +14,14 @@ interface ProvenRequest {
   readonly tokenHash: string;
   /** Thumbprint of the key that the token is bound to. */
   readonly jkt: string;
+  /** Whose token it is. */
+  readonly holder: string;
 }
 
-/** @throws AuthError `invalid_dpop_proof` */
+/**
+ * @throws AuthError `invalid_dpop_proof`; `temporarily_unavailable` while nobody could tell whether it
+ *   was shown before.
+ */
 export type CheckProof = (proofs: readonly string[], request: ProvenRequest) => Promise<void>;
 
 const maxProofBytes = 8 * 1024;
@@ -45,7 +32,7 @@ const replayMs = 2 * maxSkewS * 1000 + 1_000;
 /** @param resource The endpoint's URL, which `htu` must name; never what `Host` says. */
 export function createCheckProof(resource: string, replays: Replays, ports: Ports): CheckProof {
   const htu = withoutQuery(resource);
-  return async (proofs, { method, tokenHash, jkt }) => {
+  return async (proofs, { method, tokenHash, jkt, holder }) => {
     const { claims, jwk } = await open(onlyOne(proofs));
     const { htm, htu: url, iat, jti, ath } = claims;
     if (htm !== method) throw refused("wrong_method");
@@ -55,8 +42,10 @@ export function createCheckProof(resource: string, replays: Replays, ports: Port
     if (ath !== tokenHash) throw refused("wrong_token");
     if ((await calculateJwkThumbprint(jwk)) !== jkt) throw refused("wrong_key");
     if (typeof jti !== "string" || jti === "" || jti.length > 256) throw refused("proof_id");
-    const key = `${jkt} ${jti}`;
-    if (!(await replays.add(key, ports.now() + replayMs))) throw refused("replayed_proof");
+    const shown = { id: `${jkt} ${jti}`, holder };
+    const showing = await replays.add(shown, ports.now() + replayMs);
+    if (showing === "again") throw refused("replayed_proof");
+    if (showing === "full") throw new AuthError("temporarily_unavailable", "too_many_proofs");
   };
 }
 

@@ -1,6 +1,6 @@
 import { type KeyStore, noKeyStore } from "../auth/key-store.ts";
 import { createKeySets, type KeySets } from "../auth/keysets.ts";
-import { createReplays, type Replays } from "../auth/proof.ts";
+import { createReplays, type Replays } from "../auth/replays.ts";
 import { createRevocations, type Revocations } from "../auth/revocation.ts";
 import type { Ports } from "../base/ports.ts";
 import { createLimits, type Limits } from "../limits/limits.ts";
@@ -9,7 +9,7 @@ import type { ServerInfo } from "../mcp/service.ts";
 import { nobody, type Note } from "../observe/record/event.ts";
 import type { Recorder } from "../observe/recorder.ts";
 import { createRegistry, type Registry } from "../observe/metrics/registry.ts";
-import type { StartSpan } from "../observe/traces/tracing.ts";
+import type { Tracing } from "../observe/traces/tracing.ts";
 import {
   createUpstreamMeasures,
   type UpstreamMeasures,
@@ -36,7 +36,7 @@ export interface Lasting extends Omit<
   readonly revocations: Revocations;
   readonly upstreams: Upstreams;
   readonly recorder: Recorder;
-  readonly startSpan: StartSpan | undefined;
+  readonly tracing: Tracing | undefined;
   readonly limits: Limits;
   /** What other replicas know too; undefined: this one is alone. */
   readonly shared: SharedStore | undefined;
@@ -56,7 +56,7 @@ export interface Surroundings {
 
 interface LastingDeps {
   readonly recorder: Recorder;
-  readonly startSpan: StartSpan | undefined;
+  readonly tracing: Tracing | undefined;
   readonly store: KeyStore;
   readonly registry: Registry;
   readonly kept: Kept;
@@ -67,16 +67,16 @@ interface LastingDeps {
   readonly readLogin: ReadLogin;
 }
 
-/** Proofs of two minutes, at 800 requests a second. */
-const maxReplays = 100_000;
+/** Proofs of two minutes: some 1,600 requests a second, 200 of them of one person. */
+const replayRoom = { entries: 200_000, perHolder: 25_000 };
 
 export function createLasting(
   { info, ports, fetch }: Surroundings,
   keys: ReadonlyMap<string, MadeKey>,
-  { recorder, startSpan, store, registry, kept, maxTokens, openShared, readLogin }: LastingDeps,
+  { recorder, tracing, store, registry, kept, maxTokens, openShared, readLogin }: LastingDeps,
 ): Lasting {
   const rates = createLocalRates(ports.now);
-  const replays = createReplays(maxReplays, ports.now);
+  const replays = createReplays(replayRoom, ports.now);
   const shared = openShared?.({ take: rates, replays });
   if (shared) {
     registry.collect(
@@ -97,7 +97,7 @@ export function createLasting(
   });
   return {
     recorder,
-    startSpan,
+    tracing,
     limits,
     rates,
     measures: createUpstreamMeasures(registry, limits.circuits),
@@ -136,7 +136,7 @@ export function createUnrecorded(
 ): Lasting {
   return createLasting(surroundings, keys, {
     recorder: recordNothing,
-    startSpan: undefined,
+    tracing: undefined,
     store: noKeyStore,
     registry: createRegistry(),
     kept: keepInMemory(surroundings.ports),

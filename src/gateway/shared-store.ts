@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
-import type { Replays } from "../auth/proof.ts";
+import type { Replays } from "../auth/replays.ts";
 import type { Log } from "../base/ports.ts";
 import type { ReplicasConfig } from "../config/config.ts";
 import type { TakeRate } from "../limits/rate.ts";
@@ -100,13 +100,15 @@ export function createSharedStore(
       return typeof wait === "number" ? wait : own.take(key, rate);
     },
     replays: {
-      async add(key, expiresAt) {
+      async add(proof, expiresAt) {
         // Its own memory first: what it has seen itself it knows without asking.
-        if (!(await own.replays.add(key, expiresAt))) return false;
+        const showing = await own.replays.add(proof, expiresAt);
+        if (showing !== "first") return showing;
+        const key = `${prefix}seen:${proof.id}`;
         const set = await within(() =>
-          redis.set(`${prefix}seen:${key}`, "1", "PXAT", Math.ceil(expiresAt), "NX").then(String),
+          redis.set(key, "1", "PXAT", Math.ceil(expiresAt), "NX").then(String),
         );
-        return set !== "null";
+        return set === "null" ? "again" : "first";
       },
     },
     announce: (generation) => void redis.publish(channel, generation).catch(() => {}),

@@ -1,4 +1,4 @@
-import { createReplays } from "../../src/auth/proof.ts";
+import { createReplays } from "../../src/auth/replays.ts";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { CompactSign, exportJWK, generateKeyPair, type CryptoKey, type JWK } from "jose";
@@ -191,7 +191,7 @@ export function depsOf(
   return {
     keys,
     introspect: new Map(),
-    replays: createReplays(1_000, world.now),
+    replays: createReplays({ entries: 1_000, perHolder: 1_000 }, world.now),
     revocations: createRevocations(world),
     certificates: false,
     ...change,

@@ -16,6 +16,7 @@ import {
 import { compileChallenge } from "../../src/auth/challenge.ts";
 import { noKeyStore } from "../../src/auth/key-store.ts";
 import { createKeySets } from "../../src/auth/keysets.ts";
+import { createReplays } from "../../src/auth/replays.ts";
 import { compileMetadata } from "../../src/auth/metadata.ts";
 import { AuthError } from "../../src/base/errors.ts";
 import {
@@ -46,13 +47,13 @@ interface ProofGate {
 
 async function createProofGate(
   dpop: "off" | "optional" | "required" = "optional",
-  parts: Partial<AuthenticateDeps> = {},
+  partsOf: (now: () => number) => Partial<AuthenticateDeps> = () => ({}),
 ): Promise<ProofGate> {
   const world = createWorld();
   const issuer = await createIssuer(world);
   const config = { ...oauth(issuerConfig(issuer.url)), dpop };
   const keys = createKeySets(config.issuers, { fetch: globalThis.fetch, store: noKeyStore }, world);
-  const deps = depsOf(keys, world, parts);
+  const deps = depsOf(keys, world, partsOf(world.now));
   const authenticate = createAuthenticate(config, endpoint, deps, world);
   const { publicKey, privateKey } = await generateKeyPair("ES256", { extractable: true });
   const jwk = await exportJWK(publicKey);
@@ -120,6 +121,22 @@ test("H13: a proof counts once, and for two minutes it is remembered", async () 
   expect(await present([proof])).toBe("401 proof_time");
 });
 
+test("H13: a flood of proofs never makes room for one that was shown before", async () => {
+  const { world, prove, present } = await createProofGate("optional", (now) => ({
+    replays: createReplays({ entries: 20, perHolder: 20 }, now),
+  }));
+  const captured = await prove();
+  expect(await present([captured])).toBe("ok");
+  for (let i = 0; i < 19; i++) expect(await present([await prove()])).toBe("ok");
+  expect(await present([await prove()])).toBe("503 too_many_proofs");
+  expect(await present([captured])).toBe("401 replayed_proof");
+  world.ms += 60_000;
+  expect(await present([captured])).toBe("401 replayed_proof");
+  expect(await present([await prove()])).toBe("503 too_many_proofs");
+  world.ms += 61_000;
+  expect(await present([await prove()])).toBe("ok");
+});
+
 test("H13: a proof from the future is remembered for as long as it is good", async () => {
   const { world, prove, present } = await createProofGate();
   const proof = await prove({ iat: world.ms / 1000 + 60 });
@@ -184,7 +201,7 @@ test("H14: a bound token is no bearer token, and a bearer token is not bound", a
 });
 
 test("a token that is bound to a key and a certificate needs both", async () => {
-  const gate = await createProofGate("optional", { certificates: true });
+  const gate = await createProofGate("optional", () => ({ certificates: true }));
   const { issuer, authenticate, prove, jwk } = gate;
   const cnf = { jkt: await calculateJwkThumbprint(jwk), "x5t#S256": "own" };
   const token = await issuer.sign({ cnf });

@@ -2,7 +2,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { createReplays } from "../../src/auth/proof.ts";
+import { createReplays } from "../../src/auth/replays.ts";
 import { inspect } from "../../src/gateway.ts";
 import { createSharedStore, type SharedStore } from "../../src/gateway/shared-store.ts";
 import { createLocalRates } from "../../src/limits/rate.ts";
@@ -17,7 +17,7 @@ function joinStore(url: string, prefix = "t:"): SharedStore {
   const now = (): number => Date.now();
   const store = createSharedStore(
     { url, keys: [], username: undefined, password: undefined, prefix, timeoutMs: 5_000 },
-    { take: createLocalRates(now), replays: createReplays(100, now) },
+    { take: createLocalRates(now), replays: createReplays({ entries: 100, perHolder: 100 }, now) },
     silent,
   );
   store.open();
@@ -37,6 +37,8 @@ async function reached(store: SharedStore): Promise<void> {
   );
 }
 
+const proof = { id: "proof", holder: "alice" };
+const another = { id: "other", holder: "alice" };
 const rate = { count: 5, periodMs: 3_600_000 };
 
 test("the same files at another place are the same generation", async () => {
@@ -63,8 +65,8 @@ test("F64: without the store each replica counts alone, and nothing waits", asyn
   const waits: number[] = [];
   for (let i = 0; i < 6; i++) waits.push(await store.take("a", rate));
   expect(waits.map((wait) => wait > 0)).toEqual([false, false, false, false, false, true]);
-  expect(await store.replays.add("proof", Date.now() + 60_000)).toBe(true);
-  expect(await store.replays.add("proof", Date.now() + 60_000)).toBe(false);
+  expect(await store.replays.add(proof, Date.now() + 60_000)).toBe("first");
+  expect(await store.replays.add(proof, Date.now() + 60_000)).toBe("again");
   expect(store.misses()).toBe(7);
 });
 
@@ -99,9 +101,9 @@ describe.skipIf(noRedis !== undefined)("with a Redis", () => {
     const { url } = await startRedis();
     const [one, two] = [joinStore(url), joinStore(url)];
     await Promise.all([reached(one), reached(two)]);
-    expect(await one.replays.add("proof", Date.now() + 60_000)).toBe(true);
-    expect(await two.replays.add("proof", Date.now() + 60_000)).toBe(false);
-    expect(await two.replays.add("other", Date.now() + 60_000)).toBe(true);
+    expect(await one.replays.add(proof, Date.now() + 60_000)).toBe("first");
+    expect(await two.replays.add(proof, Date.now() + 60_000)).toBe("again");
+    expect(await two.replays.add(another, Date.now() + 60_000)).toBe("first");
   });
 
   test("F64: a store that goes away is done without, and used again when it is back", async () => {
