@@ -5,6 +5,7 @@ import type { JsonObject } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 import { within } from "../base/within.ts";
 import type { AuditConfig } from "../config/config.ts";
+import { createBacklog } from "./backlog.ts";
 import { createSigner } from "./checkpoint.ts";
 import { createDigest } from "./record/digest.ts";
 import type { CallEnd, CallTrace, Note, RecordedCall } from "./record/event.ts";
@@ -109,7 +110,7 @@ export function createAudit(config: AuditConfig, ports: Ports, deps: SinkDeps): 
   let chunk = Buffer.allocUnsafe(chunkBytes);
   let used = 0;
   let pendingRecords = 0;
-  let waitingRecords = 0;
+  const backlog = createBacklog();
   let batch: Batch | undefined;
   let stopped = false;
   let dropped = 0;
@@ -130,11 +131,12 @@ export function createAudit(config: AuditConfig, ports: Ports, deps: SinkDeps): 
     return all;
   };
 
-  const isWaiting = (): boolean => {
-    const waiting = sinks.some((sink) => sink.waitingBytes() > 0);
-    if (!waiting) waitingSince = undefined;
+  const waitingBytes = (): number => {
+    let most = 0;
+    for (const sink of sinks) most = Math.max(most, sink.waitingBytes());
+    if (most === 0) waitingSince = undefined;
     else waitingSince ??= ports.now();
-    return waiting;
+    return most;
   };
   const flush = (): void => {
     const ended = batch;
@@ -142,8 +144,10 @@ export function createAudit(config: AuditConfig, ports: Ports, deps: SinkDeps): 
     if (used === 0) return ended?.settle(true);
     const result = writeAll(chunk.subarray(0, used));
     for (const shipper of shippers) shipper.wake();
+    const waiting = waitingBytes();
+    if (waiting > 0) backlog.add(pendingRecords, used);
+    if (!backlog.isEmpty()) backlog.records(waiting);
     used = 0;
-    waitingRecords = isWaiting() ? waitingRecords + pendingRecords : 0;
     pendingRecords = 0;
     ended?.settle(typeof result === "boolean" ? result : within(stalledMs, result, false));
   };
@@ -164,10 +168,9 @@ export function createAudit(config: AuditConfig, ports: Ports, deps: SinkDeps): 
     put(`${sign ? sign(text) : text}}\n`);
   };
   const hasRoom = (): boolean => {
-    if (waitingRecords === 0) return true;
-    const waiting = Math.max(...sinks.map((sink) => sink.waitingBytes()));
-    if (waiting === 0) waitingRecords = 0;
-    return waiting < maxWaitingBytes && waitingRecords < maxWaitingRecords;
+    if (backlog.isEmpty()) return true;
+    const waiting = waitingBytes();
+    return waiting < maxWaitingBytes && backlog.records(waiting) < maxWaitingRecords;
   };
   /** @returns The record's id; undefined when there was no room for it. */
   const append = (body: string, now: number): string | undefined => {
@@ -233,7 +236,7 @@ export function createAudit(config: AuditConfig, ports: Ports, deps: SinkDeps): 
     },
     renew: (changed) => renew(changed.sinks),
     stats() {
-      const waiting = isWaiting() ? waitingRecords : 0;
+      const waiting = backlog.records(waitingBytes());
       const lagMs = waitingSince === undefined ? 0 : ports.now() - waitingSince;
       return { sinks: places.map(({ own }) => own), waiting, lagMs, dropped, shipping: shipping() };
     },
@@ -248,6 +251,8 @@ export function createAudit(config: AuditConfig, ports: Ports, deps: SinkDeps): 
       flush();
       await Promise.all(shippers.map((shipper) => shipper.close()));
       await Promise.all(sinks.map((sink) => sink.close()));
+      // There is no record any more that could say so.
+      if (lost > 0) ports.log.error("audit_records_lost", { records: lost });
     },
   };
 }

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { onTestFinished } from "vitest";
+import type { JsonObject } from "../../src/base/json.ts";
 import type { Principal } from "../../src/base/principal.ts";
 import { Secret } from "../../src/base/secret.ts";
 import type { AuditConfig } from "../../src/config/config.ts";
@@ -84,14 +85,22 @@ export async function makeDir(): Promise<string> {
 interface AuditPorts {
   readonly now?: () => number;
   readonly send?: typeof fetch;
+  readonly stdout?: (bytes: Uint8Array) => Promise<void>;
+  /** Told of what is logged as an error. */
+  readonly log?: (event: string, fields: JsonObject | undefined) => void;
 }
 
 export function openAudit(
   dir: string,
   more: Partial<AuditConfig> = {},
-  { now = () => Date.now(), send = fetch }: AuditPorts = {},
+  {
+    now = () => Date.now(),
+    send = fetch,
+    stdout = async () => {},
+    log = () => {},
+  }: AuditPorts = {},
 ): Audit {
-  const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+  const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: log };
   return createAudit(
     {
       sinks: [{ kind: "file", dir, rotation: undefined }],
@@ -103,8 +112,8 @@ export function openAudit(
       signingKey: undefined,
       ...more,
     },
-    { now, log: silent },
-    { version: "1.2.3", stdout: async () => {}, fetch: send },
+    { now, log: quiet },
+    { version: "1.2.3", stdout, fetch: send },
   );
 }
 
