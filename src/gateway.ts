@@ -137,7 +137,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const fetch = fetchWithOwnKeys(options.fetch, ownKeys, () => broker?.jwks());
   const lasting = createLasting({ ...options, fetch }, clientKeys, {
     recorder,
-    startSpan: traces.startSpan,
+    tracing: traces.tracing,
     store,
     registry,
     kept,

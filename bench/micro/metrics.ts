@@ -11,7 +11,8 @@ export function metricRows(): readonly MicroRow[] {
   const recorder = createRecorder(audit, createRegistry());
   const [call, trace] = [callOf(1), traceOf()];
   const tracer = {} as unknown as Parameters<typeof createTracing>[0];
-  const startSpan = createTracing(tracer, { ratio: 0, propagates: true }, { now: () => 0 });
+  const options = { ratio: 0, propagates: true, carries: true };
+  const { startCall } = createTracing(tracer, options, { now: () => 0 });
   return [
     {
       name: "a trace that is not recorded",
@@ -20,11 +21,11 @@ export function metricRows(): readonly MicroRow[] {
       count: 100_000,
       run(count) {
         for (let i = 0; i < count; i++) {
-          const span = startSpan(call, trace.tool, 0);
+          const span = startCall(call, trace.tool, 0);
           span.step("policy.evaluate")();
           if (trace.tool === undefined) throw new TypeError("no tool");
           const sent = span.request(trace.tool, 1);
-          if (sent.traceparent?.length !== 55) throw new TypeError("no traceparent");
+          if (sent.headers[1]?.length !== 55) throw new TypeError("no traceparent");
           sent.end(200, undefined);
           span.end(success, trace);
         }

@@ -7,7 +7,7 @@ import { RateError } from "../limits/rate-error.ts";
 import type { Recorder } from "../observe/recorder.ts";
 import type { CallEnd, CallTrace, Origin } from "../observe/record/event.ts";
 import type { ToolText } from "../observe/record/text.ts";
-import type { CallSpan, StartSpan } from "../observe/traces/tracing.ts";
+import type { CallSpan, Tracing } from "../observe/traces/tracing.ts";
 import type { Permit } from "../policy/permit.ts";
 import type { Catalog } from "../tools/catalog.ts";
 import type { ArgIssue } from "../tools/arg-issue.ts";
@@ -64,7 +64,7 @@ export interface RoadParts {
   readonly routes: { readonly get: (tool: Tool) => Route | undefined };
   readonly recorder: Recorder;
   /** undefined: nobody asked for traces. */
-  readonly startSpan: StartSpan | undefined;
+  readonly tracing: Tracing | undefined;
 }
 
 export interface Road {
@@ -87,7 +87,7 @@ export interface Road {
  * before it is known to be the caller's, and nothing is sent before every check has passed.
  */
 export function compileRoad(parts: RoadParts, ports: Ports): Road {
-  const { catalog, permit, routes, recorder, startSpan } = parts;
+  const { catalog, permit, routes, recorder, tracing } = parts;
 
   const find = (call: Pick<Call, "tool">): Route | undefined => {
     const tool = catalog.tools.get(call.tool);
@@ -181,7 +181,7 @@ export function compileRoad(parts: RoadParts, ports: Ports): Road {
       recorder.enter();
       const startedAt = ports.now();
       const text = route?.text;
-      const span = startSpan?.(call, text, startedAt);
+      const span = tracing?.startCall(call, text, startedAt);
       const trace = startTrace(text, startedAt, span);
       let end: CallEnd = success;
       let ended: { readonly reply: Reply } | { readonly error: unknown };
@@ -373,19 +373,22 @@ async function obtained(
 }
 
 /** The API's own spans become a part of this call. What a caller set itself stays. */
-function withTrace(request: WireRequest, traceparent: string): WireRequest {
+function withTrace(request: WireRequest, more: readonly string[]): WireRequest {
   const { headers } = request;
-  if (headers.some((text, i) => i % 2 === 0 && text === "traceparent")) return request;
-  return { ...request, headers: [...headers, "traceparent", traceparent] };
+  const isSet = (name: string | undefined): boolean =>
+    headers.some((text, i) => i % 2 === 0 && text === name);
+  if (isSet("traceparent")) return request;
+  // Of each pair the name says whether both stay.
+  const added = more.filter((_, i) => !isSet(more[i - (i % 2)]));
+  return { ...request, headers: [...headers, ...added] };
 }
 
 /** Each request in a span of its own, which the API is told of. */
 function tracedSend({ send, text }: Route, trace: CallTrace, span: CallSpan): Send {
   return async (request, limits, watch) => {
     const sent = span.request(text, trace.attempts);
-    const parent = sent.traceparent;
     try {
-      const whole = parent === undefined ? request : withTrace(request, parent);
+      const whole = sent.headers.length === 0 ? request : withTrace(request, sent.headers);
       const response = await send(whole, limits, watch);
       sent.end(response.status, undefined);
       return response;

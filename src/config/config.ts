@@ -38,6 +38,8 @@ export interface Config {
   readonly telemetry: {
     /** undefined: no traces. */
     readonly otlp: TracesConfig | undefined;
+    /** Names of callers' baggage that APIs are told. */
+    readonly baggage: ReadonlySet<string>;
   };
   /** Findings that do not keep the gateway from starting. */
   readonly warnings: readonly Issue[];

@@ -21,7 +21,7 @@ export function compileRequestState(
     // Where the store is of this process alone, another replica must not take it for unused.
     add: async (key: string, value: Uint8Array, expiresAt: number) =>
       (await store.add(key, value, expiresAt)) &&
-      (shared === undefined || (await shared.replays.add(key, expiresAt))),
+      (shared === undefined || (await shared.mark(key, expiresAt))),
   };
   const sealer = createSealer(keys ?? [ownKey], "ticket");
   return createRequestState(createTickets({ store: marks, sealer }, now));

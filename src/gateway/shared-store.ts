@@ -9,6 +9,8 @@ import type { TakeRate } from "../limits/rate.ts";
 export interface SharedStore {
   readonly take: TakeRate;
   readonly replays: Replays;
+  /** Whether no replica has marked this key; the mark stays until then. Without the store: none has. */
+  readonly mark: (key: string, expiresAt: number) => Promise<boolean>;
   /** Tells the other replicas that this one changed what it serves. */
   readonly announce: (generation: string) => void;
   /** Told of every such change of another replica. */
@@ -93,7 +95,14 @@ export function createSharedStore(
     if (result === undefined) misses++;
     return result;
   };
+  const mark = async (key: string, expiresAt: number): Promise<boolean> => {
+    const set = await within(() =>
+      redis.set(`${prefix}seen:${key}`, "1", "PXAT", Math.ceil(expiresAt), "NX").then(String),
+    );
+    return set !== "null";
+  };
   return {
+    mark,
     async take(key, rate) {
       const at = `${prefix}rate:${key}`;
       const wait = await within(() => redis.eval(takeScript, 1, at, rate.count, rate.periodMs));
@@ -104,11 +113,7 @@ export function createSharedStore(
         // Its own memory first: what it has seen itself it knows without asking.
         const showing = await own.replays.add(proof, expiresAt);
         if (showing !== "first") return showing;
-        const key = `${prefix}seen:${proof.id}`;
-        const set = await within(() =>
-          redis.set(key, "1", "PXAT", Math.ceil(expiresAt), "NX").then(String),
-        );
-        return set === "null" ? "again" : "first";
+        return (await mark(proof.id, expiresAt)) ? "first" : "again";
       },
     },
     announce: (generation) => void redis.publish(channel, generation).catch(() => {}),

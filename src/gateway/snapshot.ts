@@ -1,4 +1,5 @@
 import { hash } from "node:crypto";
+import type { IncomingMessage } from "node:http";
 import { createAnonymous } from "../auth/anonymous.ts";
 import {
   createAuthenticate,
@@ -19,20 +20,25 @@ import { compileAddressOf } from "../http/forwarded.ts";
 import type { HttpService } from "../http/server.ts";
 import type { McpService } from "../mcp/service.ts";
 import type { Note, Origin } from "../observe/record/event.ts";
-import { readIncoming } from "../observe/trace-context.ts";
+import {
+  compileReadIncoming,
+  type TraceParent,
+  type Verification,
+} from "../observe/trace-context.ts";
 import type { ApiDocument, Ignored } from "../openapi/operation/operation.ts";
 import { compilePermit, type Permit } from "../policy/permit.ts";
 import { compileCatalog, createCatalog, type Catalog } from "../tools/catalog.ts";
 import { toGemini } from "../tools/gemini.ts";
-import { createIntrospect } from "../upstream/credential/introspect.ts";
 import { compileSigningKeys } from "../upstream/credential/signing-keys.ts";
 import type { Loaded } from "./candidate.ts";
 import { checkLogin, compileConnections, type Connections } from "./connections.ts";
 import { collect } from "./collect.ts";
+import { compileIntrospect } from "./introspection.ts";
 import type { Lasting } from "./lasting.ts";
 import { compileBackChannel, dropDenied } from "./logout.ts";
 import { compileRequestState } from "./request-state.ts";
 import { compileRoutes } from "./routes.ts";
+import { watchAuthenticate } from "./verification.ts";
 
 /** A configuration and its documents, compiled into everything that serves. Immutable. */
 export interface Snapshot {
@@ -119,16 +125,21 @@ export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports):
   const requestState = compileRequestState(config, catalog, lasting, ports.now);
   const endpoints = config.endpoints.map((endpoint): Endpoint => {
     const own = catalogOf(catalog, endpoint);
-    const { recorder, startSpan } = lasting;
-    const road = compileRoad({ catalog: own, permit, routes, recorder, startSpan }, ports);
+    const { recorder, tracing } = lasting;
+    const road = compileRoad({ catalog: own, permit, routes, recorder, tracing }, ports);
+    const deps = { ...lasting, introspect, metadata, certificates };
+    const { authenticate, refuse } = compileAuth(config, endpoint, deps, ports);
+    const watched = tracing && watchAuthenticate(authenticate, tracing, ports);
     return {
       path: endpoint.path,
       resource: endpoint.resource,
       catalog: own,
-      ...compileAuth(config, endpoint, { ...lasting, introspect, metadata, certificates }, ports),
+      authenticate: watched?.authenticate ?? authenticate,
+      refuse,
       road,
       mcp: {
         ...compileMcp(own, permit, road, lasting),
+        readTrace: watched && compileReadTrace(config, watched.verificationOf),
         requestState,
       },
     };
@@ -206,22 +217,6 @@ function asksForCertificates({ tls }: ServerConfig): boolean {
   return tls !== undefined && tls.clientCertificate !== "off";
 }
 
-/** How to ask the issuers about their tokens, by issuer. */
-function compileIntrospect(
-  { auth, clients }: Config,
-  lasting: Lasting,
-  ports: Ports,
-): AuthenticateDeps["introspect"] {
-  const issuers = auth.mode === "oauth" ? auth.issuers : [];
-  return new Map(
-    issuers.flatMap(({ issuer, introspection }) => {
-      const client = introspection && clients.get(introspection.client);
-      if (client === undefined) return [];
-      return [[issuer, createIntrospect(client, introspection?.url, lasting, ports)]];
-    }),
-  );
-}
-
 /** Those whose signatures are checked, be it only on the ID tokens of a login. */
 function signingIssuers(
   { clients, connections }: Config,
@@ -274,6 +269,23 @@ function compileTakeAddress({ limits }: Config, { rates }: Lasting): HttpService
   return rate && ((address) => rates(`address\n${address}`, rate));
 }
 
+/** As in the record of a call. */
+function idsOf({ traceId, spanId }: Pick<TraceParent, "traceId" | "spanId">): JsonObject {
+  return { trace_id: traceId, span_id: spanId };
+}
+
+function compileReadTrace(
+  { telemetry }: Config,
+  verificationOf: (request: IncomingMessage) => Verification | undefined,
+): McpService["readTrace"] {
+  const read = compileReadIncoming(telemetry.baggage);
+  return (params, request) =>
+    read(params, {
+      header: request?.headers["traceparent"],
+      verification: request && verificationOf(request),
+    });
+}
+
 /** Every member by name: spreading costs more than the rest of a list. */
 function noteOf(origin: Origin, event: Note["event"], detail?: JsonObject): Note {
   return {
@@ -292,13 +304,13 @@ function compileMcp(
   catalog: Catalog,
   permit: Permit,
   road: Road,
-  { recorder, startSpan }: Lasting,
-): Omit<McpService, "requestState"> {
+  { recorder, tracing }: Lasting,
+): Omit<McpService, "requestState" | "readTrace"> {
   return {
-    readTrace: startSpan && readIncoming,
     callTool: road.callTool,
     listTools(origin, era) {
       const { principal } = origin;
+      const span = tracing?.startList(origin);
       let visible = 0;
       const list = catalog.listFor(
         (tool) => {
@@ -309,7 +321,8 @@ function compileMcp(
         era === "modern" ? "entry" : "legacyEntry",
       );
       const detail = { list: { visible, hidden: catalog.tools.size - visible } };
-      recorder.note(noteOf(origin, "tool.list", detail));
+      recorder.note(noteOf(origin, "tool.list", span ? { ...detail, ...idsOf(span) } : detail));
+      span?.end();
       return list;
     },
     missingScopes: road.missingScopes,

@@ -1,11 +1,11 @@
 import { Secret } from "../base/secret.ts";
 import type { Ports } from "../base/ports.ts";
 import type { Config, OtlpConfig, TracesConfig } from "../config/config.ts";
-import { createTracing, type StartSpan } from "../observe/traces/tracing.ts";
+import { createTracing, type Tracing } from "../observe/traces/tracing.ts";
 import type { Env } from "./candidate.ts";
 
 interface Traces {
-  readonly startSpan: StartSpan | undefined;
+  readonly tracing: Tracing | undefined;
   /** Takes the headers of a changed configuration. */
   readonly renew: (config: Config) => void;
   readonly close: () => Promise<void>;
@@ -19,16 +19,21 @@ export async function openTraces(
 ): Promise<Traces> {
   const config = env["OTEL_SDK_DISABLED"] === "true" ? undefined : (telemetry.otlp ?? readEnv(env));
   if (config === undefined) {
-    return { startSpan: undefined, renew: () => {}, close: async () => {} };
+    return { tracing: undefined, renew: () => {}, close: async () => {} };
   }
   let current: OtlpConfig = config;
   // Most gateways send none, and the SDK of OpenTelemetry takes time to load.
   const { createExporter } = await import("../observe/traces/exporter.ts");
   const { tracer, close } = createExporter(() => current, version, ports);
-  const propagators = env["OTEL_PROPAGATORS"] ?? "tracecontext";
-  const propagates = propagators.split(",").some((name) => name.trim() === "tracecontext");
+  const named = env["OTEL_PROPAGATORS"] ?? "tracecontext,baggage";
+  const propagators = new Set(named.split(",").map((name) => name.trim()));
+  const options = {
+    ratio: config.ratio,
+    propagates: propagators.has("tracecontext"),
+    carries: propagators.has("baggage"),
+  };
   return {
-    startSpan: createTracing(tracer, { ratio: config.ratio, propagates }, ports),
+    tracing: createTracing(tracer, options, ports),
     renew: (changed) => (current = changed.telemetry.otlp ?? current),
     close,
   };

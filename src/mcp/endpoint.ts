@@ -72,7 +72,7 @@ export function createMcpEndpoint(
         principal,
         client: clientOf(request, body, ip),
         protocol: protocolOf(request),
-        trace: now.readTrace?.(paramsOf(body), request.headers["traceparent"]),
+        trace: now.readTrace?.(paramsOf(body), request),
       };
       const hot = accept(request.headers, body);
       if (hot === undefined) return postUnusual(exchange, caller, now);

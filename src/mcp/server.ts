@@ -65,7 +65,12 @@ export function createServer(
     guarded(ports, async () => {
       if (request.params?.cursor !== undefined) throw invalidParams("Invalid cursor");
       const caller = await parts.caller(context);
-      const origin = { ...caller, transport, requestId: context.mcpReq.id };
+      const origin = {
+        ...caller,
+        transport,
+        requestId: context.mcpReq.id,
+        ...(transport === "stdio" ? { trace: traceOf(parts.service(), request.params) } : {}),
+      };
       parts.onRecorded(context.mcpReq.id, context);
       const list = parts.service().listTools(origin, era);
       return { tools: JSON.parse(Buffer.from(list).toString()) as [] };
@@ -98,8 +103,8 @@ export function createServer(
   return server;
 }
 
-function traceOf({ readTrace }: McpService, params: object): Call["trace"] {
-  return readTrace?.(params as JsonObject, undefined);
+function traceOf({ readTrace }: McpService, params: object | undefined): Call["trace"] {
+  return readTrace?.(params as JsonObject | undefined, undefined);
 }
 
 async function callTool(

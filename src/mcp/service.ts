@@ -2,15 +2,21 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { JsonValue } from "../base/json.ts";
 import type { Principal } from "../base/principal.ts";
 import type { Origin } from "../observe/record/event.ts";
-import type { readIncoming } from "../observe/trace-context.ts";
+import type { IncomingTrace } from "../observe/trace-context.ts";
 import type { CallTool } from "../call/call.ts";
 import type { ParamHeader } from "../tools/tool.ts";
 import type { RequestState } from "./request-state.ts";
 
 /** What both lanes serve: one snapshot of the gateway. A request keeps the one it started with. */
 export interface McpService {
-  /** What a request says about the traces it belongs to; undefined: nobody asked for traces. */
-  readonly readTrace: typeof readIncoming | undefined;
+  /**
+   * What a request says about the traces it belongs to; undefined: nobody asked for traces.
+   *
+   * @param request undefined over stdio.
+   */
+  readonly readTrace:
+    | ((params: JsonValue | undefined, request: IncomingMessage | undefined) => IncomingTrace)
+    | undefined;
   readonly callTool: CallTool;
   /** The `tools` array that this caller may see, as JSON bytes; the same bytes for the same set. */
   readonly listTools: (origin: Origin, era: Era) => Uint8Array;

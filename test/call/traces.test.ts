@@ -35,14 +35,20 @@ interface TraceExport {
 type Collector = Awaited<ReturnType<typeof startCollector>>;
 
 /** The whole gateway with a collector, and every span that this got until the gateway closed. */
-async function traced(more = ""): Promise<{
+async function traced(
+  more = "",
+  baggage = "[]",
+): Promise<{
   readonly at: World;
   readonly spans: () => Promise<readonly Span[]>;
   collector: Collector;
 }> {
   const collector = await startCollector();
   const otlp = `{endpoint: "${collector.url}", headers: {X-Key: "\${CLIENT_SECRET}"} ${more}}`;
-  const at = await world({ spec, extra: { top: `telemetry: {otlp: ${otlp}}` } });
+  const at = await world({
+    spec,
+    extra: { top: `telemetry: {otlp: ${otlp}, baggage: ${baggage}}` },
+  });
   at.api.answer = ({ path }, response) =>
     answerJson(response, { id: 7 }, path.endsWith("/500") ? 500 : 200);
   const spans = async (): Promise<readonly Span[]> => {
@@ -102,6 +108,7 @@ test("a call is a server span of the caller's trace, with its steps and its requ
   const inside = all.filter(({ parentSpanId }) => parentSpanId === server?.spanId);
   expect(inside.map(({ name }) => name).toSorted()).toEqual([
     "audit.commit",
+    "auth.verify",
     "policy.evaluate",
     "response.transform",
     "token.exchange",
@@ -125,6 +132,139 @@ test("a call is a server span of the caller's trace, with its steps and its requ
     path: "/v1/traces",
     headers: { "x-key": "client-secret", "content-type": "application/json" },
   });
+});
+
+test("a token that has to be verified is a step of the first request that shows it", async () => {
+  const { at, spans } = await traced();
+  const headers = { authorization: `Bearer ${await at.idp.token()}` };
+  await callAs(at, { traceparent: parent }, headers);
+  await callAs(at, { traceparent: parent }, headers);
+  const all = await spans();
+  const [first, second] = all.filter(({ kind }) => kind === 2);
+  const verified = all.filter(({ name }) => name === "auth.verify");
+  expect(verified).toEqual([
+    expect.objectContaining({
+      kind: 1,
+      traceId: first?.traceId,
+      parentSpanId: first?.spanId,
+      status: { code: 0 },
+    }),
+  ]);
+  expect(BigInt(first?.startTimeUnixNano ?? 0)).toBe(BigInt(verified[0]?.startTimeUnixNano ?? 1));
+  expect(second?.parentSpanId).toBe("b7ad6b7169203331");
+});
+
+test("who is not believed leaves a span of their own, without a word of theirs", async () => {
+  const { at, spans } = await traced();
+  const expired = await at.idp.token({ exp: 1 });
+  const list = { jsonrpc: "2.0", id: 1, method: "tools/list" };
+  const meta = { _meta: { traceparent: parent } };
+  for (const token of [expired, "no-token-at-all"]) {
+    const authorization = `Bearer ${token}`;
+    expect((await at.post({ ...list, params: meta }, { authorization })).status).toBe(401);
+  }
+  const all = await spans();
+  expect(all.map((span) => [span.name, span.status.code, valuesOf(span)])).toEqual([
+    ["auth.verify", 2, { "error.type": "expired" }],
+    ["auth.verify", 2, { "error.type": "malformed_token" }],
+  ]);
+  for (const { traceId, parentSpanId = "" } of all) {
+    expect(traceId).not.toBe("0af7651916cd43dd8448eb211c80319c");
+    expect(parentSpanId).toBe("");
+  }
+});
+
+test.each<[string, object]>([
+  ["the hot lane", { _meta: { traceparent: parent } }],
+  // The hot lane takes nothing that it does not know.
+  ["the SDK's lane", { _meta: { traceparent: parent }, more: 1 }],
+])("a list of tools is a server span as well, by %s", async (_lane, params) => {
+  const { at, spans } = await traced();
+  const response = await at.post({ jsonrpc: "2.0", id: "l1", method: "tools/list", params });
+  expect(await response.text()).toContain("get_order");
+  const text = await at.auditText();
+  const all = await spans();
+  const server = all.find(({ kind }) => kind === 2);
+  expect(server).toMatchObject({
+    name: "tools/list",
+    traceId: "0af7651916cd43dd8448eb211c80319c",
+    parentSpanId: "b7ad6b7169203331",
+  });
+  expect(valuesOf(server ?? { attributes: [] })).toEqual({
+    "mcp.method.name": "tools/list",
+    "jsonrpc.request.id": "l1",
+    "network.transport": "tcp",
+    "network.protocol.name": "http",
+    "client.address": "127.0.0.1",
+  });
+  expect(all.filter(({ name }) => name === "auth.verify")).toHaveLength(1);
+  const record = text.split("\n").find((line) => line.includes('"tool.list"')) ?? "{}";
+  expect(JSON.parse(record)).toMatchObject({
+    trace_id: server?.traceId,
+    span_id: server?.spanId,
+    list: { visible: 1, hidden: 0 },
+  });
+});
+
+test("tracestate goes on with the trace, baggage by the names on the list", async () => {
+  const { at, spans, collector } = await traced("", "[tenant, region]");
+  const baggage = "tenant=acme;secret=1, userId=alice,region = eu%2Dwest , tenant2=x";
+  await callAs(at, {
+    traceparent: parent,
+    tracestate: "congo=t61rcWkgMzE,  rojo@vendor=00f",
+    baggage,
+  });
+  const headers = at.api.requests[0]?.headers ?? {};
+  expect(headers["tracestate"]).toBe("congo=t61rcWkgMzE,rojo@vendor=00f");
+  expect(headers["baggage"]).toBe("tenant=acme,region=eu%2Dwest");
+  const all = await spans();
+  const states = all.map((span) => (span as { traceState?: string }).traceState);
+  expect(new Set(states)).toEqual(new Set(["congo=t61rcWkgMzE,rojo@vendor=00f"]));
+  const sent = JSON.stringify(collector.taken);
+  for (const word of ["acme", "userId", "alice"]) expect(sent).not.toContain(word);
+});
+
+test.each<[string, object]>([
+  ["no list", { traceparent: parent, baggage: "tenant=acme" }],
+  ["no parent", { tracestate: "congo=t" }],
+  ["a member that is none", { traceparent: parent, tracestate: "congo=t,Rojo=1" }],
+  ["a line of its own", { traceparent: parent, tracestate: "congo=t\r\nx: y" }],
+  ["more than 32 members", { traceparent: parent, tracestate: "a=1,".repeat(33) }],
+  [
+    "more than 512 characters",
+    { traceparent: parent, tracestate: `a=${"1".repeat(255)},`.repeat(3) },
+  ],
+  ["a number", { traceparent: parent, tracestate: 1, baggage: 1 }],
+  ["nothing", { traceparent: parent, tracestate: " , ", baggage: "" }],
+])("with %s neither goes on", async (_what, meta) => {
+  const { at } = await traced();
+  await callAs(at, meta);
+  const { traceparent, tracestate, baggage } = at.api.requests[0]?.headers ?? {};
+  expect(traceparent).toMatch(/-01$/);
+  expect([tracestate, baggage]).toEqual([undefined, undefined]);
+});
+
+test.each([
+  "tenant=a b",
+  'tenant="a"',
+  "tenant=a\r\nx: y",
+  "tenant=\u00e9",
+  "tenant",
+  "=acme",
+  `tenant=${"x".repeat(8_192)}`,
+])("baggage %j has nothing that goes on", async (baggage) => {
+  const { at } = await traced("", "[tenant]");
+  await callAs(at, { traceparent: parent, baggage });
+  expect(at.api.requests[0]?.headers["baggage"]).toBeUndefined();
+});
+
+test("what goes on of an unsampled trace is the same", async () => {
+  const { at, spans } = await traced(", ratio: 0", "[tenant]");
+  await callAs(at, { traceparent: parent, tracestate: "congo=t", baggage: "tenant=acme" });
+  const { traceparent, tracestate, baggage } = at.api.requests[0]?.headers ?? {};
+  expect(traceparent).toMatch(/-00$/);
+  expect([tracestate, baggage]).toEqual(["congo=t", "tenant=acme"]);
+  expect(await spans()).toEqual([]);
 });
 
 test("what went wrong is told: a code, and never a text of somebody else", async () => {
@@ -205,10 +345,11 @@ test("a collector that is not there holds up no call and no end", async () => {
 
 test("a share is a share of traces, whoever asks", () => {
   const tracer = { startSpan: () => unsampled } as unknown as Parameters<typeof createTracing>[0];
-  const start = createTracing(tracer, { ratio: 0.25, propagates: true }, { now: () => 0 });
+  const options = { ratio: 0.25, propagates: true, carries: true };
+  const { startCall } = createTracing(tracer, options, { now: () => 0 });
   let kept = 0;
   for (let i = 0; i < 4_000; i++) {
-    if (start(callOf(), traceOf().tool, 0).spanId === "s") kept++;
+    if (startCall(callOf(), traceOf().tool, 0).spanId === "s") kept++;
   }
   expect(kept).toBeGreaterThan(800);
   expect(kept).toBeLessThan(1_200);

@@ -163,7 +163,7 @@ test("the shortest file gets every default", async () => {
       onFailure: "deny-unsafe",
       signingKey: undefined,
     },
-    telemetry: { otlp: undefined },
+    telemetry: { otlp: undefined, baggage: new Set() },
     warnings: [
       expect.objectContaining({ severity: "warning", code: "https_without_tls" }) as Issue,
     ],

@@ -1,14 +1,18 @@
 import { Secret } from "../../base/secret.ts";
 import type { Config, OtlpConfig } from "../config.ts";
-import { child, entriesOf, textOf, type YamlNode } from "../node.ts";
+import { child, entriesOf, textOf, textsOf, type YamlNode } from "../node.ts";
 import type { Problems } from "../problems.ts";
 import { apiRules } from "../url.ts";
 import { checkUrl, type Scope } from "./scope.ts";
 
 export function compileTelemetry({ root, problems }: Scope): Config["telemetry"] {
-  const otlp = child(child(root, "telemetry"), "otlp");
+  const telemetry = child(root, "telemetry");
+  const otlp = child(telemetry, "otlp");
   const ratio = Number(child(otlp, "ratio")?.value ?? 0);
-  return { otlp: otlp && { ...compileOtlp(otlp, problems), ratio } };
+  return {
+    otlp: otlp && { ...compileOtlp(otlp, problems), ratio },
+    baggage: new Set(textsOf(child(telemetry, "baggage"))),
+  };
 }
 
 export function compileOtlp(node: YamlNode, problems: Problems): OtlpConfig {

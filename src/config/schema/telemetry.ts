@@ -1,5 +1,5 @@
 import type { JsonObject, JsonSchema } from "../../base/json.ts";
-import { named, section, text } from "./shape.ts";
+import { list, named, section, text } from "./shape.ts";
 import { token } from "./units.ts";
 
 /** Where an OpenTelemetry collector is. */
@@ -51,6 +51,16 @@ export const telemetrySchema: JsonSchema = section(
           examples: [0.1],
         },
       },
+    ),
+    baggage: list(
+      {
+        description:
+          "Names of `baggage` that callers may have passed on to APIs, in `params._meta`. All other is left out; takes traces, and no `OTEL_PROPAGATORS` without `baggage`.",
+        default: [],
+        examples: [["tenant"]],
+      },
+      text({ description: "A name.", examples: ["tenant"] }),
+      { uniqueItems: true },
     ),
   },
 );
