@@ -6,7 +6,13 @@ import type { Ports } from "../base/ports.ts";
 import type { Principal } from "../base/principal.ts";
 import { Secret } from "../base/secret.ts";
 import type { AuthConfig, EndpointConfig, IssuerConfig } from "../config/config.ts";
-import { checkTokenText, readCredential, readProofs, type Credential } from "./bearer.ts";
+import {
+  checkTokenText,
+  findCredential,
+  parseCredential,
+  readProofs,
+  type Credential,
+} from "./bearer.ts";
 import { compilePatterns, compileRequirements } from "./claim.ts";
 import { compileDeny } from "./deny.ts";
 import { bindingIn, checkClaims, type Binding, type ClaimRules, type Subject } from "./claims.ts";
@@ -44,10 +50,15 @@ export interface Authenticate {
   /**
    * The same at once, for a token verified before: what the hot lane asks first.
    *
+   * @param connection What the request came by: most clients show the same token again.
    * @returns undefined when only the asynchronous form can tell.
    * @throws AuthError as above.
    */
-  readonly known: (rawHeaders: readonly string[], query?: string) => Principal | undefined;
+  readonly known: (
+    rawHeaders: readonly string[],
+    query?: string,
+    connection?: object,
+  ) => Principal | undefined;
   /** The same for a token that did not come by HTTP. */
   readonly authenticateToken: (token: string) => Promise<Principal>;
 }
@@ -83,6 +94,12 @@ interface Verified {
   readonly key: VerificationKey | undefined;
 }
 
+/** What a header showed, and what the token in it is known by. */
+interface Shown extends Credential {
+  readonly text: string;
+  readonly tokenHash: string;
+}
+
 export interface AuthenticateDeps {
   /** Must know every issuer whose tokens are signed. */
   readonly keys: KeySets;
@@ -111,6 +128,11 @@ export function createAuthenticate(
   const checkProof = createCheckProof(endpoint.resource, deps.replays, ports);
   const kept = createCache<Verified>(config.cache.entries, ports.now);
   const pending = new Map<string, Promise<Verified>>();
+  /**
+   * The last token of each connection that was believed there. It spares reading and hashing the same
+   * text again, and nothing else: whether the token still counts is asked every time.
+   */
+  const shown = new WeakMap<object, Shown>();
   const required = config.scopes;
 
   const recall = (tokenHash: string): Verified | undefined => {
@@ -211,11 +233,10 @@ export function createAuthenticate(
   };
   const find = async (token: string, tokenHash: string): Promise<Verified> =>
     recall(tokenHash) ?? (await verifyOnce(token, tokenHash));
-  const readHeaders = (rawHeaders: readonly string[], query: string | undefined): Credential => {
-    const credential = readCredential(rawHeaders, query);
-    if (credential.scheme === "dpop" && config.dpop === "off")
-      throw invalidToken("dpop_not_supported");
-    return credential;
+  const readShown = (text: string): Shown => {
+    const { scheme, token } = parseCredential(text);
+    if (scheme === "dpop" && config.dpop === "off") throw invalidToken("dpop_not_supported");
+    return { text, scheme, token, tokenHash: hashToken(token) };
   };
 
   return Object.assign(
@@ -225,8 +246,7 @@ export function createAuthenticate(
       method = "POST",
       peer: PeerCertificate = noCertificate,
     ) => {
-      const { scheme, token } = readHeaders(rawHeaders, query);
-      const tokenHash = hashToken(token);
+      const { scheme, token, tokenHash } = readShown(findCredential(rawHeaders, query));
       const verified = await find(token, tokenHash);
       const { jkt, certificate } = checkScheme(verified, scheme) ?? unbound;
       if (certificate !== undefined && peer() !== certificate)
@@ -239,12 +259,17 @@ export function createAuthenticate(
       return admit(verified);
     },
     {
-      known(rawHeaders: readonly string[], query?: string) {
-        const { scheme, token } = readHeaders(rawHeaders, query);
-        const verified = recall(hashToken(token));
+      known(rawHeaders: readonly string[], query?: string, connection?: object) {
+        const text = findCredential(rawHeaders, query);
+        const last = connection && shown.get(connection);
+        const current = last?.text === text ? last : readShown(text);
+        const verified = recall(current.tokenHash);
         // A proof takes its time to check, and a certificate is of the connection.
-        if (verified === undefined || checkScheme(verified, scheme) !== undefined) return undefined;
-        return admit(verified);
+        if (verified === undefined || checkScheme(verified, current.scheme) !== undefined)
+          return undefined;
+        const principal = admit(verified);
+        if (connection && current !== last) shown.set(connection, current);
+        return principal;
       },
       async authenticateToken(token: string) {
         const verified = await find(checkTokenText(token), hashToken(token));

@@ -14,15 +14,14 @@ export interface Credential {
 }
 
 /**
- * The access token of a request (RFC 6750 §2.1, RFC 9449 §7.1).
+ * What shows the access token of a request, unread (RFC 6750 §2.1, RFC 9449 §7.1).
  *
  * @param rawHeaders Node's `rawHeaders`: name, value, name, value. `headers` would hide a second
  *   `Authorization`, of which a proxy in front may have checked the other one.
  * @param query The query string, with or without `?`.
- * @throws AuthError `missing_token` without a bearer token, `invalid_request` when the credential
- *   is ambiguous, `invalid_token` when it cannot be a token.
+ * @throws AuthError `missing_token` without a credential, `invalid_request` when it is ambiguous.
  */
-export function readCredential(rawHeaders: readonly string[], query?: string): Credential {
+export function findCredential(rawHeaders: readonly string[], query?: string): string {
   let credentials: string | undefined;
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     if (!isAuthorization(rawHeaders[i]!)) continue;
@@ -35,7 +34,23 @@ export function readCredential(rawHeaders: readonly string[], query?: string): C
     throw new AuthError("missing_token", "token_in_query");
   }
   if (credentials === undefined) throw new AuthError("missing_token", "no_token");
-  return credentialOf(credentials);
+  return credentials;
+}
+
+/**
+ * @throws AuthError `missing_token` without a bearer token, `invalid_request` when the credential is
+ *   malformed, `invalid_token` when it cannot be a token.
+ */
+export function parseCredential(credentials: string): Credential {
+  const space = credentials.indexOf(" ");
+  const scheme = (space < 0 ? credentials : credentials.slice(0, space)).toLowerCase();
+  if (scheme !== "bearer" && scheme !== "dpop")
+    throw new AuthError("missing_token", "unsupported_scheme");
+  if (space < 0 || space === credentials.length - 1)
+    throw new AuthError("missing_token", "empty_token");
+  if (credentials[space + 1] === " ")
+    throw new AuthError("invalid_request", "malformed_authorization");
+  return { scheme, token: checkTokenText(credentials.slice(space + 1)) };
 }
 
 /** Every `DPoP` header; there must be one. */
@@ -60,16 +75,4 @@ function isAuthorization(name: string): boolean {
 /** RFC 6750 §2.3 tokens are never read; their presence only decides the answer. */
 function namesToken(query: string): boolean {
   return new URLSearchParams(query).has("access_token");
-}
-
-function credentialOf(credentials: string): Credential {
-  const space = credentials.indexOf(" ");
-  const scheme = (space < 0 ? credentials : credentials.slice(0, space)).toLowerCase();
-  if (scheme !== "bearer" && scheme !== "dpop")
-    throw new AuthError("missing_token", "unsupported_scheme");
-  if (space < 0 || space === credentials.length - 1)
-    throw new AuthError("missing_token", "empty_token");
-  if (credentials[space + 1] === " ")
-    throw new AuthError("invalid_request", "malformed_authorization");
-  return { scheme, token: checkTokenText(credentials.slice(space + 1)) };
 }

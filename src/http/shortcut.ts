@@ -37,7 +37,7 @@ export function takeShortcuts(
   const run = (request: IncomingMessage, response: ServerResponse, shortcut: Shortcut): void => {
     // Together with the head in one packet, or not yet.
     const isWhole = request.readableLength === Number(request.headers["content-length"]);
-    const principal = isWhole ? recognize(shortcut, request.rawHeaders) : undefined;
+    const principal = isWhole ? recognize(shortcut, request) : undefined;
     const body = principal && (request.read() as Buffer | null);
     if (!principal || !body) {
       longWay(request, response);
@@ -67,11 +67,11 @@ function isUsual({ headers }: IncomingMessage, { maxRequestBytes }: Shortcut): b
 /** undefined also for who is refused: that is told once, by the long way. */
 function recognize(
   { edge, authenticate }: Shortcut,
-  rawHeaders: readonly string[],
+  { rawHeaders, socket }: IncomingMessage,
 ): Principal | undefined {
   if (!edge().acceptsHost(rawHeaders)) return undefined;
   try {
-    return authenticate().known(rawHeaders);
+    return authenticate().known(rawHeaders, undefined, socket);
   } catch {
     return undefined;
   }

@@ -23,6 +23,22 @@ test("a verified token is known at once, as the same principal", async () => {
   expect(await authenticate(headers)).toBe(principal);
 });
 
+test("what a connection showed last is believed no longer than the token, and nobody else's", async () => {
+  const { issuer, authenticate, present, world } = await createGate();
+  const connection = {};
+  const first = await issuer.sign({ sub: "alice", exp: world.ms / 1000 + 60 });
+  const second = await issuer.sign({ sub: "bob" });
+  for (const token of [first, second]) await present(token);
+  const subjectOf = (token: string): string | undefined =>
+    authenticate.known(bearer(token), undefined, connection)?.sub;
+  expect([first, first, second, first].map(subjectOf)).toEqual(["alice", "alice", "bob", "alice"]);
+  const two = [...bearer(first), ...bearer(first)];
+  expect(() => authenticate.known(two, undefined, connection)).toThrow(AuthError);
+  expect(() => authenticate.known(["Host", "h"], undefined, connection)).toThrow(AuthError);
+  world.ms += 90_000;
+  expect(subjectOf(first)).toBeUndefined();
+});
+
 test("known refuses what needs no verification", async () => {
   const { authenticate } = await createGate();
   expect(() => authenticate.known(["Host", "h"])).toThrow(AuthError);

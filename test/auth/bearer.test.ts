@@ -1,11 +1,11 @@
 import { createServer } from "node:http";
 import { connect, type AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
-import { readCredential } from "../../src/auth/bearer.ts";
+import { findCredential, parseCredential } from "../../src/auth/bearer.ts";
 
 function read(rawHeaders: readonly string[], query?: string): string {
   try {
-    return readCredential(rawHeaders, query).token;
+    return parseCredential(findCredential(rawHeaders, query)).token;
   } catch (error) {
     const { status, code, reason } = error as { status: number; code: string; reason: string };
     return `${status} ${code} ${reason}`;
