@@ -68,13 +68,16 @@ function compileSlot(variable: string, slots: readonly PathSlot[]): { fill: Fill
   if (slot === undefined) throw new TypeError(`no parameter for {${variable}}`);
   const kept = plus !== "" || pattern !== undefined ? reservedAcrossSegments : reservedInPath;
   const expand = compileValue(slot.parameter, kept);
+  const check = (text: string): void => {
+    const isHarmless = text !== "" && harmless.test(text);
+    if (!isHarmless && (text === "" || control.test(text) || climbs(text))) refuse(slot.argument);
+  };
   return {
     fill(values) {
       const value = values[index];
       if (value === undefined || value === null) return refuse(slot.argument);
-      for (const text of textsOf(value)) {
-        if (text === "" || control.test(text) || climbs(text)) refuse(slot.argument);
-      }
+      if (typeof value === "object") textsOf(value).forEach(check);
+      else check(spell(value));
       const expanded = refusing(slot.argument, () => expand(value));
       // Slashes that are kept must not make an empty segment.
       return expanded === undefined || /^$|^\/|\/$|\/\//.test(expanded)

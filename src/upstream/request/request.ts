@@ -39,8 +39,13 @@ interface Draft {
   cookie: string;
   readonly headers: string[];
   body: JsonValue | undefined;
-  /** Names that members of objects brought into the query and the cookie. */
-  readonly brought: { readonly query: Set<string>; readonly cookie: Set<string> };
+  /** Names that members of objects brought into the query and the cookie; undefined: none. */
+  brought: Brought | undefined;
+}
+
+interface Brought {
+  readonly query: Set<string>;
+  readonly cookie: Set<string>;
 }
 
 /** Turns the places of a tool into writers, once, at load. */
@@ -65,7 +70,7 @@ export function compileRequest(tool: Tool, api: ApiShape): BuildRequest {
       cookie: "",
       headers: [],
       body: undefined,
-      brought: { query: new Set(), cookie: new Set() },
+      brought: undefined,
     };
     for (const { index, write } of writers) {
       const value = values[index];
@@ -170,7 +175,7 @@ function compileParameter(
       const guard = compileGuard(place, "cookie", around);
       return (value, draft) => {
         const text = refusing(argument, () => expand(value));
-        if (isJsonObject(value)) guard(text, draft.brought.cookie);
+        if (isJsonObject(value)) guard(text, broughtOf(draft).cookie);
         addCookie(draft, text);
       };
     }
@@ -180,7 +185,7 @@ function compileParameter(
       const guard = compileGuard(place, "query", around);
       return (value, draft) => {
         const text = refusing(argument, () => expand(value));
-        if (isJsonObject(value)) guard(text, draft.brought.query);
+        if (isJsonObject(value)) guard(text, broughtOf(draft).query);
         addPair(draft, text);
       };
     }
@@ -221,13 +226,13 @@ function refuseName(argument: string): CallError {
 function addCredential(draft: Draft, { query, cookie, headers }: CredentialParts): void {
   if (query !== "") {
     const names = namesOf(query, "&");
-    claim(draft.brought.query, names);
+    claim(draft.brought?.query, names);
     draft.query = without(draft.query, "&", names);
     addPair(draft, query);
   }
   if (cookie !== "") {
     const names = namesOf(cookie, ";");
-    claim(draft.brought.cookie, names);
+    claim(draft.brought?.cookie, names);
     draft.cookie = without(draft.cookie, ";", names);
     addCookie(draft, cookie);
   }
@@ -246,8 +251,13 @@ function without(text: string, separator: "&" | ";", names: ReadonlySet<string>)
   return others.join(separator === ";" ? "; " : separator);
 }
 
-function claim(brought: ReadonlySet<string>, names: ReadonlySet<string>): void {
-  for (const name of names) if (brought.has(name)) throw refuseName("an argument");
+function broughtOf(draft: Draft): Brought {
+  draft.brought ??= { query: new Set(), cookie: new Set() };
+  return draft.brought;
+}
+
+function claim(brought: ReadonlySet<string> | undefined, names: ReadonlySet<string>): void {
+  for (const name of names) if (brought?.has(name)) throw refuseName("an argument");
 }
 
 function addPair(draft: Draft, text: string): void {

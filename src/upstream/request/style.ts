@@ -128,11 +128,10 @@ function compileJoin({ style, itemStyles, encode, encodeKey, delimiters }: Shape
     item: (item) => nested(item, 0),
     whole(value) {
       if (value === null) return undefined;
-      const texts = Array.isArray(value)
-        ? itemsOf(value).map((item) => nested(item, 0))
-        : isJsonObject(value)
-          ? membersOf(value).flatMap(([key, member]) => [encodeKey(key), encode(spell(member))])
-          : [encode(spell(value))];
+      if (typeof value !== "object") return encode(spell(value));
+      const texts = isJsonObject(value)
+        ? membersOf(value).flatMap(([key, member]) => [encodeKey(key), encode(spell(member))])
+        : itemsOf(value).map((item) => nested(item, 0));
       return texts.length === 0 ? undefined : texts.join(delimiters.between(style));
     },
   };
@@ -167,6 +166,7 @@ function membersOf(value: { readonly [key: string]: JsonValue }): readonly [stri
 /** A scalar as text; integers without exponent; what is nested deeper than a style reaches, as JSON. */
 export function spell(value: JsonValue): string {
   if (typeof value === "string") return spellText(value);
+  if (typeof value === "number" && Number.isSafeInteger(value)) return String(value);
   // JSON writes 1e21 for an integer that a path or query wants in digits.
   return Number.isInteger(value) ? BigInt(value as number).toString() : printExactly(value);
 }

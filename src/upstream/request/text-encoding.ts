@@ -8,6 +8,7 @@ import { CallError } from "../../base/errors.ts";
  *   here, but not in what the API does with it.
  */
 export function encodeText(text: string): string {
+  if (plain.test(text)) return text;
   if (control.test(text)) throw new URIError("a control character");
   return percentEncode(text);
 }
