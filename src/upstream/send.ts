@@ -5,7 +5,7 @@ import type { CancelSignal } from "../base/cancel.ts";
 import { CallError } from "../base/errors.ts";
 import { createDeadlines, type Deadlines, type Due } from "./deadlines.ts";
 import { SendError } from "./send-error.ts";
-import type { WireRequest, WireResponse } from "./request/message.ts";
+import type { ResponseHeaders, WireRequest, WireResponse } from "./request/message.ts";
 
 export interface SendLimits {
   /** For the whole exchange, connecting included. */
@@ -157,7 +157,7 @@ function exchange(
     let size = 0;
     let status = 0;
     let informational = 0;
-    let headers: ReadonlyMap<string, string> = new Map();
+    let headers: ResponseHeaders = new Map();
     let onChunk: ((chunk: Buffer) => void) | undefined;
     pool.dispatch(
       {
@@ -179,8 +179,8 @@ function exchange(
           }
           enter("body", idleMs);
           status = statusCode;
-          headers = readHeaders(fields);
-          if (!headers.has("content-encoding")) {
+          headers = viewHeaders(fields);
+          if (headers.get("content-encoding") === undefined) {
             onChunk = watch.onHead?.(status, headers.get("content-type") ?? "");
           }
           // To HEAD it tells how large a body would be that is not sent (RFC 9110 §8.6).
@@ -238,16 +238,16 @@ function overdue(what: Phase | "total", ms: number, phase: Phase): SendError {
   return new SendError("upstream_timeout", message, { stage });
 }
 
-function readHeaders(
+/** Most of them are never looked at. */
+function viewHeaders(
   fields: Readonly<Record<string, string | string[] | undefined>>,
-): ReadonlyMap<string, string> {
-  const headers = new Map<string, string>();
-  for (const name in fields) {
-    const value = fields[name];
-    if (value !== undefined)
-      headers.set(name, typeof value === "string" ? value : value.join(", "));
-  }
-  return headers;
+): ResponseHeaders {
+  return {
+    get(name) {
+      const value = Object.hasOwn(fields, name) ? fields[name] : undefined;
+      return Array.isArray(value) ? value.join(", ") : value;
+    },
+  };
 }
 
 /** Most answers come as they are. */

@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import { parseMediaType } from "./media-type.ts";
 import type { ContentBlock } from "./reply.ts";
+import type { ResponseHeaders } from "../request/message.ts";
 
 /** Visible ASCII without what would break out of a quoted string: RFC 3986 §2. */
 const uriPattern = /^[!#-;=?-[\]_a-z~]{1,2048}$/;
@@ -48,7 +49,7 @@ function contentUri(body: Buffer): string {
  * a `cid:` URI (RFC 2392). A relative one is put below the gateway's own scheme, because the
  * caller does not know the API's address.
  */
-export function resourceUri(headers: ReadonlyMap<string, string>): string | undefined {
+export function resourceUri(headers: ResponseHeaders): string | undefined {
   const location = headers.get("content-location")?.trim();
   if (location !== undefined && uriPattern.test(location))
     return absolute.test(location) ? location : `tollgate://result/${location.replace(/^\/+/, "")}`;

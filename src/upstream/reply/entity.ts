@@ -9,10 +9,11 @@ import { splitMultipart } from "./multipart.ts";
 import { limitText, stripControls } from "./plain-text.ts";
 import type { ContentBlock, StructuredValue } from "./reply.ts";
 import type { Reshape } from "./reshape.ts";
+import type { ResponseHeaders } from "../request/message.ts";
 
 /** A body and the headers that describe it: a whole answer or one part of it. */
 export interface Entity {
-  readonly headers: ReadonlyMap<string, string>;
+  readonly headers: ResponseHeaders;
   readonly body: Buffer;
 }
 
@@ -109,7 +110,7 @@ export function typeOf({ headers, body }: Entity): MediaType {
 }
 
 /** JSON in UTF-8 without an address of its own, as the headers have it. */
-export function isPlainJson(headers: ReadonlyMap<string, string>): boolean {
+export function isPlainJson(headers: ResponseHeaders): boolean {
   const type = parseMediaType(headers.get("content-type"));
   if (type?.family !== "json" || resourceUri(headers) !== undefined) return false;
   const charset = type.parameters.get("charset");

@@ -5,7 +5,7 @@ import { decodeJson, decodeText } from "./charset.ts";
 import { textBlock } from "./content-block.ts";
 import { typeOf } from "./entity.ts";
 import { parse } from "./event-stream.ts";
-import type { WireResponse } from "../request/message.ts";
+import type { ResponseHeaders, WireResponse } from "../request/message.ts";
 import { cutText, toLine } from "./plain-text.ts";
 import { describeProblem } from "./problem.ts";
 import type { BlockReply } from "./reply.ts";
@@ -96,7 +96,7 @@ function textReply(text: string, isError: boolean): BlockReply {
   return { content: [textBlock(text)], structured: undefined, isError };
 }
 
-function describeRedirect(head: string, headers: ReadonlyMap<string, string>): string {
+function describeRedirect(head: string, headers: ResponseHeaders): string {
   const location = headers.get("location");
   const to = location === undefined ? "" : `\nLocation: ${toLine(location, maxLocation)}`;
   return `${head}${to}\nThe redirect was not followed.`;

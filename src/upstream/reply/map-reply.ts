@@ -24,7 +24,7 @@ import {
 import { parseProven, proveJson } from "./json-bytes.ts";
 import { cutJson } from "./json-cut.ts";
 import { kindOf, type JsonText } from "./json-text.ts";
-import type { WireResponse } from "../request/message.ts";
+import type { ResponseHeaders, WireResponse } from "../request/message.ts";
 import type { Next } from "./paging.ts";
 import { toLine } from "./plain-text.ts";
 import { blocksOf, type BlockReply, type Reply, type StructuredValue } from "./reply.ts";
@@ -230,7 +230,7 @@ function empty({ status, headers }: WireResponse): Success {
   return { reply: emptyReply(status, headers), json: undefined };
 }
 
-function emptyReply(status: number, headers: ReadonlyMap<string, string>): BlockReply {
+function emptyReply(status: number, headers: ResponseHeaders): BlockReply {
   const location = headers.get("location");
   const at = location === undefined ? "" : `\nLocation: ${toLine(location, 500)}`;
   const text = `Success (${describeStatus(status).slice("HTTP ".length)})${at}`;

@@ -56,9 +56,11 @@ export function compilePages(
       items.push(...found.items);
       [last, page] = [response, found];
     }
-    const headers = new Map([...last.headers, ["content-type", "application/json"]]);
+    const { status, headers } = last;
+    const get = (name: string): string | undefined =>
+      name === "content-type" ? "application/json" : headers.get(name);
     const body = Buffer.from(printExactly(join(page.value, items)));
-    return { response: { status: last.status, headers, body }, next: page.next };
+    return { response: { status, headers: { get }, body }, next: page.next };
   };
 }
 

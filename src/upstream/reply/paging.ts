@@ -4,13 +4,14 @@ import type { Values } from "../../tools/values.ts";
 import { nextLink, queryOf, type Pair } from "./link.ts";
 import { isAddress, isSayable, pageHints, plain } from "./page-hint.ts";
 import { spell } from "../request/style.ts";
+import type { ResponseHeaders } from "../request/message.ts";
 
 /** Values that lead to the next page, by index of their place; empty: no argument leads there. */
 export type Next = ReadonlyMap<number, JsonValue>;
 
 /** The head and the JSON of a success. */
 export interface Page {
-  readonly headers: ReadonlyMap<string, string>;
+  readonly headers: ResponseHeaders;
   /** undefined: no JSON. */
   readonly parse: () => JsonValue | undefined;
 }

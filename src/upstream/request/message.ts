@@ -11,7 +11,11 @@ export interface WireRequest {
 /** An API's whole answer, decompressed. */
 export interface WireResponse {
   readonly status: number;
-  /** Lower-case names; repeated headers joined with `, `. */
-  readonly headers: ReadonlyMap<string, string>;
+  readonly headers: ResponseHeaders;
   readonly body: Buffer;
+}
+
+export interface ResponseHeaders {
+  /** @param name In lower case. @returns Repeated headers are joined with `, `. */
+  readonly get: (name: string) => string | undefined;
 }
