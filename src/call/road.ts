@@ -328,33 +328,96 @@ interface Sending {
 }
 
 /**
- * One request, and one more when the API refuses the credential and a fresh one can be had: a 401
- * says that nothing was done, so this is safe for every method.
+ * One request, and again while that is safe and may help. Once more with a fresh credential when the
+ * API refuses the one it got: a 401 says that nothing was done, so this is safe for every method.
  */
 async function exchange(sending: Sending, now: () => number): Promise<WireResponse> {
-  const { route, call, trace, build, span } = sending;
-  const { credential } = route;
+  const { route, call, trace, span } = sending;
   const { principal, cancel } = call;
-  const { onProgress } = call;
-  const watch: Watch = onProgress ? { cancel, onHead: createProgress(onProgress) } : { cancel };
-  const cached = credential.get(principal, cancel);
-  const first = cached instanceof Promise ? await obtained(cached, span) : cached;
+  const cached = route.credential.get(principal, cancel);
+  let credential = cached instanceof Promise ? await obtained(cached, span) : cached;
   const key = route.idempotencyKey?.();
-  const request = withKey(build(first), key);
+  let request = withKey(sending.build(credential), key);
   if (route.unsafe) await sending.announce();
-  const sentAt = now();
-  if (trace.attempts === 0) trace.sentAt = sentAt;
-  const limits = limitsAt(sentAt, sending);
-  const deadline = sentAt + limits.timeoutMs;
-  const response = await sendAll(sending, request, { limits, deadline, watch }, now);
-  if (response.status !== 401 || !credential.invalidate(principal, first)) return response;
-  const second = await obtained(credential.get(principal, cancel), span);
-  const fresh = withKey(build(second), key);
-  const left = { ...limits, timeoutMs: Math.max(1, deadline - now()) };
-  const again = await sendAll(sending, fresh, { limits: left, deadline, watch }, now);
-  if (again.status !== 401) return again;
-  credential.invalidate(principal, second);
-  throw new CallError(
+  const { send, watch, limits, deadline } = startAttempts(sending, now());
+  let bounds = limits;
+  let isFresh = false;
+  for (let failures = 1; ; failures++) {
+    const admitted = route.circuit?.admit() ?? 0;
+    trace.attempts++;
+    let happened: WireResponse | SendError;
+    try {
+      happened = await send(request, bounds, watch);
+      noteAnswer(sending, happened.status, admitted, now());
+      if (happened.status < 400) return happened;
+    } catch (error) {
+      happened = noteFailure(sending, error, admitted, now());
+    }
+    const waitMs = againAfter(route, happened, failures, deadline - now());
+    if (waitMs !== undefined) await pause(waitMs, cancel);
+    else {
+      if (happened instanceof SendError) throw happened;
+      if (happened.status !== 401) return happened;
+      const canRenew = route.credential.invalidate(principal, credential);
+      if (isFresh) throw unauthorized();
+      if (!canRenew) return happened;
+      credential = await obtained(route.credential.get(principal, cancel), span);
+      request = withKey(sending.build(credential), key);
+      isFresh = true;
+      failures = 0;
+      route.retry?.earn();
+    }
+    bounds = { ...limits, timeoutMs: Math.max(1, deadline - now()) };
+  }
+}
+
+interface Attempts {
+  readonly send: Send;
+  readonly watch: Watch;
+  readonly limits: SendLimits;
+  /** For all of them. */
+  readonly deadline: number;
+}
+
+function startAttempts(sending: Sending, moment: number): Attempts {
+  const { route, call, trace, span } = sending;
+  const { cancel, onProgress } = call;
+  if (trace.attempts === 0) trace.sentAt = moment;
+  route.retry?.earn();
+  const limits = limitsAt(moment, sending);
+  return {
+    send: span === undefined ? route.send : tracedSend(route, trace, span),
+    watch: onProgress ? { cancel, onHead: createProgress(onProgress) } : { cancel },
+    limits,
+    deadline: moment + limits.timeoutMs,
+  };
+}
+
+function noteAnswer(
+  { route, trace }: Sending,
+  status: number,
+  admitted: number,
+  moment: number,
+): void {
+  trace.status = status;
+  trace.answeredAt = moment;
+  route.circuit?.record(status >= 500 ? "failed" : "ok", admitted, moment);
+}
+
+/** @throws What happened, when it is not for another attempt to mend. */
+function noteFailure(
+  { route }: Sending,
+  error: unknown,
+  admitted: number,
+  moment: number,
+): SendError {
+  route.circuit?.record(endingOf(error), admitted, moment);
+  if (!(error instanceof SendError)) throw error;
+  return error;
+}
+
+function unauthorized(): CallError {
+  return new CallError(
     "upstream_unauthorized",
     "The API refused the gateway's credential, and a fresh one as well. Trying again does not help now.",
   );
@@ -397,48 +460,6 @@ function tracedSend({ send, text }: Route, trace: CallTrace, span: CallSpan): Se
       throw error;
     }
   };
-}
-
-interface Attempts {
-  readonly limits: SendLimits;
-  /** For all of them. */
-  readonly deadline: number;
-  readonly watch: Watch;
-}
-
-/** A request, and again while that is safe and may help. */
-async function sendAll(
-  sending: Sending,
-  request: WireRequest,
-  { limits, deadline, watch }: Attempts,
-  now: () => number,
-): Promise<WireResponse> {
-  const { route, call, trace, span } = sending;
-  const send = span === undefined ? route.send : tracedSend(route, trace, span);
-  let bounds = limits;
-  route.retry?.earn();
-  for (let failures = 1; ; failures++) {
-    const admitted = route.circuit?.admit() ?? 0;
-    trace.attempts++;
-    let happened: WireResponse | SendError;
-    try {
-      happened = await send(request, bounds, watch);
-      trace.status = happened.status;
-      trace.answeredAt = now();
-      route.circuit?.record(happened.status >= 500 ? "failed" : "ok", admitted, trace.answeredAt);
-      if (happened.status < 400) return happened;
-    } catch (error) {
-      route.circuit?.record(endingOf(error), admitted, now());
-      if (!(error instanceof SendError)) throw error;
-      happened = error;
-    }
-    const waitMs = againAfter(route, happened, failures, deadline - now());
-    if (waitMs !== undefined) {
-      await pause(waitMs, call.cancel);
-      bounds = { ...limits, timeoutMs: Math.max(1, deadline - now()) };
-    } else if (happened instanceof SendError) throw happened;
-    else return happened;
-  }
 }
 
 /** What opened the circuit says more than that it is open. */
