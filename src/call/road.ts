@@ -139,8 +139,8 @@ export function compileRoad(parts: RoadParts, ports: Ports): Road {
       const again = route.joinPages && askAgain(sending, ports.now);
       const response = await exchange(sending, ports.now);
       const joined = again && (await route.joinPages?.(response, values, again));
+      if (joined !== undefined) trace.answeredAt = ports.now();
       const whole = joined?.response ?? response;
-      trace.answeredAt = ports.now();
       trace.answerBytes = whole.body.length;
       trace.answer = whole.body;
       const read = (): Reply => route.mapReply(whole, values, joined);

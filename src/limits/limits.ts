@@ -72,12 +72,11 @@ export function createLimits({ now, random, take, onCircuit }: LimitsDeps): Limi
       if (principals) principals.resize(principalSize);
       else principals = createPrincipals(principalSize);
       const { of } = principals;
+      const common = ofTool ? [ofApi, ofTool] : [ofApi];
       const takePlaces = (call: Entering): Leave | Promise<Leave> => {
         if (count.inside >= count.max) throw new CallError("busy", `The gateway ${text}`);
         const own = of(call.principal);
-        const doors = own === undefined ? [ofApi] : [own, ofApi];
-        if (ofTool) doors.push(ofTool);
-        return pass(doors, call, count);
+        return pass(own === undefined ? common : [own, ...common], call, count);
       };
       const takeRates = compileRates(rules, take);
       return takeRates === undefined

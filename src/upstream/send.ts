@@ -116,7 +116,8 @@ function exchange(
     let controller: Dispatcher.DispatchController | undefined;
     let settled = false;
     let phase: Phase = "connect";
-    const totalAt = deadlines.now() + timeoutMs;
+    const startedAt = deadlines.now();
+    const totalAt = startedAt + timeoutMs;
     const settle = (finish: () => void): void => {
       if (settled) return;
       settled = true;
@@ -129,7 +130,7 @@ function exchange(
       controller?.abort(error);
     };
     const due: Due = {
-      at: totalAt,
+      at: Math.min(totalAt, startedAt + connectMs),
       slot: undefined,
       expire(why) {
         if (why === "stopped") {
@@ -148,7 +149,6 @@ function exchange(
     const forget = cancel?.onCancel(() =>
       fail(new CallError("cancelled", "The call was cancelled.")),
     );
-    enter("connect", connectMs);
     deadlines.add(due);
     if (settled) return;
     const chunks: Buffer[] = [];
