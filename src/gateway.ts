@@ -1,41 +1,39 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { createAdminServer, createMetricsServer, type HealthParts } from "./admin/server.ts";
 import { createKeyStore, noKeyStore } from "./auth/key-store.ts";
 import { AuthError } from "./base/errors.ts";
-import type { JsonObject } from "./base/json.ts";
 import type { Ports } from "./base/ports.ts";
 import type { Principal } from "./base/principal.ts";
 import type { Broker } from "./broker/broker.ts";
-import type { ReplicasConfig } from "./config/config.ts";
+import type { Config, ReplicasConfig } from "./config/config.ts";
 import { type Env, keepCopies, keepNoCopies, readFirst } from "./gateway/candidate.ts";
 import { openKept } from "./gateway/kept.ts";
 import { makeClientKeys, startableBroker } from "./gateway/embedded-broker.ts";
-import {
-  createLasting,
-  createUnrecorded,
-  type Lasting,
-  type Surroundings,
-} from "./gateway/lasting.ts";
+import { createFront } from "./gateway/front.ts";
+import { createLasting, createUnrecorded, type Surroundings } from "./gateway/lasting.ts";
 import { createEndGrant } from "./gateway/logout.ts";
+import { createOperators } from "./gateway/operators.ts";
 import { fetchWithOwnKeys } from "./gateway/own-keys.ts";
+import {
+  createPlace,
+  prepareMoves,
+  type Listener,
+  type Move,
+  type Place,
+} from "./gateway/place.ts";
 import { createReadLogin } from "./gateway/read-login.ts";
 import type { OpenShared } from "./gateway/shared-store.ts";
 import { createServing, type ReloadReport, type Serving } from "./gateway/serving.ts";
-import { compileSnapshot, type Endpoint, type Snapshot } from "./gateway/snapshot.ts";
+import { compileSnapshot, endpointAt, type Snapshot } from "./gateway/snapshot.ts";
 import { openTraces } from "./gateway/traces.ts";
 import { watchFiles } from "./gateway/watch.ts";
-import type { ConnectEvent } from "./http/connect.ts";
-import { createHttpServer, httpTimes } from "./http/server.ts";
 import type { Gauge, Pressure } from "./limits/pressure.ts";
 import { createShedder } from "./limits/shedder.ts";
-import { createMcpEndpoint } from "./mcp/endpoint.ts";
-import type { McpService } from "./mcp/service.ts";
-import { createAudit, type Audit } from "./observe/audit.ts";
-import { nobody, type Note } from "./observe/record/event.ts";
+import { createIntroductions } from "./mcp/errand.ts";
+import { createAudit } from "./observe/audit.ts";
+import { nobody } from "./observe/record/event.ts";
 import { createRecorder } from "./observe/recorder.ts";
 import { createRefusals } from "./observe/refusals.ts";
 import { createRegistry } from "./observe/metrics/registry.ts";
-import { collectState } from "./observe/metrics/state-metrics.ts";
 
 export { documentSource } from "./gateway/candidate.ts";
 export type { ReloadReport } from "./gateway/serving.ts";
@@ -99,18 +97,9 @@ export async function inspect(
   return compileSnapshot(loaded, lasting, options.ports);
 }
 
-/** Readiness goes only when a burst has become a state. */
-const maxSheddingMs = 10_000;
 const lastWordsMs = 1_000;
 
 const noPressure = (): Pressure => ({ loopDelayMs: 0, heap: 0, memory: 0 });
-
-/** Of refused requests, where it is not simply that. */
-const outcomes: Readonly<Record<string, "failure" | "shed">> = {
-  internal_error: "failure",
-  overloaded: "shed",
-  too_many_connections: "shed",
-};
 
 /** Watching looks at files every half minute; a host is asked less often. */
 const askHostsMs = 300_000;
@@ -149,9 +138,11 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const onToolsChanged = (): void => {
     for (const listener of listeners) listener();
   };
+  const places: Place<Listener>[] = [];
   let serving: Serving;
   try {
-    serving = createServing(options, first, { lasting, ports, onToolsChanged });
+    const prepareMove = (wanted: Config): Promise<Move> => prepareMoves(places, wanted);
+    serving = await createServing(options, first, { lasting, ports, onToolsChanged, prepareMove });
   } catch (error) {
     // A configuration that cannot serve leaves no file open.
     await audit.close();
@@ -170,14 +161,6 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     underWay: lasting.limits.underWay,
   });
 
-  const { maxListenStreams } = config.limits;
-  const mcp = new Map(
-    config.endpoints.map(({ path }) => {
-      const service = (): McpService => endpointAt(serving.snapshot, path).mcp;
-      return [path, createMcpEndpoint(service, { info, maxListenStreams }, ports)];
-    }),
-  );
-  for (const endpoint of mcp.values()) listeners.add(() => endpoint.toolsChanged());
   const refusals = createRefusals(recorder, ports);
   broker = await startableBroker(() => serving.snapshot.config, config, {
     keys: clientKeys,
@@ -187,69 +170,51 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     onGrantEnded: createEndGrant(config, lasting, ports),
     ports,
   });
-  const http = createHttpServer(
+  const { delayMs, timeoutMs } = config.server.drain;
+  const drainMs = delayMs ?? (options.env["KUBERNETES_SERVICE_HOST"] === undefined ? 0 : 5_000);
+  const parts = {
+    info,
+    snapshot: () => serving.snapshot,
+    broker,
+    introductions: createIntroductions(ports.now),
+    recorder,
+    refusals,
+    sheds: shedder.sheds,
+  };
+  const front = createPlace(
     {
-      listen: config.server.listen,
-      tls: config.server.tls,
-      maxRequestBytes: config.limits.maxRequestBytes,
-      service: () => serving.snapshot.http,
-      endpoints: new Map([...mcp].map(([path, { post }]) => [path, post])),
-      onRefused: ({ event, reason, principal, client }) => {
-        const outcome = outcomes[reason] ?? "denied";
-        const detail = event === "rate.deny" ? { limit: "address" } : undefined;
-        const note = { ...nobody, event, outcome, reason, principal, client, detail } as const;
-        refusals.note({ ...note, transport: "http" });
-      },
-      guest:
-        broker !== undefined && config.broker?.listen === undefined
-          ? { owns: broker.owns, handle: broker.handler }
-          : undefined,
-      onBelieved: recorder.believed,
-      secure: config.server.url.startsWith("https:"),
-      onConnect: (event) => recorder.note(noteOfConnection(event)),
-      times: httpTimes,
-      maxConnections: config.limits.maxConnections,
-      sheds: shedder.sheds,
+      section: "server",
+      written: ({ server }) => server,
+      create: (of, listen) => createFront(of, listen, parts, ports),
+      delayMs: drainMs,
     },
     ports,
   );
-  const health: HealthParts = {
-    checks: () => ({
-      keys: missingKeys(lasting),
-      audit: audit.problem(),
-      shutdown: closing && "stopping",
-      load: shedder.sinceMs() > maxSheddingMs ? "turns requests away" : undefined,
-    }),
-    warnings: () => ({ ...shippingProblems(audit), ...staleDocuments(serving) }),
-    metrics: registry.expose,
-  };
-  const operators = [
-    config.admin &&
-      createAdminServer(config.admin.listen, { ...health, configStatus: () => statusOf(serving) }),
-    config.metrics && createMetricsServer(config.metrics.listen, health),
-  ].filter((server) => server !== undefined);
-  const stopMeasuring =
-    operators.length === 0
-      ? undefined
-      : collectState(registry, () => ({
-          version: info.version,
-          generation: serving.snapshot.generation,
-          lastReloadOk: serving.refused === undefined,
-          appliedAt: serving.appliedAt,
-          toolsByApi: countTools(serving.snapshot),
-          staleDocuments: serving.stale.size,
-          issuers: lasting.keys.states(),
-          listenStreams: [...mcp.values()].reduce((sum, { listening }) => sum + listening(), 0),
-          tokenCache: lasting.tokens.counts,
-          audit: audit.stats(),
-        }));
+  const operators = createOperators(
+    {
+      version: info.version,
+      serving,
+      lasting,
+      audit,
+      registry,
+      shedder,
+      isStopping: () => closing !== undefined,
+      listening: () => front.listeners().reduce((sum, { listening }) => sum + listening(), 0),
+      delayMs: drainMs,
+    },
+    ports,
+  );
+  places.push(...operators.places, front);
+  listeners.add(() => {
+    for (const { toolsChanged } of front.listeners()) toolsChanged();
+  });
   const watcher = { close: (): void => {} };
   const reload = async (asksHosts: boolean): Promise<ReloadReport> => {
     const report = await serving.reload(asksHosts);
     if (report.outcome !== "applied") return report;
     const { config: changed, generation } = serving.snapshot;
     const { tls } = changed.server;
-    if (tls !== undefined) http.renew(tls);
+    if (tls !== undefined) for (const { renew } of front.listeners()) renew(tls);
     audit.renew(changed.audit);
     traces.renew(changed);
     lasting.shared?.announce(generation);
@@ -257,20 +222,17 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   };
 
   const stop = async (): Promise<void> => {
-    const { delayMs, timeoutMs } = config.server.drain;
     watcher.close();
-    http.drain();
-    await sleep(delayMs ?? (options.env["KUBERNETES_SERVICE_HOST"] === undefined ? 0 : 5_000));
+    front.drain();
+    await sleep(drainMs);
     await serving.idle();
-    await Promise.all([...mcp.values()].map((endpoint) => endpoint.close()));
     const deadline = setTimeout(() => {
       aborted = lasting.upstreams.abort();
     }, timeoutMs);
     // Who is told that the call ended must be able to read it.
-    await http.close(timeoutMs + lastWordsMs);
+    await front.close(timeoutMs + lastWordsMs);
     clearTimeout(deadline);
-    await Promise.all(operators.map((server) => server.close()));
-    stopMeasuring?.();
+    await operators.close();
     await lasting.upstreams.close();
     lasting.shared?.close();
     await broker?.close();
@@ -289,16 +251,18 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     async listen() {
       lasting.shared?.open();
       await broker?.listen();
-      for (const server of operators) await server.listen();
+      const open = (place: Place<Listener>): Promise<number | undefined> =>
+        serving.inTurn(() => place.open(serving.snapshot.config));
+      for (const place of operators.places) await open(place);
       for (const { issuer, message } of await lasting.keys.load()) {
         const hint =
           "its tokens are refused until then; `tollgate doctor auth` says what to change";
         ports.log.warn("issuer_keys_unavailable", { issuer, reason: message, hint });
       }
       void serving.snapshot.connections?.rekey();
-      const listening = await http.listen();
-      for (const endpoint of mcp.values()) void endpoint.warm();
-      return listening;
+      const port = await open(front);
+      if (port === undefined) throw new TypeError("a configuration without public listener");
+      return { port };
     },
     reload() {
       // Who rotates logs sends the same signal.
@@ -365,69 +329,4 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
 async function loadShared(config: ReplicasConfig, { log }: Ports): Promise<OpenShared> {
   const { createSharedStore } = await import("./gateway/shared-store.ts");
   return (own) => createSharedStore(config, own, log);
-}
-
-/** Its paths never change between reloads. */
-function endpointAt({ endpoints }: Snapshot, path: string): Endpoint {
-  const found = endpoints.find((endpoint) => endpoint.path === path);
-  if (found === undefined) throw new TypeError(`no endpoint ${path}`);
-  return found;
-}
-
-/** Who connected or disconnected what, or could not. */
-function noteOfConnection({ action, provider, reason, owner }: ConnectEvent): Note {
-  const subject = owner === undefined ? {} : { sub: owner.sub, iss: owner.iss };
-  return {
-    ...nobody,
-    transport: "http",
-    event: "connection.action",
-    outcome: reason === undefined ? "success" : "denied",
-    reason,
-    detail: { connection: { action, provider, ...subject } },
-  };
-}
-
-/** For `/config/status`. */
-function statusOf({ snapshot, applied, appliedAt, refused, stale }: Serving): JsonObject {
-  return {
-    generation: snapshot.generation,
-    sha256: applied.hash,
-    applied_at: new Date(appliedAt).toISOString(),
-    candidate: refused
-      ? {
-          sha256: refused.mark.hash,
-          error: refused.findings,
-          at: new Date(refused.at).toISOString(),
-        }
-      : null,
-    stale_documents: [...stale].map(([url, reason]) => ({ url, reason })),
-  };
-}
-
-function staleDocuments({ stale }: Serving): Readonly<Record<string, string>> {
-  const names = [...stale].map(([url, reason]) => `${url} ${reason}`);
-  return names.length === 0 ? {} : { documents: `${names.join("; ")}; the last good copy serves` };
-}
-
-function shippingProblems(audit: Audit): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    audit
-      .stats()
-      .shipping.flatMap(({ sink, problem }) => (problem ? [[`audit_${sink}`, problem]] : [])),
-  );
-}
-
-function missingKeys({ keys }: Lasting): string | undefined {
-  const missing = keys
-    .states()
-    .filter(({ startup, status }) => startup === "require" && status === "unavailable");
-  return missing.length === 0
-    ? undefined
-    : `no keys of ${missing.map(({ issuer }) => issuer).join(", ")}`;
-}
-
-function countTools({ catalog }: Snapshot): ReadonlyMap<string, number> {
-  const counts = new Map<string, number>();
-  for (const { api } of catalog.tools.values()) counts.set(api, (counts.get(api) ?? 0) + 1);
-  return counts;
 }

@@ -5,6 +5,7 @@ import type { Listen } from "../config/config.ts";
 
 export interface OperatorServer {
   readonly listen: () => Promise<{ readonly port: number }>;
+  /** Cuts what is under way: nobody waits for a page of numbers. */
   readonly close: () => Promise<void>;
 }
 

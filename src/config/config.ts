@@ -70,6 +70,8 @@ export interface ServerConfig {
   /** Public origin, e.g. `https://mcp.acme.com`: no path, no trailing slash. Every advertised URL starts with it. */
   readonly url: string;
   readonly listen: Listen;
+  /** Of what names its port. */
+  readonly listenPosition: Position;
   readonly drain: DrainConfig;
   /** undefined: nobody; every peer is who asks. */
   readonly trustProxy: TrustedProxiesConfig | undefined;
@@ -100,10 +102,12 @@ interface DrainConfig {
 
 export interface AdminConfig {
   readonly listen: Listen;
+  readonly listenPosition: Position;
 }
 
 export interface MetricsConfig {
   readonly listen: Listen;
+  readonly listenPosition: Position;
 }
 
 export type AuthConfig =

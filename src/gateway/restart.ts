@@ -4,13 +4,12 @@ import type { Config, SinkConfig } from "../config/config.ts";
 
 /** What was opened at start stays as it is until a restart: saying so beats half a change. */
 export function refuseRestart(before: Config, after: Config): void {
+  const moves = spell(before.server.listen) !== spell(after.server.listen);
   const fixed = {
-    "server.listen": (config: Config) => config.server.listen,
+    // A listener of its own at another address can be another kind.
     "server.tls": ({ server: { tls } }: Config) =>
-      tls && [tls.clientCertificate, tls.clientCa === undefined],
+      moves ? undefined : tls && [tls.clientCertificate, tls.clientCa === undefined],
     "server.drain": (config: Config) => config.server.drain,
-    admin: (config: Config) => config.admin,
-    metrics: (config: Config) => config.metrics,
     broker: (config: Config) => config.broker,
     "connections.dir": ({ connections }: Config) => connections?.dir,
     "connections.redis": ({ connections }: Config) => connections?.redis,

@@ -12,7 +12,9 @@ import {
   type Source,
   warnOfStale,
 } from "./candidate.ts";
+import type { Config } from "../config/config.ts";
 import type { Lasting } from "./lasting.ts";
+import type { Move } from "./place.ts";
 import { refuseRestart } from "./restart.ts";
 import { compileSnapshot, type Snapshot } from "./snapshot.ts";
 import { fingerprint } from "./watch.ts";
@@ -46,6 +48,8 @@ export interface Serving {
   readonly refused: RefusedCandidate | undefined;
   /** Builds a whole new snapshot and swaps it in, or changes nothing. Calls are taken in turn. */
   readonly reload: (asksHosts: boolean) => Promise<ReloadReport>;
+  /** Does what must not meet a reload. */
+  readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;
   /** When the hosts of remote documents were last asked, ms since epoch. */
   readonly askedAt: number;
   /** Ends when no reload is under way. */
@@ -62,15 +66,17 @@ interface ServingDeps {
   readonly lasting: Lasting;
   readonly ports: Ports;
   readonly onToolsChanged: () => void;
+  /** Opens what this configuration listens on and the present one does not. @throws ConfigError */
+  readonly prepareMove: (config: Config) => Promise<Move>;
 }
 
 /** @throws ConfigError when the first candidate cannot serve */
-export function createServing(
+export async function createServing(
   source: Source,
   first: First,
-  { lasting, ports, onToolsChanged }: ServingDeps,
-): Serving {
-  let snapshot = compileSnapshot(first.loaded, lasting, ports);
+  { lasting, ports, onToolsChanged, prepareMove }: ServingDeps,
+): Promise<Serving> {
+  let snapshot = await compileSnapshot(first.loaded, lasting, ports);
   let applied = first.mark;
   let { copies } = first;
   let appliedAt = ports.now();
@@ -89,6 +95,26 @@ export function createServing(
     return !changed;
   };
 
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const result = turn.then(work);
+    turn = result.catch(() => undefined);
+    return result;
+  };
+
+  const compile = async (loaded: Loaded): Promise<{ made: Snapshot; take: () => void }> => {
+    let move: Move | undefined;
+    try {
+      const made = await compileSnapshot(loaded, lasting, ports, async (config) => {
+        move = await prepareMove(config);
+      });
+      return { made, take: () => move?.take() };
+    } catch (error) {
+      // After an address was bound only a bug comes here, and it must not stay bound.
+      await move?.undo();
+      throw error;
+    }
+  };
+
   const swap = async (asksHosts: boolean): Promise<ReloadReport> => {
     if (await isSame(asksHosts)) {
       // What a host said is still refused until the host is asked again.
@@ -105,9 +131,10 @@ export function createServing(
         ...candidate.loaded,
         fingerprint: identify(candidate.mark, candidate.copies),
       };
-      const made = compileSnapshot(loaded, lasting, ports);
+      const { made, take } = await compile(loaded);
       const toolsChanged = digestOf(made) !== digestOf(snapshot);
       snapshot = made;
+      take();
       applied = candidate.mark;
       ({ copies } = candidate);
       appliedAt = ports.now();
@@ -151,11 +178,8 @@ export function createServing(
     get askedAt() {
       return askedAt;
     },
-    reload(asksHosts) {
-      const report = turn.then(() => swap(asksHosts));
-      turn = report.catch(() => undefined);
-      return report;
-    },
+    reload: (asksHosts) => inTurn(() => swap(asksHosts)),
+    inTurn,
     idle: async () => void (await turn),
   };
 }

@@ -87,8 +87,19 @@ export interface Endpoint {
   readonly mcp: McpService;
 }
 
-/** Pure but for the parts in `lasting`. @throws ConfigError with every finding. */
-export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports): Snapshot {
+/**
+ * Pure but for the parts in `lasting`.
+ *
+ * @param checked Waited for once nothing is found wrong, and before anything in `lasting` changes: the
+ *   last that can fail.
+ * @throws ConfigError with every finding.
+ */
+export async function compileSnapshot(
+  loaded: Loaded,
+  lasting: Lasting,
+  ports: Ports,
+  checked?: (config: Config) => Promise<void>,
+): Promise<Snapshot> {
   const { config, documents } = loaded;
   const issues: Issue[] = [...config.warnings];
   const apis = config.apis.flatMap((api) => {
@@ -116,6 +127,7 @@ export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports):
     collect(issues, () => compileIntrospect(config, lasting, ports)) ??
     new Map<string, Introspect>();
   if (issues.some(({ severity }) => severity === "error")) throw new ConfigError(issues);
+  await checked?.(config);
   // From here on nothing is refused: what outlives a reload takes the new configuration.
   if (config.auth.mode === "oauth")
     lasting.keys.replace(signingIssuers(config, config.auth.issuers));
@@ -172,6 +184,13 @@ export function compileSnapshot(loaded: Loaded, lasting: Lasting, ports: Ports):
     warnings: issues,
     generation,
   };
+}
+
+/** Its paths never change between reloads. */
+export function endpointAt({ endpoints }: Snapshot, path: string): Endpoint {
+  const found = endpoints.find((endpoint) => endpoint.path === path);
+  if (found === undefined) throw new TypeError(`no endpoint ${path}`);
+  return found;
 }
 
 /** Those that sign something the gateway reads. */

@@ -92,7 +92,12 @@ export interface HttpServer {
   readonly renew: (tls: TlsConfig) => void;
   /** Goes on accepting, but no connection outlives its next answer. */
   readonly drain: () => void;
-  /** Stops accepting and waits for requests in flight; then their connections are cut. */
+  /** Stops accepting: the address is free when this returns. Connections that are busy go on. */
+  readonly release: () => void;
+  /**
+   * Stops accepting and waits for requests in flight; then their connections are cut. Asked again, the
+   * shorter time counts.
+   */
   readonly close: (timeoutMs: number) => Promise<void>;
 }
 
@@ -179,13 +184,15 @@ export function createHttpServer(parts: HttpParts, ports: Ports): HttpServer {
     reject(request.raw, request.principal, "not_found");
     void reply.code(404).send({ error: "not_found" });
   });
-  // With what each had sent when it was there: nothing, or its handshake.
+  // With what each had sent when it was there: nothing, or its handshake. Node's own list has no
+  // connection whose handshake has not ended.
   const connections = new Map<Socket, number>();
-  const opened = app.server instanceof TlsServer ? "secureConnection" : "connection";
-  app.server.on(opened, (socket: Socket) => {
+  const keep = (socket: Socket): void => {
     connections.set(socket, socket.bytesRead);
     socket.once("close", () => connections.delete(socket));
-  });
+  };
+  app.server.on("connection", keep);
+  if (app.server instanceof TlsServer) app.server.on("secureConnection", keep);
   app.server.on("drop", () => {
     const reason = "too_many_connections";
     parts.onRefused({ event: "request.reject", reason, principal: undefined, client: undefined });
@@ -241,6 +248,25 @@ export function createHttpServer(parts: HttpParts, ports: Ports): HttpServer {
       serve,
     });
   }
+  let closed: Promise<void> | undefined;
+  const release = (): void => {
+    if (closed !== undefined) return;
+    draining = true;
+    // A connection whose last answer ends only now would stay open until its client drops it, and
+    // one that was opened ahead of need counts as busy to Node until its first request has ended.
+    const sweep = setInterval(() => {
+      app.server.closeIdleConnections();
+      for (const [socket, bytes] of connections) if (socket.bytesRead === bytes) socket.destroy();
+    }, idleSweepMs);
+    // By hand and first: fastify would refuse what a busy connection asks next.
+    const ended = new Promise<void>((resolve) => app.server.close(() => resolve()));
+    const end = async (): Promise<void> => {
+      await ended;
+      clearInterval(sweep);
+      await app.close();
+    };
+    closed = end();
+  };
   return {
     async listen() {
       await app.listen(parts.listen);
@@ -254,22 +280,14 @@ export function createHttpServer(parts: HttpParts, ports: Ports): HttpServer {
     drain() {
       draining = true;
     },
+    release,
     async close(timeoutMs) {
-      draining = true;
-      shortcuts.clear();
-      // A connection whose last answer ends only now would stay open until its client drops it, and
-      // one that was opened ahead of need counts as busy to Node until its first request has ended.
-      const sweep = setInterval(() => {
-        app.server.closeIdleConnections();
-        for (const [socket, bytes] of connections) if (socket.bytesRead === bytes) socket.destroy();
-      }, idleSweepMs);
-      const deadline = setTimeout(() => app.server.closeAllConnections(), timeoutMs);
-      try {
-        await app.close();
-      } finally {
-        clearInterval(sweep);
-        clearTimeout(deadline);
-      }
+      release();
+      const deadline = setTimeout(() => {
+        for (const socket of connections.keys()) socket.destroy();
+      }, timeoutMs);
+      await closed;
+      clearTimeout(deadline);
     },
   };
 }

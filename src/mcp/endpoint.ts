@@ -2,7 +2,6 @@ import { isJsonObject, type JsonValue } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 import { clientOf, protocolOf, type Caller } from "./client.ts";
 import { acceptRequest, type HotRequest } from "./envelope.ts";
-import { createIntroductions } from "./errand.ts";
 import { createHotLane } from "./hot-lane.ts";
 import { findDisagreement, refuseDisagreement, type Disagreement } from "./param-headers.ts";
 import type { SdkLane } from "./sdk-lane.ts";
@@ -17,7 +16,7 @@ export interface McpEndpoint {
   readonly toolsChanged: () => void;
   /** Clients that listen at the moment. */
   readonly listening: () => number;
-  /** Ends the streams of clients that listen, with their result. */
+  /** Ends the streams of clients that listen, with their result; whatever else is under way goes on. */
   readonly close: () => Promise<void>;
 }
 
@@ -32,15 +31,13 @@ export function createMcpEndpoint(
   ports: Ports,
   accept: typeof acceptRequest = acceptRequest,
 ): McpEndpoint {
-  const introductions = createIntroductions(ports.now);
-  const hotLane = createHotLane(settings.info, introductions, ports);
+  const hotLane = createHotLane(settings.info, settings.introductions, ports);
   let loading: Promise<SdkLane> | undefined;
   let loaded: SdkLane | undefined;
   // Slow to load, and most requests never need it.
   const sdkLane = (): Promise<SdkLane> => {
     loading ??= import("./sdk-lane.ts").then(
-      ({ createSdkLane }) =>
-        (loaded = createSdkLane(service, { ...settings, introductions }, ports)),
+      ({ createSdkLane }) => (loaded = createSdkLane(service, settings, ports)),
     );
     return loading;
   };

@@ -7,7 +7,7 @@ import type { Ports } from "../base/ports.ts";
 import type { Caller } from "./client.ts";
 import { carryArguments, restoreChunk } from "./exact.ts";
 import { encodeError } from "./encode.ts";
-import { introductionIn, type Introductions } from "./errand.ts";
+import { introductionIn } from "./errand.ts";
 import { readModernCall } from "./modern-call.ts";
 import { findDisagreement, type Disagreement } from "./param-headers.ts";
 import { watchErrors } from "./refusals.ts";
@@ -28,16 +28,13 @@ export interface SdkLane {
   readonly toolsChanged: () => void;
   /** Clients that wait for changes at the moment. */
   readonly listening: () => number;
+  /** Ends the streams of those; whatever else is under way goes on. */
   readonly close: () => Promise<void>;
 }
 
 export function createSdkLane(
   service: () => McpService,
-  {
-    info,
-    maxListenStreams,
-    introductions,
-  }: EndpointSettings & { readonly introductions: Introductions },
+  { info, maxListenStreams, introductions }: EndpointSettings,
   ports: Ports,
 ): SdkLane {
   const onerror = (error: Error): void =>
@@ -52,11 +49,13 @@ export function createSdkLane(
     onRecorded: (id: string | number, context: ServerContext) =>
       void stateOf(context).recorded.add(id),
   };
-  const handler = createMcpHandler((context) => createServer(parts, context, ports), {
-    onerror,
-    maxSubscriptions: maxListenStreams,
-  });
-  const handle = toNodeHandler(handler, { onerror });
+  const serve = (context: Parameters<typeof createServer>[1]): ReturnType<typeof createServer> =>
+    createServer(parts, context, ports);
+  const calls = createMcpHandler(serve, { onerror });
+  // One of its own: closing it ends the streams with their result, and would end calls without.
+  const streams = createMcpHandler(serve, { onerror, maxSubscriptions: maxListenStreams });
+  const handleCall = toNodeHandler(calls, { onerror });
+  const handleListen = toNodeHandler(streams, { onerror });
   let listening = 0;
   return {
     disagreementOf({ request: { headers }, body, principal }, now) {
@@ -73,7 +72,8 @@ export function createSdkLane(
         return;
       }
       closeWhenStalled(response);
-      if (isJsonObject(body) && body["method"] === "subscriptions/listen") {
+      const listens = isJsonObject(body) && body["method"] === "subscriptions/listen";
+      if (listens) {
         listening++;
         response.once("close", () => listening--);
       }
@@ -90,12 +90,13 @@ export function createSdkLane(
         extra: { state },
       };
       const message = carryArguments(body);
+      const handle = listens ? handleListen : handleCall;
       // The adapter's own type of a request wants absent fields where Node has undefined ones.
       await handle(Object.assign(request, { auth }) as SdkRequest, response, message);
     },
-    toolsChanged: () => handler.notify.toolsChanged(),
+    toolsChanged: () => streams.notify.toolsChanged(),
     listening: () => listening,
-    close: () => handler.close(),
+    close: () => streams.close(),
   };
 }
 

@@ -5,6 +5,7 @@ import type { Origin } from "../observe/record/event.ts";
 import type { IncomingTrace } from "../observe/trace-context.ts";
 import type { CallTool } from "../call/call.ts";
 import type { ParamHeader } from "../tools/tool.ts";
+import type { Introductions } from "./errand.ts";
 import type { RequestState } from "./request-state.ts";
 
 /** What both lanes serve: one snapshot of the gateway. A request keeps the one it started with. */
@@ -54,6 +55,8 @@ export interface McpExchange {
 /** What is the same for as long as an endpoint lives. */
 export interface EndpointSettings {
   readonly info: ServerInfo;
+  /** Of clients of the 2025 era, whichever listener they came to. */
+  readonly introductions: Introductions;
   /** Clients that listen for changes: one more gets a JSON-RPC error. */
   readonly maxListenStreams: number;
 }

@@ -5,7 +5,7 @@ import { writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join, resolve } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { call, legacy, usual } from "../mcp/wire.ts";
+import { call, legacy, modern, send, usual } from "../mcp/wire.ts";
 import { answerJson } from "../world/api.ts";
 import { readRecords } from "../world/audit.ts";
 import { site, type Site } from "./site.ts";
@@ -43,6 +43,47 @@ test("in Kubernetes it serves on for a while after SIGTERM, and says that it is 
     { status: "unready", checks: { shutdown: "stopping" } },
   ]);
   expect(await ask(at)).toBe(200);
+  expect((await server.ended).code).toBe(0);
+});
+
+test("a call that the SDK serves is answered in the drain, and so is what a busy connection asks next", async () => {
+  const at = await draining("timeout: 20s");
+  const answers: (() => void)[] = [];
+  at.api.answer = (_, response) => {
+    answers.push(() => answerJson(response, { ok: true }));
+  };
+  const server = at.start(["serve"]);
+  await server.until("stderr", '"listening"');
+  const authorization = `Bearer ${await at.idp.token()}`;
+  const meta = { "io.modelcontextprotocol/clientCapabilities": { roots: { deep: { er: true } } } };
+  const unusual = modern("tools/call", { ...call("list_orders"), _meta: meta });
+  const inFlight = send(at.url, unusual.body, { ...unusual.headers, authorization });
+  await vi.waitUntil(() => at.api.requests.length === 1, { timeout: 20_000 });
+  const { hostname, port } = new URL(at.url);
+  const socket = connect(Number(port), hostname);
+  onTestFinished(() => void socket.destroy());
+  let read = "";
+  socket.setEncoding("utf8").on("data", (text: string) => (read += text));
+  const body = JSON.stringify(legacy("tools/call", call("list_orders")).body);
+  const fields = { host: hostname, ...usual, authorization, "content-length": body.length };
+  const head = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
+  const rest = `${head.join("")}\r\n${body}`;
+  const line = "POST /mcp HTTP/1.1\r\n";
+  // The next one has begun before the connection could be called idle.
+  socket.write(line + rest + line);
+  await vi.waitUntil(() => at.api.requests.length === 2, { timeout: 20_000 });
+  server.child.kill("SIGTERM");
+  await server.until("stderr", '"stopping"');
+  await vi.waitFor(() => expect(ask(at)).rejects.toThrow("fetch failed"), { timeout: 20_000 });
+  for (const answer of answers) answer();
+  at.api.answer = (_, response) => answerJson(response, { ok: true });
+  const result = { structuredContent: { ok: true } };
+  expect((await inFlight).messages).toMatchObject([{ result }]);
+  await vi.waitUntil(() => read.includes('"structuredContent":{"ok":true}'), { timeout: 20_000 });
+  socket.write(rest);
+  await once(socket, "close");
+  expect(read.split("HTTP/1.1 200 OK").length - 1).toBe(2);
+  expect(read.split('"structuredContent":{"ok":true}').length - 1).toBe(2);
   expect((await server.ended).code).toBe(0);
 });
 

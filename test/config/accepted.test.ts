@@ -21,6 +21,7 @@ test("the shortest file gets every default", async () => {
     server: {
       url: "https://mcp.acme.com",
       listen: { host: "127.0.0.1", port: 443 },
+      listenPosition: at(2, 15),
       trustProxy: undefined,
       tls: undefined,
       drain: { delayMs: undefined, timeoutMs: 25_000, graceMs: 60_000 },

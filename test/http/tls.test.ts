@@ -1,6 +1,8 @@
 import { hash, X509Certificate } from "node:crypto";
+import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { request as httpsRequest } from "node:https";
+import { connect as connectPlain } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect, type ConnectionOptions } from "node:tls";
@@ -31,7 +33,7 @@ async function served(more = "", files: Readonly<Record<string, string>> = {}): 
   await put(server);
   for (const [name, text] of Object.entries(files)) await writeFile(join(dir, name), text);
   const pem = `certificate: "\${file:${certificate}}", key: "\${file:${key}}"`;
-  const tls = `tls: {${pem}, ${more.replace("DIR", dir)}}`;
+  const tls = `drain: {timeout: 200ms}, tls: {${pem}, ${more.replace("DIR", dir)}}`;
   const at = await world({ spec, secure: true, credential: "none", extra: { server: tls } });
   return { at, server, put };
 }
@@ -201,4 +203,22 @@ test("without clientCertificate nobody is asked, and a bound token is refused", 
     status: 401,
     body: expect.stringContaining("sender constrained"),
   });
+});
+
+test("a connection that never says anything, or only half of a handshake, does not keep it from stopping", async () => {
+  const { at } = await served();
+  const { port } = new URL(at.url);
+  const sockets = ["", "\u0016\u0003\u0001"].map((text) => {
+    const socket = connectPlain(Number(port), "127.0.0.1");
+    onTestFinished(() => void socket.destroy());
+    socket.on("error", () => {});
+    socket.write(text);
+    return socket;
+  });
+  await Promise.all(sockets.map((socket) => once(socket, "connect")));
+  const closed = sockets.map((socket) => once(socket, "close"));
+  await list(at, await at.idp.token(), { rejectUnauthorized: false });
+  await at.gateway.close();
+  await Promise.all(closed);
+  expect(sockets.map(({ destroyed }) => destroyed)).toEqual([true, true]);
 });

@@ -1,4 +1,4 @@
-import { Agent, request } from "undici";
+import { Pool } from "undici";
 
 interface Answered {
   readonly status: number;
@@ -14,20 +14,25 @@ export interface Caller {
   readonly close: () => Promise<void>;
 }
 
-/** @param connections At most; who finds none free waits. What a gateway holds grows with them. */
+/**
+ * A pool, not an agent: that one throws its pool away when the last connection ends, with what waits.
+ *
+ * @param connections At most; who finds none free waits. What a gateway holds grows with them.
+ */
 export function createCaller(url: string, connections?: number): Caller {
+  const { origin, pathname: path } = new URL(url);
   const bound = connections === undefined ? {} : { connections };
-  const dispatcher = new Agent({ headersTimeout: 60_000, bodyTimeout: 60_000, ...bound });
+  const pool = new Pool(origin, { headersTimeout: 60_000, bodyTimeout: 60_000, ...bound });
   return {
     async post(body, headers) {
-      const { statusCode, body: answer } = await request(url, {
+      const { statusCode, body: answer } = await pool.request({
+        path,
         method: "POST",
         headers: { ...headers },
         body: JSON.stringify(body),
-        dispatcher,
       });
       return { status: statusCode, text: await answer.text() };
     },
-    close: () => dispatcher.close(),
+    close: () => pool.close(),
   };
 }

@@ -174,7 +174,6 @@ export const faults: Matrix = {
           id: "F46",
           what: "another listening port in the file",
           expected: "bound before the old one is let go; where it cannot be bound, nothing changes",
-          open: "a reload with another port is refused as restart_required, and the old port serves on",
         },
       ],
     },

@@ -4,6 +4,7 @@ import { onTestFinished } from "vitest";
 import { AuthError } from "../../src/base/errors.ts";
 import { parseJsonBody } from "../../src/http/json-body.ts";
 import { acceptRequest } from "../../src/mcp/envelope.ts";
+import { createIntroductions } from "../../src/mcp/errand.ts";
 import { createMcpEndpoint } from "../../src/mcp/endpoint.ts";
 import { createLog } from "../../src/observe/log.ts";
 import { world, type World } from "../world/world.ts";
@@ -56,7 +57,7 @@ async function listen({ gateway, logs }: World, accept: typeof acceptRequest): P
   const served = gateway.snapshot.endpoints[0]!;
   const endpoint = createMcpEndpoint(
     () => served.mcp,
-    { info, maxListenStreams: 10 },
+    { info, introductions: createIntroductions(ports.now), maxListenStreams: 10 },
     ports,
     accept,
   );

@@ -39,7 +39,7 @@ interface Exchange {
 }
 
 /** Opens an exchange without `fetch`, which adds headers of its own. Resolves with the head. */
-function open(url: string, body: unknown, headers: Headers = {}): Promise<Exchange> {
+export function open(url: string, body: unknown, headers: Headers = {}): Promise<Exchange> {
   return start(url, body, headers).head;
 }
 

@@ -16,7 +16,7 @@ import {
 import { startPace } from "../load/pace.ts";
 import { call, legacy, usual } from "../mcp/wire.ts";
 import { createRandom } from "../world/random.ts";
-import { world } from "../world/world.ts";
+import { freePort, world } from "../world/world.ts";
 import { orders } from "./orders.ts";
 
 /** `npm run test:reloads` asks for all of them, and only there rate and growth are judged. */
@@ -138,6 +138,74 @@ test(
     expect(leftByOne).toBeLessThan(maxLeft);
   },
   120_000 + reloads * 300,
+);
+
+/** `npm run test:reloads` asks for more of them, and only there growth is judged. */
+const moves = Number(process.env["MOVES"] ?? 20);
+const movesJudged = process.env["MOVES"] !== undefined;
+/** A listener that is let go and not collected would leave some hundred thousand. */
+const maxLeftByMove = 8_192;
+
+test(
+  `F46: ${moves} moves of the listener at 100 calls/s fail no call and leave nothing behind`,
+  async ({ annotate }) => {
+    const at = await site();
+    // Longer than this process could be kept from noticing a move; the move back ends it.
+    await at.edit("gateway.yaml", (text) =>
+      text.replace(/^server: \{/m, "server: {drain: {delay: 10s}, "),
+    );
+    const memory = createMemory(at.dir);
+    const server = at.start(["serve", "--no-watch"], memory.env);
+    await server.until("stderr", '"listening"');
+    const authorization = `Bearer ${await at.idp.token()}`;
+    at.api.answer = (_, response) => {
+      if (at.api.requests.length > 1_000) at.api.requests.length = 0;
+      response.writeHead(200, { "content-type": "application/json" }).end('{"ok":true}');
+    };
+    const first = createCaller(at.url, 8);
+    await callOnce(first, 0, authorization);
+    await first.close();
+    const atRest = await fewestDescriptors(server, { atMost: 0, seconds: 6 });
+    let [current, next] = [Number(new URL(at.url).port), await freePort()];
+    let caller = createCaller(at.url, 8);
+    const load = startPace(100, (nth) =>
+      callOnce(caller, nth, authorization).catch((error: unknown) => ({
+        problem: String(error),
+        shed: 0,
+      })),
+    );
+    const samples: Sample[] = [];
+    const moved = (): number => server.output().stderr.split('"listener_moved"').length - 1;
+    for (let n = 0; n < moves; n++) {
+      await at.edit("gateway.yaml", (text) =>
+        text.replace(/^server: \{(listen: \d+, )?/m, `server: {listen: ${next}, `),
+      );
+      server.child.kill("SIGHUP");
+      while (moved() <= n) await sleep(5);
+      [current, next] = [next, current];
+      const before = caller;
+      caller = createCaller(`http://127.0.0.1:${current}/mcp`, 8);
+      // Calls that were begun over there go on.
+      await before.close();
+      samples.push(await memory.sample(server));
+    }
+    const { ends, perSecond } = await load.stop();
+    await caller.close();
+    expect(ends.filter(({ problem }) => problem !== undefined)).toEqual([]);
+    expect(ends.length).toBeGreaterThan(moves);
+    const left = await fewestDescriptors(server, { atMost: atRest, seconds: 30 });
+    expect(left).toBeLessThanOrEqual(atRest);
+    const warm = samples.slice(Math.ceil(samples.length * 0.4));
+    const steps = warm.map((sample, i) => ({ ...sample, at: i * 3_600_000 }));
+    const { perHour: leftByOne, error } = growthOf(steps, ({ heap }) => heap);
+    await annotate(
+      `${ends.length} calls at ${perSecond.toFixed(0)}/s over ${moves} moves, none failed; heap ${inMiB(warm[0]?.heap ?? 0)} to ${inMiB(warm.at(-1)?.heap ?? 0)} MiB, ${leftByOne.toFixed(0)} ± ${(2 * error).toFixed(0)} bytes a move, by tenths ${tenths(samples)}; descriptors ${atRest} before, ${left} after`,
+      "observed",
+    );
+    if (!movesJudged) return;
+    expect(leftByOne).toBeLessThan(maxLeftByMove);
+  },
+  120_000 + moves * 3_000,
 );
 
 /** One change at one place, as slips of an editor or of a template make them. */

@@ -23,7 +23,7 @@ export function checkListeners({ root, problems }: Scope, listeners: readonly Li
 }
 
 /** Port 0 is a free one every time. All loopback names count as one: which they are differs. */
-function collide(a: Listen, b: Listen): boolean {
+export function collide(a: Listen, b: Listen): boolean {
   if (a.port !== b.port || a.port === 0) return false;
   return (
     a.host === b.host ||

@@ -32,6 +32,7 @@ export function compileServer(scope: Scope): ServerConfig {
   return {
     url: url ?? "",
     listen,
+    listenPosition: (child(server, "listen") ?? child(server, "url") ?? root).position,
     drain: compileDrain(scope, child(server, "drain")),
     trustProxy: compileTrustProxy(scope, child(server, "trustProxy")),
     tls: compileTls(scope, child(server, "tls"), url),
@@ -109,12 +110,17 @@ export function compileAdmin({ root, problems }: Scope): AdminConfig | undefined
       message: `${label(at)} must be a loopback address, not ${quote(at)}`,
       help: `write 127.0.0.1:${listen.port}`,
     });
-  return { listen };
+  return { listen, listenPosition: (at ?? admin).position };
 }
 
 export function compileMetrics({ root, problems }: Scope): MetricsConfig | undefined {
   const metrics = child(root, "metrics");
-  return metrics && { listen: listenOf(metrics, undefined, problems) };
+  return (
+    metrics && {
+      listen: listenOf(metrics, undefined, problems),
+      listenPosition: (child(metrics, "listen") ?? metrics).position,
+    }
+  );
 }
 
 /** As written; else loopback and the port of the URL. */
