@@ -541,6 +541,7 @@ function refuse({ message, retryAfterMs, errand, question }: CallError): Reply {
     content: [{ type: "text", text: message }],
     structured: undefined,
     isError: true,
+    isOwn: true,
     ...(retryAfterMs === undefined ? {} : { retryAfter: Math.ceil(retryAfterMs / 1000) }),
     ...(errand === undefined ? {} : { errand }),
     ...(question === undefined ? {} : { question }),

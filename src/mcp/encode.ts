@@ -16,21 +16,27 @@ export interface Encoder {
   readonly list: (id: string | number, tools: Uint8Array) => readonly [string, Uint8Array, string];
 }
 
+/** In `_meta` of what an API has said: data for the model, whatever it tells the model to do. */
+export const untrusted = "dev.tollgate/untrusted";
+
 /** Results of the 2026 era say that they are complete, and who speaks. */
 export function createEncoder(era: Era, info: ServerInfo): Encoder {
   const modern = era === "modern";
-  const meta = `"_meta":{"io.modelcontextprotocol/serverInfo":${JSON.stringify(info)}}`;
+  const speaker = `"io.modelcontextprotocol/serverInfo":${JSON.stringify(info)}`;
   const before = modern ? '"resultType":"complete",' : "";
-  const after = modern ? `,${meta}` : "";
-  const afterCall = ({ retryAfter }: BlockReply): string => {
-    if (retryAfter === undefined) return after;
+  const after = modern ? encodeMeta(speaker) : "";
+  const label = `"${untrusted}":true`;
+  const afterApi = modern ? encodeMeta(speaker, label) : encodeMeta(label);
+  const afterCall = ({ isOwn, retryAfter }: BlockReply): string => {
+    if (retryAfter === undefined) return isOwn ? after : afterApi;
     const told = `"retryAfter":${retryAfter}`;
-    return modern ? `,${meta.slice(0, -1)},${told}}` : `,"_meta":{${told}}`;
+    const labels = isOwn ? [told] : [label, told];
+    return modern ? encodeMeta(speaker, ...labels) : encodeMeta(...labels);
   };
   const bytesOf = compileBytes({
     head: `,"result":{${before}"content":[{"type":"text","text":"`,
     middle: '"}],"structuredContent":',
-    tail: `${after}}}`,
+    tail: `${afterApi}}}`,
   });
   const caching = modern ? `,"ttlMs":${listTtlMs},"cacheScope":"private"` : "";
   return {
@@ -90,6 +96,10 @@ function encodeStructured({ structured }: BlockReply, era: Era): string {
 /** Clients of the 2025 era need an object. */
 export function projectStructured({ json, isObject }: StructuredValue, era: Era): string {
   return era === "legacy" && !isObject ? `{"result":${json}}` : json;
+}
+
+function encodeMeta(...members: readonly string[]): string {
+  return `,"_meta":{${members.join(",")}}`;
 }
 
 function encodeResult(id: string | number, result: string): string {

@@ -18,7 +18,7 @@ import type { Ports } from "../base/ports.ts";
 import type { Call } from "../call/call.ts";
 import { type BlockReply, blocksOf } from "../upstream/reply/reply.ts";
 import type { Caller } from "./client.ts";
-import { projectStructured } from "./encode.ts";
+import { projectStructured, untrusted } from "./encode.ts";
 import { consentOf } from "./agreement.ts";
 import { elicitationOf, isDeclined, opensPages } from "./errand.ts";
 import { inputRequired } from "./input-required.ts";
@@ -159,14 +159,23 @@ function describeRefusal(error: AuthError): string {
 }
 
 function toResult(reply: BlockReply, era: Era): CallToolResult {
-  const { content, structured, isError, retryAfter } = reply;
+  const { content, structured, isError } = reply;
+  const meta = metaOf(reply);
   return {
     content: content as CallToolResult["content"],
     ...(structured === undefined
       ? {}
       : { structuredContent: parseExactly(projectStructured(structured, era)) }),
     ...(isError ? { isError } : {}),
-    ...(retryAfter === undefined ? {} : { _meta: { retryAfter } }),
+    ...(meta === undefined ? {} : { _meta: meta }),
+  };
+}
+
+function metaOf({ isOwn, retryAfter }: BlockReply): CallToolResult["_meta"] {
+  if (isOwn && retryAfter === undefined) return undefined;
+  return {
+    ...(isOwn ? {} : { [untrusted]: true }),
+    ...(retryAfter === undefined ? {} : { retryAfter }),
   };
 }
 

@@ -83,7 +83,9 @@ test("standard output carries the protocol and nothing else, and its end ends th
   expect(await running.answer(2)).toMatchObject({ result: { isError: true } });
   running.process.stdin?.write("this is not JSON\n");
   running.send(legacy("tools/call", { name: "get_order", arguments: { id: 7 } }, 3).body);
-  expect(await running.answer(3)).toMatchObject({ result: { structuredContent: { id: 7 } } });
+  expect(await running.answer(3)).toMatchObject({
+    result: { structuredContent: { id: 7 }, _meta: { "dev.tollgate/untrusted": true } },
+  });
 
   running.process.stdin?.end();
   expect(await once(running.process, "exit")).toEqual([0, null]);
@@ -100,7 +102,11 @@ test("a client of 2026-07-28 needs no handshake", async () => {
   folder.follow(running.process.stderr);
   running.send(modern("tools/call", { name: "list_orders", arguments: {} }, 4).body);
   expect(await running.answer(4)).toMatchObject({
-    result: { resultType: "complete", structuredContent: [{ id: 1 }, { id: 2 }] },
+    result: {
+      resultType: "complete",
+      structuredContent: [{ id: 1 }, { id: 2 }],
+      _meta: { "dev.tollgate/untrusted": true },
+    },
   });
   running.process.stdin?.end();
   expect(await once(running.process, "exit")).toEqual([0, null]);

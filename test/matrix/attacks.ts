@@ -262,7 +262,6 @@ export const attacks: Matrix = {
           id: "S67",
           what: "instructions in the data of an API",
           expected: "marked as untrusted, control characters removed",
-          open: "answers carry no mark of being untrusted",
         },
         {
           id: "S69",

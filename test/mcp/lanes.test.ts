@@ -40,6 +40,45 @@ test.each(cases)("both lanes answer the same to $era: $title", async ({ posted }
   expect(first).toEqual(second);
 });
 
+const answers: readonly (readonly [string, Readonly<Record<string, unknown>>])[] = [
+  ["an object", call("get_order", { id: 7 })],
+  ["an array", call("list_orders")],
+  ["text", call("read_note")],
+  ["nothing", call("start_import")],
+  ["an error of the API", call("find_fault")],
+];
+
+test.each(
+  eras.flatMap(({ era, request }) =>
+    answers.map(([title, params]) => ({ era, title, posted: request("tools/call", params) })),
+  ),
+)(
+  "S67: what an API says is marked as untrusted on both lanes to $era: $title",
+  async ({ posted }) => {
+    const { ask } = await lanes();
+    const { hot, sdk } = await ask(posted);
+    for (const { messages } of [hot, sdk])
+      expect(messages[0]?.result).toMatchObject({ _meta: { "dev.tollgate/untrusted": true } });
+  },
+);
+
+test.each(eras)(
+  "S67: what the gateway itself says is not marked on either lane to $era",
+  async ({ request }) => {
+    const { ask, world } = await lanes();
+    const own = [call("get_order"), call("list_orders", { page: 2 })];
+    const replies = await Promise.all(
+      own.map(async (params) => ask(request("tools/call", params))),
+    );
+    world.api.answer = (_, response) => void response.socket?.destroy();
+    replies.push(await ask(request("tools/call", call("list_orders"))));
+    for (const { text } of replies.flatMap(({ hot, sdk }) => [hot, sdk])) {
+      expect(text).toContain('"isError":true');
+      expect(text).not.toContain("untrusted");
+    }
+  },
+);
+
 /** Audit records of the same call through both lanes, without what differs between any two. */
 async function twoRecords(
   audit: () => Promise<Readonly<Record<string, unknown>>[]>,

@@ -6,6 +6,7 @@ import { call, legacy, modern, send, type Answer, type Headers, type Posted } fr
 const meta = {
   "io.modelcontextprotocol/serverInfo": { name: "tollgate", version: "0.0.0-test" },
 };
+const label = { "dev.tollgate/untrusted": true };
 const tool = "get_order";
 
 interface Shop extends World {
@@ -55,13 +56,13 @@ test.each(shapes)("a result of $name has exactly this form", async (shape) => {
         resultType: "complete",
         content,
         structuredContent: shape.modern,
-        _meta: meta,
+        _meta: { ...meta, ...label },
       },
     },
   ]);
   const before = await ask(legacy("tools/call", call(shape.name, shape.args), 3));
   expect(before.messages).toEqual([
-    { jsonrpc: "2.0", id: 3, result: { content, structuredContent: shape.legacy } },
+    { jsonrpc: "2.0", id: 3, result: { content, structuredContent: shape.legacy, _meta: label } },
   ]);
 });
 
@@ -71,13 +72,13 @@ test("text is text, and an error says so in either era", async () => {
   expect(note.messages[0]?.result).toEqual({
     resultType: "complete",
     content: [{ type: "text", text: "Remember the milk — ☃" }],
-    _meta: meta,
+    _meta: { ...meta, ...label },
   });
   const fault = await ask(modern("tools/call", call("find_fault")));
   expect(fault.messages[0]?.result).toMatchObject({
     resultType: "complete",
     isError: true,
-    _meta: meta,
+    _meta: { ...meta, ...label },
   });
   const before = await ask(legacy("tools/call", call("find_fault")));
   expect(Object.keys(before.messages[0]?.result ?? {})).not.toContain("resultType");

@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { expect } from "vitest";
 import { call, eras, send, type Answer } from "../mcp/wire.ts";
+import { unlabelled } from "../world/label.ts";
 import { world, type World, type WorldOptions } from "../world/world.ts";
 
 interface Result {
@@ -51,7 +52,7 @@ export function sends({
   };
 }
 
-/** The result of one call in each era; what only one of them has is taken away. */
+/** The result of one call in each era; what only one of them has is taken away, and the label. */
 export async function inBothEras(
   made: World,
   args: Readonly<Record<string, unknown>> = {},
@@ -73,7 +74,7 @@ export async function inBothEras(
 function resultOf({ messages }: Answer): Result {
   const result = messages.at(-1)?.result;
   if (result === undefined) throw new Error(JSON.stringify(messages));
-  return result as unknown as Result;
+  return unlabelled(result as unknown as Result);
 }
 
 export function text(value: string): object {

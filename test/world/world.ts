@@ -8,6 +8,7 @@ import { createLog } from "../../src/observe/log.ts";
 import { startApi, type TestApi } from "./api.ts";
 import { readEnds, type AuditRecord } from "./audit.ts";
 import { startIdp, type TestIdp } from "./idp.ts";
+import { unlabelled } from "./label.ts";
 
 export interface WorldOptions {
   /** The OpenAPI document; paths and components are enough. */
@@ -64,7 +65,7 @@ export interface World {
   readonly logs: readonly string[];
   /** POSTs a body as a client of the 2025 era would, with a fresh token unless headers say so. */
   readonly post: (body: unknown, headers?: Readonly<Record<string, string>>) => Promise<Response>;
-  /** Result of a `tools/call`; throws the JSON-RPC error. */
+  /** Result of a `tools/call` without its label; throws the JSON-RPC error. */
   readonly call: (
     tool: string,
     args?: Readonly<Record<string, unknown>>,
@@ -159,7 +160,7 @@ export async function world(options: WorldOptions): Promise<World> {
           message,
         });
       }
-      return message.result;
+      return unlabelled(message.result);
     },
   };
 }

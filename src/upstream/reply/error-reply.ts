@@ -62,13 +62,14 @@ export function wrongType(shape: ReplyShape, status: number, got: string): Block
 /** A success of a form that the tool's `select` or `fields` were not made for. */
 export function unfit(shape: ReplyShape, status: number): BlockReply {
   const why = "the answer has another form than this tool was made for";
-  return textReply(`${headOf(shape, status)}: ${why}`, true);
+  return { ...textReply(`${headOf(shape, status)}: ${why}`, true), isOwn: true };
 }
 
 /** A success of which the tool's `select` makes more work than all other callers can wait for. */
 export function overspent(shape: ReplyShape, status: number): BlockReply {
   const why = "choosing from the answer took too long and was ended; ask for less";
-  return { ...textReply(`${headOf(shape, status)}: ${why}`, true), reason: "select_timeout" };
+  const reply = textReply(`${headOf(shape, status)}: ${why}`, true);
+  return { ...reply, isOwn: true, reason: "select_timeout" };
 }
 
 /** A success that is not what the tool's output schema says. */

@@ -12,6 +12,8 @@ export interface BlockReply {
   readonly content: readonly ContentBlock[];
   readonly structured: StructuredValue | undefined;
   readonly isError: boolean;
+  /** The gateway's words alone: whatever else a reply says may be an API's. */
+  readonly isOwn?: true;
   /** What the record calls an error that is not the API's. */
   readonly reason?: CallCode;
   /** Seconds after which trying again may help; absent when nothing says so. */
