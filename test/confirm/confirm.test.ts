@@ -280,6 +280,33 @@ test.skipIf(noRedis !== undefined)(
   },
 );
 
+test("a key is changed by reloads, while questions are open", async () => {
+  const at = await confirmWorld({
+    // Nobody is there, and nobody has to be.
+    extra: { top: `replicas: {redis: {url: "redis://127.0.0.1:1"}, keys: ["\${file:old}"]}` },
+    files: {
+      old: randomBytes(32).toString("base64"),
+      new: randomBytes(32).toString("hex"),
+    },
+  });
+  const turnTo = async (keys: string): Promise<void> => {
+    const yaml = await readFile(at.options.file, "utf8");
+    await writeFile(at.options.file, yaml.replace(/, keys: \[.*?\]/, `, keys: [${keys}]`));
+    expect(await at.gateway.reload()).toMatchObject({ outcome: "applied" });
+  };
+  const ask = async (): Promise<string | undefined> =>
+    (await at.modern()).message.result?.requestState;
+  const answer = async (state: string | undefined): Promise<number> =>
+    (await at.modern({ retry: answering("accept", state) })).status;
+  const [one, other] = [await ask(), await ask()];
+  await turnTo('"${file:new}", "${file:old}"');
+  expect(await answer(one)).toBe(200);
+  const sealedAnew = await ask();
+  await turnTo('"${file:new}"');
+  expect(await answer(other)).toBe(400);
+  expect(await answer(sealedAnew)).toBe(200);
+});
+
 test("replicas need a key for it", async () => {
   await expect(
     confirmWorld({ extra: { top: `replicas: {redis: {url: "redis://127.0.0.1:1"}}` } }),
