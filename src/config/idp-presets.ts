@@ -31,6 +31,7 @@ const presets: Readonly<Record<string, JsonObject>> = {
     scope: ["openid", "profile", "email"],
     person: { organization: "organization" },
   },
+  // Lists of 100, not of 30: whoever stands further behind would be refused.
   github: {
     title: "GitHub",
     protocol: "oauth2",
@@ -38,8 +39,8 @@ const presets: Readonly<Record<string, JsonObject>> = {
     authorizationUrl: "https://github.com/login/oauth/authorize",
     tokenUrl: "https://github.com/login/oauth/access_token",
     userUrl: "https://api.github.com/user",
-    emailsUrl: "https://api.github.com/user/emails",
-    organizationsUrl: "https://api.github.com/user/orgs",
+    emailsUrl: "https://api.github.com/user/emails?per_page=100",
+    organizationsUrl: "https://api.github.com/user/orgs?per_page=100",
     person: { subject: "id", name: ["name", "login"], organization: "organizations.login" },
   },
   notion: {
