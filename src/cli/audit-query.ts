@@ -8,6 +8,7 @@ import {
   type Filter,
   type Question,
 } from "../observe/record/query.ts";
+import { createTrail } from "../observe/record/trail.ts";
 import { readLines } from "../observe/sinks/read-lines.ts";
 import { auditFilesOf } from "./audit-files.ts";
 import { exitCodes, formatTable, printLine, UsageError, type ExitCode, type Io } from "./io.ts";
@@ -30,6 +31,10 @@ export interface QueryOptions {
   readonly format: "table" | "csv" | ExportFormat;
   /** Paths, separated by commas: counts instead of records. */
   readonly countBy?: string;
+  /** A test: instead of each record, those it holds for and what the same person did before. */
+  readonly before?: string;
+  /** How long before. */
+  readonly within: string;
   /** Of records or counts; the last records, the largest counts. */
   readonly limit: number;
 }
@@ -47,13 +52,22 @@ const columns = [
   "id",
 ];
 
+/** For who asks what led to what. */
+const trailColumns = columns.toSpliced(
+  columns.indexOf("upstream.status"),
+  0,
+  "tool.risk",
+  "tool.egress",
+);
+
 /** Records of the log that match, or how many there are of each kind. */
 export async function queryAudit(options: QueryOptions, io: Io): Promise<ExitCode> {
   const files = await auditFilesOf(options, io);
   if (files === undefined) return exitCodes.refused;
   const filter = readFilter(options, Date.now());
+  const lead = compileLead(options);
   const scan = (onRecord: (record: JsonObject) => void): Promise<void> =>
-    scanRecords(files, filter, { io, onRecord });
+    scanRecords(files, filter, { io, onRecord: lead(onRecord) });
   if (options.countBy !== undefined) {
     const paths = options.countBy.split(",");
     const rows = await countRecords(scan, paths, options.limit);
@@ -61,12 +75,13 @@ export async function queryAudit(options: QueryOptions, io: Io): Promise<ExitCod
     return exitCodes.ok;
   }
   if (options.format === "table" || options.format === "csv") {
+    const shown = options.before === undefined ? columns : trailColumns;
     const rows: string[][] = [];
     await scan((record) => {
-      rows.push(columns.map((path) => textAt(record, path.split("."))));
+      rows.push(shown.map((path) => textAt(record, path.split("."))));
       if (rows.length > options.limit) rows.shift();
     });
-    printRows([columns, ...rows], options.format, io);
+    printRows([shown, ...rows], options.format, io);
     return exitCodes.ok;
   }
   const write = exporters[options.format];
@@ -117,6 +132,16 @@ function explain(record: JsonObject): readonly string[] {
   ];
 }
 
+type OnRecord = (record: JsonObject) => void;
+
+function compileLead({ before, within }: QueryOptions): (onRecord: OnRecord) => OnRecord {
+  if (before === undefined) return (onRecord) => onRecord;
+  const isEnd = compileTests([before]);
+  const withinMs = spanOf(within);
+  if (withinMs === undefined) throw new UsageError(`${within} is no time such as 30m, 24h or 7d`);
+  return (onRecord) => createTrail(isEnd, withinMs, onRecord);
+}
+
 function readFilter(options: QueryOptions, now: number): Filter {
   const question: Question = {
     since: options.since === undefined ? undefined : readTime(options.since, now),
@@ -162,11 +187,16 @@ const unitMs = new Map([
 ]);
 
 function readTime(text: string, now: number): number {
-  const [, count, unit = ""] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
-  if (count !== undefined) return now - Number(count) * (unitMs.get(unit) ?? 0);
+  const agoMs = spanOf(text);
+  if (agoMs !== undefined) return now - agoMs;
   const time = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(time)) throw new UsageError(`${text} is neither a time nor 30m, 24h or 7d`);
   return time;
+}
+
+function spanOf(text: string): number | undefined {
+  const [, count, unit = ""] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  return count === undefined ? undefined : Number(count) * (unitMs.get(unit) ?? 0);
 }
 
 interface Scan {

@@ -263,7 +263,12 @@ function addRest(program: Command, io: Io, done: Done): void {
         addText,
         [],
       )
-      .option("--arg <name=value>", "an argument that the log shows; may be repeated", addText, []);
+      .option("--arg <name=value>", "an argument that the log shows; may be repeated", addText, [])
+      .option(
+        "--before <test>",
+        "records such as tool.egress=external, and what the same person did before each",
+      )
+      .option("--within <time>", "how long before", "15m");
   question("query", "records that match, or how many of each kind")
     .addOption(new Option("--format <format>").choices(queryFormats).default("table"))
     .option("--count-by <paths>", "counts instead, such as actor.client_id,tool.name")

@@ -605,6 +605,8 @@ export interface RuleConfig {
   readonly timeouts: Omit<TimeoutsConfig, "connectMs">;
   /** Calls of one tool by one person; undefined: that of all tools. */
   readonly rate: RateConfig | undefined;
+  /** Whether what a call sends can leave the company. */
+  readonly egress: "internal" | "external";
   /** Calls of one tool under way; undefined: as many as its API takes. */
   readonly maxConcurrentCalls: number | undefined;
   readonly position: Position;
@@ -693,6 +695,8 @@ export interface LimitsConfig {
     readonly client: RateConfig | undefined;
     /** Of one tool by one person. */
     readonly tool: RateConfig | undefined;
+    /** Of all tools that reach out of the company by one person. */
+    readonly external: RateConfig | undefined;
     /** Requests, whoever sends them. */
     readonly address: RateConfig | undefined;
   };

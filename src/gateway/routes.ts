@@ -157,7 +157,7 @@ function compileEntry(
   const rules = enterRulesOf(tool, api, config);
   const enter = limits.compileEnter(rules);
   if (tool.confirm === undefined) return { enter, confirm: undefined };
-  const rates = { tool: undefined, principal: undefined, client: undefined };
+  const rates = { tool: undefined, external: undefined, principal: undefined, client: undefined };
   const enterAgain = limits.compileEnter({ ...rules, rates });
   const ask = compileQuestion(tool, config.audit.redact);
   return { enter, confirm: createConfirm({ ask, enter, enterAgain }) };
@@ -173,7 +173,11 @@ function enterRulesOf(tool: Tool, api: ApiConfig, { limits }: Config): EnterRule
     toolSize: tool.maxConcurrentCalls === undefined ? undefined : size(tool.maxConcurrentCalls),
     principalSize: size(limits.maxPrincipalCalls),
     total: limits.maxCalls,
-    rates: { ...rates, tool: tool.rate ?? rates.tool },
+    rates: {
+      ...rates,
+      tool: tool.rate ?? rates.tool,
+      external: tool.egress === "external" ? rates.external : undefined,
+    },
   };
 }
 

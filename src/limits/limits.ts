@@ -152,10 +152,11 @@ function compileRates(
 ): ((principal: Principal) => Promise<void>) | undefined {
   const keys = {
     tool: (principal: Principal) => `${identityOf(principal)}\n${tool}`,
+    external: identityOf,
     principal: identityOf,
     client: ({ iss, clientId }: Principal) => clientId && `${iss}\n${clientId}`,
   };
-  const steps = (["tool", "principal", "client"] as const).flatMap((limit) => {
+  const steps = (["tool", "external", "principal", "client"] as const).flatMap((limit) => {
     const rate = rates[limit];
     return rate === undefined ? [] : [{ limit, rate, keyOf: keys[limit] }];
   });

@@ -94,6 +94,7 @@ export function compileCatalog(
       response: rule.response,
       timeouts: rule.timeouts,
       rate: rule.rate,
+      egress: rule.egress,
       maxConcurrentCalls: rule.maxConcurrentCalls,
       output,
       entry: withOutput(entry, output?.schema),

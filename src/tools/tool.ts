@@ -28,6 +28,7 @@ export interface Tool {
   readonly response: ResponseConfig;
   readonly timeouts: RuleConfig["timeouts"];
   readonly rate: RuleConfig["rate"];
+  readonly egress: RuleConfig["egress"];
   readonly maxConcurrentCalls: RuleConfig["maxConcurrentCalls"];
   /** Arguments that clients of 2026-07-28 repeat as headers. */
   readonly headers: readonly ParamHeader[];

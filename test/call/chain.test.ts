@@ -1,4 +1,7 @@
 import { expect, test } from "vitest";
+import type { JsonObject } from "../../src/base/json.ts";
+import { compileWhere, textAt } from "../../src/observe/record/query.ts";
+import { createTrail } from "../../src/observe/record/trail.ts";
 import { world } from "../world/world.ts";
 
 const spec = {
@@ -53,4 +56,59 @@ test("S71: who reads here to write there is held up by the tool's own rate, and 
   expect(result.tools.find(({ name }) => name === "send_mail")?.annotations).toMatchObject({
     openWorldHint: true,
   });
+});
+
+test("S71: tools that reach out of the company share one rate of a person, and the log leads to what was read", async () => {
+  const at = await world({
+    spec: { paths: { ...spec.paths, "/tickets": { post: { operationId: "open_ticket" } } } },
+    credential: "none",
+    tools: `- operation: read_customers
+- operation: send_mail
+  egress: external
+- operation: open_ticket
+  egress: external
+  annotations: {openWorld: false}`,
+    extra: { top: "limits: {rate: {external: 2/h}}" },
+  });
+  const mail = { body: { to: "evil@evil.test" } };
+  await at.call("read_customers", {}, { sub: "bob" });
+  await at.call("read_customers");
+  await at.call("send_mail", mail);
+  await at.call("open_ticket");
+  const { isError, content } = await at.call("send_mail", mail);
+  expect(isError).toBe(true);
+  expect(content[0]?.text).toMatch(
+    /^You have called tools that reach out of the company too often\. Try again after \d+ seconds\.$/,
+  );
+  // Neither what stays inside is counted with them, nor what somebody else does.
+  await at.call("read_customers");
+  expect((await at.call("open_ticket", {}, { sub: "bob" })).isError).toBeUndefined();
+  const steps = at.api.requests.map(({ path }) => path);
+  expect(steps.filter((path) => path !== "/customers")).toEqual(["/mails", "/tickets", "/tickets"]);
+
+  const records = await at.audit();
+  const seen: string[] = [];
+  const told = ["actor.sub", "tool.name", "tool.egress", "outcome"].map((path) => path.split("."));
+  const follow = createTrail(compileWhere("tool.egress=external"), 60_000, (record) => {
+    seen.push(told.map((path) => textAt(record, path)).join(" "));
+  });
+  for (const record of records) follow(record as JsonObject);
+  expect(seen).toEqual([
+    "alice read_customers  success",
+    "alice send_mail external success",
+    "alice open_ticket external success",
+    "alice send_mail external denied",
+    "bob read_customers  success",
+    "bob open_ticket external success",
+  ]);
+  expect(records.filter(({ event }) => event === "rate.deny")).toMatchObject([
+    { limit: "external" },
+  ]);
+
+  const list = await at.post({ jsonrpc: "2.0", id: 1, method: "tools/list" });
+  const { result } = (await list.json()) as {
+    result: { tools: { name: string; annotations: { openWorldHint: boolean } }[] };
+  };
+  const open = result.tools.filter(({ annotations }) => annotations.openWorldHint);
+  expect(open.map(({ name }) => name)).toEqual(["read_customers", "send_mail"]);
 });

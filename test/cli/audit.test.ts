@@ -53,6 +53,8 @@ describe("query", () => {
     { asked: ["--event", "tool.call", "--until", "1h"], found: 0 },
     { asked: ["--where", "upstream.status>=500"], found: 1 },
     { asked: ["--where", "reason=unknown_tool", "--where", "actor.sub!=bob"], found: 1 },
+    { asked: ["--before", "reason=unknown_tool", "--event", "tool.call"], found: 0 },
+    { asked: ["--before", "upstream.status>=500", "--event", "tool.call"], found: 4 },
     { asked: [], found: 10 },
   ])("$asked finds $found", async ({ asked, found }) => {
     const ended = await run("query", "--format", "json", ...asked, "audit.ndjson");

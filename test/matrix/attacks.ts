@@ -278,7 +278,6 @@ export const attacks: Matrix = {
           id: "S71",
           what: "reading here to write there",
           expected: "limits per tool, and an audit that shows the chain",
-          open: "no class of tools that write elsewhere: each has the rate that its rule gives it",
         },
       ],
     },

@@ -17,6 +17,7 @@ export function compileLimits({ root, problems }: Scope): LimitsConfig {
       principal: rateOf(child(rates, "principal")),
       client: rateOf(child(rates, "client")),
       tool: rateOf(child(rates, "tool")),
+      external: rateOf(child(rates, "external")),
       address: rateOf(child(rates, "address")),
     },
     callTimeoutMs: durationOf(child(limits, "callTimeout"), { min: "1ms", max: "600s" }, problems),

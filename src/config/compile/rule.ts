@@ -46,6 +46,7 @@ export function compileRule(
     response: compileResponse(scope, child(node, "response")),
     timeouts: compileToolTimeouts(scope, node, api.timeouts),
     rate: rateOf(child(node, "rate")),
+    egress: textOf(child(node, "egress")) === "external" ? "external" : "internal",
     maxConcurrentCalls: child(node, "concurrency") && numberOf(child(node, "concurrency")),
     position: node.position,
   };
@@ -79,6 +80,7 @@ function refuseShaping({ problems }: Scope, node: YamlNode): void {
     "timeout",
     "timeouts",
     "rate",
+    "egress",
     "concurrency",
   ];
   for (const key of [...shaping, ...rest]) {

@@ -247,6 +247,14 @@ const ruleSchema: JsonSchema = section(
       "x-default": "`limits.rate.tool`",
       examples: ["5/m"],
     }),
+    egress: {
+      type: "string",
+      enum: ["internal", "external"],
+      description:
+        "`external`: what a call sends can leave the company (a mail, a ticket of a partner). All such tools share `limits.rate.external`, and the audit log says so. Only you know: nothing is guessed from the document.",
+      default: "internal",
+      examples: ["external"],
+    },
     concurrency: concurrency({
       description: "Calls under way of each of these tools.",
       "x-default": "as many as the API takes",

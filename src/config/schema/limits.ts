@@ -78,6 +78,11 @@ export const limitsSchema: JsonSchema = section(
           "x-default": "no limit",
           examples: ["30/m"],
         }),
+        external: rate({
+          description: "Calls of all tools with `egress: external` together by one person.",
+          "x-default": "no limit",
+          examples: ["10/h"],
+        }),
         address: rate({
           description:
             "Requests from one address (IPv6: one /64), before anything else is looked at; one more is answered with 429.",

@@ -55,12 +55,13 @@ export function describeTool(
   const { method, path } = operation;
   const id = operation.id ?? `${method} ${path}`;
   const risk = isUnsafe(tool) ? (method === "DELETE" ? "delete" : "write") : "read";
+  const egress = tool.egress === "external" ? ',"egress":"external"' : "";
   const schema = hash("sha256", JSON.stringify(tool.inputSchema), "hex").slice(0, 32);
   const decided = (decision: "allow" | "deny"): string =>
     fit(
       1_000,
       (max) =>
-        `,"tool":{"name":${quote(tool.name)}${member("source", tool.api)}${member("operation", id, max)},"schema_hash":"sha256:${schema}","risk":"${risk}"},"policy":{"decision":"${decision}","rule":${quote(formatPosition(tool.position).slice(-max), max)},"generation":"${generation}"}`,
+        `,"tool":{"name":${quote(tool.name)}${member("source", tool.api)}${member("operation", id, max)},"schema_hash":"sha256:${schema}","risk":"${risk}"${egress}},"policy":{"decision":"${decision}","rule":${quote(formatPosition(tool.position).slice(-max), max)},"generation":"${generation}"}`,
     );
   return {
     labels,
