@@ -1,4 +1,4 @@
-import { Pool } from "undici";
+import { Agent, request } from "undici";
 
 interface Answered {
   readonly status: number;
@@ -14,25 +14,20 @@ export interface Caller {
   readonly close: () => Promise<void>;
 }
 
-/**
- * A pool, not an agent: that one throws its pool away when the last connection ends, with what waits.
- *
- * @param connections At most; who finds none free waits. What a gateway holds grows with them.
- */
+/** @param connections At most; who finds none free waits. What a gateway holds grows with them. */
 export function createCaller(url: string, connections?: number): Caller {
-  const { origin, pathname: path } = new URL(url);
   const bound = connections === undefined ? {} : { connections };
-  const pool = new Pool(origin, { headersTimeout: 60_000, bodyTimeout: 60_000, ...bound });
+  const dispatcher = new Agent({ headersTimeout: 60_000, bodyTimeout: 60_000, ...bound });
   return {
     async post(body, headers) {
-      const { statusCode, body: answer } = await pool.request({
-        path,
+      const { statusCode, body: answer } = await request(url, {
         method: "POST",
         headers: { ...headers },
         body: JSON.stringify(body),
+        dispatcher,
       });
       return { status: statusCode, text: await answer.text() };
     },
-    close: () => pool.close(),
+    close: () => dispatcher.close(),
   };
 }
