@@ -1,8 +1,9 @@
 // Loaded into a gateway under test before its own code: at SIGUSR2 it collects garbage and adds what
 // is left, in bytes, as a line to the file named by HEAP_FILE: the heap, then the machine code in it.
+// Before, a snapshot of the heap is written to SNAPSHOT, where that is named.
 // LEAK is what it keeps of itself, in bytes an hour: how a test shows that it sees a leak.
 import { appendFileSync } from "node:fs";
-import { getHeapCodeStatistics, setFlagsFromString } from "node:v8";
+import { getHeapCodeStatistics, setFlagsFromString, writeHeapSnapshot } from "node:v8";
 import { runInNewContext } from "node:vm";
 
 setFlagsFromString("--expose-gc");
@@ -13,6 +14,7 @@ process.on("SIGUSR2", () => {
   collect();
   collect();
   const { heapUsed, external } = process.memoryUsage();
+  if (process.env.SNAPSHOT) writeHeapSnapshot(process.env.SNAPSHOT);
   const { code_and_metadata_size: code } = getHeapCodeStatistics();
   appendFileSync(process.env.HEAP_FILE, `${heapUsed + external} ${code}\n`);
 });

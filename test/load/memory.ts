@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -8,11 +9,7 @@ import type { Program } from "../cli/program.ts";
 export interface Sample {
   /** ms */
   readonly at: number;
-  /**
-   * Bytes that are left when garbage has been collected, buffers included, without machine code: the
-   * engine goes on making that of what is called often, for an hour of calls, and of a program's code
-   * only. Functions that a leak makes are here all the same, as objects with their source.
-   */
+  /** Bytes that are left when garbage has been collected, buffers included, without machine code. */
   readonly heap: number;
   /** Bytes of machine code. */
   readonly code: number;
@@ -29,9 +26,19 @@ export interface Memory {
 
 const preload = fileURLToPath(new URL("collect.mjs", import.meta.url));
 
-/** @param dir For a file of its own. */
-export function createMemory(dir: string): Memory {
+interface MemoryOptions {
+  /** For files of its own. */
+  readonly dir: string;
+  /**
+   * The heap is only what the program keeps: its objects, texts and buffers. The engine keeps what it
+   * learns about code beside them, which goes on growing for an hour. Takes a second.
+   */
+  readonly objects?: boolean;
+}
+
+export function createMemory({ dir, objects = false }: MemoryOptions): Memory {
   const file = join(dir, "heap.txt");
+  const snapshot = join(dir, "heap.heapsnapshot");
   const read = (): readonly string[] => {
     try {
       return readFileSync(file, "utf8").split("\n").slice(0, -1);
@@ -44,6 +51,7 @@ export function createMemory(dir: string): Memory {
       NODE_OPTIONS: `--import=${preload}`,
       HEAP_FILE: file,
       LEAK: process.env["LEAK"] ?? "0",
+      ...(objects ? { SNAPSHOT: snapshot } : {}),
     },
     async sample({ child }) {
       const { length } = read();
@@ -55,9 +63,36 @@ export function createMemory(dir: string): Memory {
         lines = read();
       }
       const [all = Number.NaN, code = Number.NaN] = (lines.at(-1) ?? "").split(" ").map(Number);
-      return { at: Date.now(), heap: all - code, code, ...look(child.pid ?? 0) };
+      const heap = objects ? await sizeOfObjects(snapshot) : all - code;
+      return { at: Date.now(), heap, code, ...look(child.pid ?? 0) };
     },
   };
+}
+
+/** Kinds of things in a snapshot that are the engine's own. */
+const engine: ReadonlySet<string> = new Set(["code", "hidden", "object shape"]);
+
+interface Snapshot {
+  readonly snapshot: {
+    readonly meta: {
+      readonly node_fields: readonly string[];
+      readonly node_types: readonly [readonly string[], ...unknown[]];
+    };
+  };
+  readonly nodes: readonly number[];
+}
+
+async function sizeOfObjects(file: string): Promise<number> {
+  const { snapshot, nodes } = JSON.parse(await readFile(file, "utf8")) as Snapshot;
+  await rm(file);
+  const { node_fields: fields, node_types: types } = snapshot.meta;
+  const [type, size] = [fields.indexOf("type"), fields.indexOf("self_size")];
+  let sum = 0;
+  for (let at = 0; at < nodes.length; at += fields.length) {
+    const kind = types[0][nodes[at + type] ?? 0] ?? "";
+    if (!engine.has(kind)) sum += nodes[at + size] ?? 0;
+  }
+  return sum;
 }
 
 /** What can be seen from outside. */

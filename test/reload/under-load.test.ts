@@ -72,7 +72,7 @@ test(
   `F42: ${reloads} reloads at ${callsPerSecond} calls/s fail no call and leave nothing behind`,
   async ({ annotate }) => {
     const at = await site();
-    const memory = createMemory(at.dir);
+    const memory = createMemory({ dir: at.dir });
     const server = at.start(["serve", "--no-watch"], memory.env);
     await server.until("stderr", '"listening"');
     const tokens = await Promise.all(
