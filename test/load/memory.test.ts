@@ -1,6 +1,12 @@
-import { expect, test } from "vitest";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { expect, onTestFinished, test } from "vitest";
+import { startProgram } from "../cli/program.ts";
 import { createRandom } from "../world/random.ts";
-import { growthOf, type Sample } from "./memory.ts";
+import { createMemory, growthOf, type Sample } from "./memory.ts";
 
 /** 20 minutes, seen every minute; calls under way make 200 KiB of difference at most. */
 function samplesOf(bytesAnHour: number, seed: number): readonly Sample[] {
@@ -27,5 +33,34 @@ test.each([
       expect(perHour + 2 * error < 1_000_000).toBe(certain);
       expect(Math.abs(perHour - bytesAnHour)).toBeLessThan(4 * error);
     }
+  },
+);
+
+const idle = fileURLToPath(new URL("idle.mjs", import.meta.url));
+
+async function watch(leak: number, objects: boolean): Promise<number> {
+  const dir = await mkdtemp(join(tmpdir(), "tollgate-memory-"));
+  const memory = createMemory({ dir, objects });
+  const env = { ...memory.env, LEAK: String(leak) };
+  const program = startProgram([], { cwd: dir, program: idle, env });
+  onTestFinished(async () => {
+    program.child.kill("SIGKILL");
+    await program.ended;
+    await rm(dir, { recursive: true });
+  });
+  // What its start leaves behind is gone by the second.
+  await memory.sample(program);
+  const from = await memory.sample(program);
+  await sleep(3_000);
+  const to = await memory.sample(program);
+  return to.heap - from.heap;
+}
+
+test.each([true, false])(
+  "what a process keeps is seen, and what it does not keep is not; objects only: %s",
+  async (objects) => {
+    const perSecond = 100_000;
+    expect(await watch(perSecond * 3_600, objects)).toBeGreaterThan(2 * perSecond);
+    expect(await watch(0, objects)).toBeLessThan(perSecond / 2);
   },
 );
