@@ -48,6 +48,7 @@ async function watch(leak: number, objects: boolean): Promise<number> {
     await program.ended;
     await rm(dir, { recursive: true });
   });
+  await program.until("stdout", "ready");
   // What its start leaves behind is gone by the second.
   await memory.sample(program);
   const from = await memory.sample(program);
@@ -63,4 +64,5 @@ test.each([true, false])(
     expect(await watch(perSecond * 3_600, objects)).toBeGreaterThan(2 * perSecond);
     expect(await watch(0, objects)).toBeLessThan(perSecond / 2);
   },
+  60_000,
 );

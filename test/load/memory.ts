@@ -58,7 +58,8 @@ export function createMemory({ dir, objects = false }: MemoryOptions): Memory {
       child.kill("SIGUSR2");
       let lines = read();
       while (lines.length === length) {
-        if (child.exitCode !== null) throw new Error(`ended with ${child.exitCode}`);
+        const end = child.exitCode ?? child.signalCode;
+        if (end !== null) throw new Error(`ended with ${end}`);
         await sleep(5);
         lines = read();
       }
