@@ -158,7 +158,7 @@ test(
     await at.edit("gateway.yaml", (text) =>
       text.replace(/^server: \{/m, "server: {drain: {delay: 10s}, "),
     );
-    const memory = createMemory(at.dir);
+    const memory = createMemory({ dir: at.dir });
     const server = at.start(["serve", "--no-watch"], memory.env);
     await server.until("stderr", '"listening"');
     const authorization = `Bearer ${await at.idp.token()}`;
