@@ -52,6 +52,8 @@ const faults: Readonly<Record<string, (response: ServerResponse) => void>> = {
 };
 
 interface Ended {
+  /** Number of the call. */
+  readonly n: number;
   readonly order: string;
   /** undefined: the right answer. */
   readonly problem: string | undefined;
@@ -78,12 +80,12 @@ async function callOnce({ post }: Caller, n: number, authorization: string): Pro
       await sleep(1_000);
       ({ status, text } = await ask());
     }
-    if (status !== 200) return { order, problem: `HTTP ${status} ${text}` };
+    if (status !== 200) return { n, order, problem: `HTTP ${status} ${text}` };
     const right = !text.includes('"isError":true') && text.includes(order);
-    return { order, problem: right ? undefined : text };
+    return { n, order, problem: right ? undefined : text };
   } catch (error) {
     const cause = String(error);
-    return { order, problem: `no answer after ${Date.now() - startedAt} ms: ${cause}` };
+    return { n, order, problem: `no answer after ${Date.now() - startedAt} ms: ${cause}` };
   }
 }
 
@@ -188,9 +190,11 @@ test(
       (n: number) => `${yaml}apis: broken ${n}\n`,
     ];
     const caller = createCaller(at.url, 64);
-    const callAs = (n: number): Promise<Ended> =>
-      callOnce(caller, n, `Bearer ${tokens[n % tokens.length] ?? ""}`);
-    const state = { reloads: 0 };
+    const state = { calls: 0, reloads: 0 };
+    const callNext = (): Promise<Ended> => {
+      const n = state.calls++;
+      return callOnce(caller, n, `Bearer ${tokens[n % tokens.length] ?? ""}`);
+    };
     // The next one when the last has ended: two changes in one reading would be one.
     const isIdle = (): boolean =>
       state.reloads ===
@@ -201,16 +205,18 @@ test(
       server.child.kill("SIGHUP");
     };
     // What the engine learns about a program grows with calls and reloads until it knows it.
-    const warming = startPace(warmPerSecond, callAs);
+    const warming = startPace(warmPerSecond, callNext);
     while (state.reloads < warmReloads) {
       if (isIdle()) await reload();
       await sleep(5);
     }
+    // Begun before the other ends: were nothing sent while its last calls fail late, they would be all
+    // that the circuit sees.
+    const load = startPace(perSecond, callNext);
     const { ends: before } = await warming.stop();
 
     const samples: Sample[] = [];
     const start = Date.now();
-    const load = startPace(perSecond, (n) => callAs(before.length + n));
     while (Date.now() < start + seconds * 1_000) {
       const elapsed = Date.now() - start;
       const since = state.reloads - warmReloads;
@@ -242,7 +248,7 @@ test(
     expect(log.others).toEqual([]);
     expect(failed.filter(({ order }) => !faulted.has(order))).toEqual([]);
     // Every call has one record of how it ended, and it says what the caller saw.
-    const differing = ended.filter(({ problem }, n) => {
+    const differing = ended.filter(({ n, problem }) => {
       const [outcome, ...more] = log.ends.get(n) ?? [];
       return more.length > 0 || outcome !== (problem === undefined ? "success" : "failure");
     });
