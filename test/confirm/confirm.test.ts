@@ -74,6 +74,19 @@ describe("what a person is asked", () => {
     ]);
   });
 
+  test("names that look alike once they can be read do not stand for one another", async () => {
+    const at = await confirmWorld();
+    const long = "n".repeat(64);
+    for (const body of [
+      { [`${long}1`]: "drop", [`${long}2`]: "keep" },
+      { "a\u200b": "drop", [String.raw`a\u200b`]: "keep" },
+    ]) {
+      const { message } = await at.modern({ tool: "write_note", args: { body } });
+      const asked = message.result?.inputRequests?.confirm.params.message;
+      expect(asked).toMatch(/ \(not shown whole\)$/);
+    }
+  });
+
   test("a number is shown with every digit of it", async () => {
     const at = await confirmWorld();
     const { message } = await at.modern({ args: '{"id":"7","count":9007199254740993}' });

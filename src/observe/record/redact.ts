@@ -134,7 +134,10 @@ export function compileShow(
         if (!spend(costOf(shown) + label.length + 4)) break;
         out.push([label, shown]);
       }
-      return Object.fromEntries(out);
+      const shown = Object.fromEntries(out);
+      // Names that are one once they are cut, escaped or hidden: only the last of them is there.
+      if (Object.keys(shown).length < out.length) cut = true;
+      return shown;
     };
     const all = showObject(args, "", { depth: 0, applying: walk.root, secret: false });
     const fields = wanted === undefined ? all : pick(all, wanted);
