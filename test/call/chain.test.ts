@@ -112,3 +112,19 @@ test("S71: tools that reach out of the company share one rate of a person, and t
   const open = result.tools.filter(({ annotations }) => annotations.openWorldHint);
   expect(open.map(({ name }) => name)).toEqual(["read_customers", "send_mail"]);
 });
+
+test("what nobody is known to have done led to nothing else", () => {
+  const seen: unknown[] = [];
+  const follow = createTrail(compileWhere("event=auth.deny"), 60_000, ({ id }) => seen.push(id));
+  const record = (id: string, event: string, actor: JsonObject = {}): JsonObject => ({
+    id,
+    time: "2026-01-01T00:00:00.000Z",
+    event,
+    ...actor,
+  });
+  follow(record("start", "gateway.start"));
+  follow(record("call", "tool.call", { actor: { sub: "alice" } }));
+  follow(record("stranger", "auth.deny"));
+  follow(record("end", "auth.deny", { actor: { sub: "alice" } }));
+  expect(seen).toEqual(["stranger", "call", "end"]);
+});

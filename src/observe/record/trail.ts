@@ -11,7 +11,8 @@ const maxSteps = 10_000;
 
 /**
  * Passes on what led to something: each record that `isEnd` holds for, and before it what the same
- * person did within the time before, oldest first. No record is passed on twice.
+ * person did within the time before, oldest first. No record is passed on twice. What nobody is
+ * known to have done comes alone.
  */
 export function createTrail(
   isEnd: (record: JsonObject) => boolean,
@@ -27,8 +28,13 @@ export function createTrail(
     }
   };
   return (record) => {
+    const sub = textAt(record, ["actor", "sub"]);
+    if (sub === "") {
+      if (isEnd(record)) onRecord(record);
+      return;
+    }
     const at = Date.parse(textAt(record, ["time"]));
-    const person = `${textAt(record, ["actor", "iss"])}\n${textAt(record, ["actor", "sub"])}`;
+    const person = `${textAt(record, ["actor", "iss"])}\n${sub}`;
     const steps = recent.get(person) ?? [];
     recent.delete(person);
     forget(at - withinMs);
