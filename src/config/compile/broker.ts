@@ -1,6 +1,5 @@
 import { resolve } from "node:path";
 import { nearest } from "../../base/nearest.ts";
-import { readSealKey } from "../../base/seal.ts";
 import { Secret } from "../../base/secret.ts";
 import type {
   AllowConfig,
@@ -30,6 +29,7 @@ import { isLoopback } from "../units.ts";
 import { endpointRules, hostOf, issuerRules, originRules, urlFault } from "../url.ts";
 import { compileRedis } from "./redis.ts";
 import { checkUrl, type Scope } from "./scope.ts";
+import { compileSealKeys } from "./seal-keys.ts";
 import { listenOf } from "./server.ts";
 
 /** What clients are checked against: a client of our own broker needs no key. */
@@ -306,12 +306,13 @@ function compileStore(scope: Scope, node: YamlNode | undefined): BrokerStoreConf
     return {
       kind: "lmdb",
       dir: resolve(scope.directory, textOf(child(lmdb, "dir")) ?? ""),
-      keys: encryptionKeys(scope, lmdb),
+      keys: compileSealKeys(scope, child(lmdb, "encryptionKeys")),
     };
   }
   const redis = child(node, "redis");
   if (redis === undefined) return { kind: "memory" };
-  return { kind: "redis", ...compileRedis(redis), keys: encryptionKeys(scope, redis) };
+  const keys = compileSealKeys(scope, child(redis, "encryptionKeys"));
+  return { kind: "redis", ...compileRedis(redis), keys };
 }
 
 function checkShared({ root, problems }: Scope, store: BrokerStoreConfig): void {
@@ -322,19 +323,5 @@ function checkShared({ root, problems }: Scope, store: BrokerStoreConfig): void 
     code: "broker_store_not_shared",
     message: `${label(replicas)} share no broker.store: who began a login at one cannot end it at another`,
     help: "use `store: {redis: …}`",
-  });
-}
-
-function encryptionKeys({ problems }: Scope, store: YamlNode): readonly Secret[] {
-  return itemsOf(child(store, "encryptionKeys")).map((node) => {
-    const text = textOf(node) ?? "";
-    if (readSealKey(text) === undefined)
-      problems.error({
-        at: node,
-        code: "invalid_key",
-        message: `${label(node)} must be 32 bytes in base64 or hex`,
-        help: "make one with: openssl rand -base64 32",
-      });
-    return new Secret(text);
   });
 }
