@@ -12,6 +12,27 @@ apis:
   things: {spec: things.yaml, credential: none, tools: [{match: {tags: [a]}}]}
 `;
 
+const usualLimits = {
+  maxRequestBytes: 2 ** 20,
+  maxResponseBytes: 2 ** 20,
+  shedding: { maxLoopDelayMs: 250, afterMs: 3_000 },
+  maxConnections: 16_384,
+  callTimeoutMs: 60_000,
+  queue: 64,
+  queueMs: 1_000,
+  maxPrincipalCalls: 16,
+  maxCalls: 1_024,
+  rates: {
+    principal: undefined,
+    client: undefined,
+    tool: undefined,
+    external: undefined,
+    address: undefined,
+  },
+  maxListenStreams: 1000,
+  maxTokens: 10_000,
+};
+
 test("the shortest file gets every default", async () => {
   const { directory, file } = await makeWorld(minimal);
   const at = (line: number, column: number): object => ({ file, line, column });
@@ -141,26 +162,7 @@ test("the shortest file gets every default", async () => {
         profile: "default",
       },
     ],
-    limits: {
-      maxRequestBytes: 2 ** 20,
-      maxResponseBytes: 2 ** 20,
-      shedding: { maxLoopDelayMs: 250, afterMs: 3_000 },
-      maxConnections: 16_384,
-      callTimeoutMs: 60_000,
-      queue: 64,
-      queueMs: 1_000,
-      maxPrincipalCalls: 16,
-      maxCalls: 1_024,
-      rates: {
-        principal: undefined,
-        client: undefined,
-        tool: undefined,
-        external: undefined,
-        address: undefined,
-      },
-      maxListenStreams: 1000,
-      maxTokens: 10_000,
-    },
+    limits: usualLimits,
     replicas: undefined,
     audit: {
       sinks: [{ kind: "file", dir: join(directory, "var/audit"), rotation: undefined }],
@@ -736,26 +738,7 @@ test.each([
   { written: "1048576", bytes: 1_048_576 },
 ])("a size of $written", async ({ written, bytes }) => {
   const { limits } = await load(goodWith("concurrency: 64", `requestSize: ${written}`));
-  expect(limits).toEqual({
-    maxRequestBytes: bytes,
-    maxResponseBytes: 1_048_576,
-    shedding: { maxLoopDelayMs: 250, afterMs: 3_000 },
-    maxConnections: 16_384,
-    callTimeoutMs: 60_000,
-    queue: 64,
-    queueMs: 1_000,
-    maxPrincipalCalls: 16,
-    maxCalls: 1_024,
-    rates: {
-      principal: undefined,
-      client: undefined,
-      tool: undefined,
-      external: undefined,
-      address: undefined,
-    },
-    maxListenStreams: 1_000,
-    maxTokens: 10_000,
-  });
+  expect(limits).toEqual({ ...usualLimits, maxRequestBytes: bytes });
 });
 
 test.each([

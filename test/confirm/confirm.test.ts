@@ -2,10 +2,9 @@ import { randomBytes } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { createGateway } from "../../src/gateway.ts";
 import { connectWorld } from "../connections/world.ts";
 import { noRedis, startRedis } from "../broker/redis.ts";
-import { freePort } from "../world/world.ts";
+import { startReplica } from "../world/replica.ts";
 import { answering, confirmWorld, formCapable } from "./world.ts";
 
 describe("what a person is asked", () => {
@@ -259,39 +258,28 @@ test("both lanes ask the same", async () => {
   expect(bare.message.result?.resultType).toBe("input_required");
 });
 
-test.skipIf(noRedis !== undefined)(
-  "a question of one replica is answered at another, once at any",
-  async () => {
-    const redis = await startRedis();
-    onTestFinished(redis.kill);
-    const at = await confirmWorld({
-      extra: {
-        top: `replicas: {redis: {url: "${redis.url}", timeout: 1s}, keys: ["\${file:key}"]}`,
-      },
-      files: { key: randomBytes(32).toString("base64") },
-    });
-    const port = await freePort();
-    const file = join(at.dir, "replica.yaml");
-    const yaml = (await readFile(at.options.file, "utf8"))
-      .replace(/server: \{(url: "[^"]+")/, `server: {$1, listen: "127.0.0.1:${port}"`)
-      .replace("dir: audit", "dir: audit-of-the-replica");
-    await writeFile(file, yaml);
-    const replica = await createGateway({ ...at.options, file });
-    onTestFinished(() => replica.close());
-    await replica.listen();
-    const url = `http://127.0.0.1:${port}/mcp`;
-    await expect
-      .poll(() => at.logs.filter((line) => line.includes("shared_store_ready")))
-      .toHaveLength(2);
+test("a question of one replica is answered at another, once at any", async ({ skip }) => {
+  skip(noRedis !== undefined, noRedis);
+  const redis = await startRedis();
+  onTestFinished(redis.kill);
+  const at = await confirmWorld({
+    extra: {
+      top: `replicas: {redis: {url: "${redis.url}", timeout: 1s}, keys: ["\${file:key}"]}`,
+    },
+    files: { key: randomBytes(32).toString("base64") },
+  });
+  const url = `${await startReplica(at)}/mcp`;
+  await expect
+    .poll(() => at.logs.filter((line) => line.includes("shared_store_ready")))
+    .toHaveLength(2);
 
-    const { requestState } = (await at.modern()).message.result ?? {};
-    const retry = answering("accept", requestState);
-    expect((await at.modern({ retry, url })).message.result?.resultType).toBe("complete");
-    expect((await at.modern({ retry })).status).toBe(400);
-    expect((await at.modern({ retry, url })).status).toBe(400);
-    expect(at.api.requests).toHaveLength(1);
-  },
-);
+  const { requestState } = (await at.modern()).message.result ?? {};
+  const retry = answering("accept", requestState);
+  expect((await at.modern({ retry, url })).message.result?.resultType).toBe("complete");
+  expect((await at.modern({ retry })).status).toBe(400);
+  expect((await at.modern({ retry, url })).status).toBe(400);
+  expect(at.api.requests).toHaveLength(1);
+});
 
 test("a key is changed by reloads, while questions are open", async () => {
   const at = await confirmWorld({

@@ -2,6 +2,7 @@ import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/cli
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { onTestFinished } from "vitest";
 import { stdioFolder } from "../clients/stdio.ts";
+import { createPostModern, type PostModern } from "../world/modern-call.ts";
 import { world, type World, type WorldOptions } from "../world/world.ts";
 
 const text = { type: "string" };
@@ -54,79 +55,21 @@ const ward: WorldOptions = {
 };
 
 export const formCapable = { elicitation: { form: {} } };
-const own = "io.modelcontextprotocol/";
-
-/** A `tools/call` of the 2026 era, as it goes over the wire. */
-interface ModernCall {
-  readonly tool?: string;
-  readonly args?: object | string;
-  readonly capabilities?: object;
-  /** `inputResponses` and `requestState`. */
-  readonly retry?: object;
-  readonly claims?: Readonly<Record<string, unknown>>;
-  readonly url?: string;
-}
-
-interface Answer {
-  readonly status: number;
-  readonly message: {
-    readonly result?: {
-      readonly resultType?: string;
-      readonly isError?: boolean;
-      readonly content?: readonly { readonly text: string }[];
-      readonly inputRequests?: {
-        readonly confirm: {
-          readonly method: string;
-          readonly params: { readonly message: string; readonly url?: string };
-        };
-      };
-      readonly requestState?: string;
-    };
-    readonly error?: { readonly code: number; readonly message: string; readonly data?: unknown };
-  };
-}
-
-export type Modern = (call?: ModernCall) => Promise<Answer>;
-
-function modernCalls({ url: there, idp }: World): Modern {
-  return async ({
-    tool = "delete_patient",
-    args = { id: "7" },
-    capabilities = formCapable,
-    retry = {},
-    claims = {},
-    url = there,
-  } = {}) => {
-    const meta = {
-      [`${own}protocolVersion`]: "2026-07-28",
-      [`${own}clientCapabilities`]: capabilities,
-    };
-    const params = { name: tool, arguments: "ARGUMENTS", _meta: meta, ...retry };
-    const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params });
-    const written = typeof args === "string" ? args : JSON.stringify(args);
-    const response = await fetch(url, {
-      method: "POST",
-      headers: {
-        "content-type": "application/json",
-        accept: "application/json, text/event-stream",
-        authorization: `Bearer ${await idp.token(claims)}`,
-        "mcp-protocol-version": "2026-07-28",
-        "mcp-method": "tools/call",
-        "mcp-name": tool,
-      },
-      body: body.replace('"ARGUMENTS"', () => written),
-    });
-    return { status: response.status, message: (await response.json()) as Answer["message"] };
+interface Asked {
+  readonly confirm: {
+    readonly method: string;
+    readonly params: { readonly message: string; readonly url?: string };
   };
 }
 
 /** A gateway in front of the ward. */
 export async function confirmWorld(
   options: Partial<WorldOptions> = {},
-): Promise<World & { readonly modern: Modern }> {
+): Promise<World & { readonly modern: PostModern<Asked> }> {
   const at = await world({ ...ward, ...options });
   at.api.answer = (_, response) => void response.writeHead(204).end();
-  return { ...at, modern: modernCalls(at) };
+  const usual = { tool: "delete_patient", args: { id: "7" }, capabilities: formCapable };
+  return { ...at, modern: createPostModern(at, usual) };
 }
 
 export const answering = (action: string, requestState: string | undefined): object => ({

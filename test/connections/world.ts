@@ -1,6 +1,7 @@
 import { expect, onTestFinished } from "vitest";
 
 import { createBrowser, type Browser, type Page } from "../world/browser.ts";
+import { createPostModern, type PostModern } from "../world/modern-call.ts";
 import { startProvider, type TestProvider } from "../world/provider.ts";
 import { leaksToken, world, type World, type WorldOptions } from "../world/world.ts";
 
@@ -18,39 +19,15 @@ const spec = {
 };
 
 export const capable = { elicitation: { url: {} } };
-const own = "io.modelcontextprotocol/";
-
-/** A `tools/call` of the 2026 era. */
-interface ModernCall {
-  readonly tool?: string;
-  readonly args?: object;
-  readonly capabilities?: object;
-  /** `inputResponses` and `requestState`. */
-  readonly retry?: object;
-  readonly claims?: Readonly<Record<string, unknown>>;
-}
-
-interface Answer {
-  readonly status: number;
-  readonly message: {
-    readonly result?: {
-      readonly resultType?: string;
-      readonly isError?: boolean;
-      readonly content?: readonly { readonly text: string }[];
-      readonly inputRequests?: {
-        readonly connect: { readonly method: string; readonly params: { readonly url: string } };
-      };
-      readonly requestState?: string;
-    };
-    readonly error?: { readonly code: number; readonly message: string; readonly data?: unknown };
-  };
+interface Asked {
+  readonly connect: { readonly method: string; readonly params: { readonly url: string } };
 }
 
 /** A gateway in front of an API that wants the account of each person at a third party. */
 export interface ConnectWorld extends World {
   readonly provider: TestProvider;
   readonly browser: Browser;
-  readonly modern: (call?: ModernCall) => Promise<Answer>;
+  readonly modern: PostModern<Asked>;
   /** The link in the answer to a call that lacks an account. */
   readonly linkFor: (claims?: Readonly<Record<string, unknown>>) => Promise<string>;
   /** Asks for a link and opens it as `sub`. */
@@ -87,29 +64,11 @@ ${rest.extra?.top ?? ""}`,
     },
   });
   const browser = createBrowser();
-  const modern: ConnectWorld["modern"] = async ({
-    tool = "list_issues",
-    args = {},
-    capabilities = capable,
-    retry = {},
-    claims = {},
-  } = {}) => {
-    const meta = {
-      [`${own}protocolVersion`]: "2026-07-28",
-      [`${own}clientCapabilities`]: capabilities,
-    };
-    const params = { name: tool, arguments: args, _meta: meta, ...retry };
-    const response = await at.post(
-      { jsonrpc: "2.0", id: 1, method: "tools/call", params },
-      {
-        authorization: `Bearer ${await at.idp.token(claims)}`,
-        "mcp-protocol-version": "2026-07-28",
-        "mcp-method": "tools/call",
-        "mcp-name": tool,
-      },
-    );
-    return { status: response.status, message: (await response.json()) as Answer["message"] };
-  };
+  const modern = createPostModern<Asked>(at, {
+    tool: "list_issues",
+    args: {},
+    capabilities: capable,
+  });
   const linkFor: ConnectWorld["linkFor"] = async (claims = {}) => {
     const { message } = await modern({ claims });
     const url = message.result?.inputRequests?.connect.params.url;

@@ -1,7 +1,7 @@
 import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { createReplays } from "../../src/auth/replays.ts";
 import { inspect } from "../../src/gateway.ts";
 import { createSharedStore, type SharedStore } from "../../src/gateway/shared-store.ts";
@@ -82,7 +82,9 @@ test("a start does not wait for a store that is not there, and calls are served"
   expect((await at.call("list_orders")).isError).toBe(true);
 });
 
-describe.skipIf(noRedis !== undefined)("with a Redis", () => {
+describe("with a Redis", () => {
+  beforeEach(({ skip }) => skip(noRedis !== undefined, noRedis));
+
   test("replicas share a rate, to the last call", async () => {
     const { url } = await startRedis();
     const stores = [joinStore(url), joinStore(url), joinStore(url)];
