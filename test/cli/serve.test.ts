@@ -1,12 +1,12 @@
 import { EventEmitter, once } from "node:events";
 import { writeFile } from "node:fs/promises";
-import { connect } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
 import { answerJson } from "../world/api.ts";
 import type { Program } from "./program.ts";
 import { readEnds } from "../world/audit.ts";
 import { makeCertificate } from "../world/certificate.ts";
+import { knock } from "../world/knock.ts";
 import { site, type Site } from "./site.ts";
 
 async function serve(at: Site, args: readonly string[] = []): Promise<Program> {
@@ -73,7 +73,8 @@ describe("a signal", () => {
       await vi.waitUntil(() => at.api.requests.length > 0, { timeout: 20_000 });
       server.child.kill(signal);
       await server.until("stderr", '"stopping"');
-      await vi.waitUntil(async () => (await connectTo(at.url)) === "ECONNREFUSED", 20_000);
+      const port = Number(new URL(at.url).port);
+      await vi.waitUntil(async () => (await knock(port)) === "ECONNREFUSED", 20_000);
       expect(server.child.exitCode).toBeNull();
       gate.emit("open");
       expect(await (await answer).json()).toMatchObject({
@@ -159,20 +160,6 @@ describe("a signal", () => {
     ]);
   });
 });
-
-/** What a new connection meets. */
-async function connectTo(url: string): Promise<string> {
-  const { hostname, port } = new URL(url);
-  const socket = connect(Number(port), hostname);
-  try {
-    await once(socket, "connect");
-    return "accepted";
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code ?? "";
-  } finally {
-    socket.destroy();
-  }
-}
 
 describe("healthcheck", () => {
   test("is 1 when nothing runs, 0 when it lives, and --ready asks for more than life", async () => {
