@@ -34,7 +34,12 @@ interface PlaceParts<L extends Listener> {
 
 /** A listener of gateway.yaml, wherever that says it is. */
 export interface Place<L extends Listener> {
-  /** @returns The port; undefined: this configuration has no such listener. */
+  /**
+   * Once, and until then it does not move.
+   *
+   * @returns The port; undefined: this configuration has no such listener.
+   * @throws when it is closed by then
+   */
   readonly open: (config: Config) => Promise<number | undefined>;
   /** Binds the address of another configuration beside the present one. @throws ConfigError `listen_failed` */
   readonly prepare: (config: Config) => Promise<Move>;
@@ -71,7 +76,7 @@ export function createPlace<L extends Listener>(
   { section, written, create, delayMs }: PlaceParts<L>,
   { log }: Ports,
 ): Place<L> {
-  let state: "closed" | "open" | "draining" = "closed";
+  let state: "unopened" | "open" | "draining" | "closed" = "unopened";
   let current: Open<L> | undefined;
   const leaving = new Set<Leaving<L>>();
 
@@ -116,6 +121,10 @@ export function createPlace<L extends Listener>(
     async open(config) {
       const wanted = written(config);
       const bound = wanted && (await bind(config, wanted.listen));
+      if (state === "closed") {
+        await bound?.listener.close(0);
+        throw new Error(`${section} was closed before it was open`);
+      }
       state = "open";
       current = bound;
       return bound?.port;
@@ -123,7 +132,8 @@ export function createPlace<L extends Listener>(
     async prepare(config) {
       const wanted = written(config);
       const before = current?.listen;
-      if (state === "closed" || spell(before) === spell(wanted?.listen)) return noMove;
+      const moves = state === "open" || state === "draining";
+      if (!moves || spell(before) === spell(wanted?.listen)) return noMove;
       let bound: Open<L> | undefined;
       if (wanted !== undefined) {
         await free(wanted.listen);
@@ -153,7 +163,7 @@ export function createPlace<L extends Listener>(
     },
     listeners: () => [current, ...leaving].flatMap((one) => (one ? [one.listener] : [])),
     drain() {
-      state = "draining";
+      if (state === "open") state = "draining";
       current?.listener.drain();
     },
     async close(timeoutMs) {

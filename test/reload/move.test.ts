@@ -4,9 +4,11 @@ import { request as httpsRequest } from "node:https";
 import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
+import { createGateway } from "../../src/gateway.ts";
 import { call, legacy, modern, open, send, usual, type Posted } from "../mcp/wire.ts";
 import { answerJson } from "../world/api.ts";
 import { makeCertificate } from "../world/certificate.ts";
+import { knock } from "../world/knock.ts";
 import { freePort, world, type World, type WorldOptions } from "../world/world.ts";
 
 const spec = { paths: { "/orders": { get: { operationId: "list_orders" } } } };
@@ -51,19 +53,6 @@ async function moving(options: Partial<WorldOptions> = {}, more = ""): Promise<M
 }
 
 const ok = { structuredContent: { ok: true } };
-
-/** What a new connection there meets. */
-async function knock(port: number): Promise<string> {
-  const socket = connect(port, "127.0.0.1");
-  try {
-    await once(socket, "connect");
-    return "accepted";
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code ?? "";
-  } finally {
-    socket.destroy();
-  }
-}
 
 const closes = (port: number): Promise<void> =>
   vi.waitFor(async () => expect(await knock(port)).toBe("ECONNREFUSED"), soon);
@@ -329,4 +318,31 @@ test("a gateway that stops while an old listener is on its way out ends both", a
   await move("server", next);
   await at.gateway.close();
   expect([await knock(port), await knock(next)]).toEqual(["ECONNREFUSED", "ECONNREFUSED"]);
+});
+
+test("a gateway that is stopped while it opens its listeners leaves none open", async () => {
+  const at = await world({ spec, credential: "none" });
+  const port = Number(new URL(at.url).port);
+  await at.gateway.close();
+  const again = await createGateway(at.options);
+  const opening = again.listen();
+  const refused = expect(opening).rejects.toThrow("server was closed before it was open");
+  await again.close();
+  await refused;
+  expect(await knock(port)).toBe("ECONNREFUSED");
+});
+
+test("a gateway that never listened, as with --stdio, opens nothing when it stops during a reload", async () => {
+  const at = await world({ spec, credential: "none" });
+  await at.gateway.close();
+  const silent = await createGateway(at.options);
+  const next = await freePort();
+  const file = join(at.dir, "gateway.yaml");
+  const text = await readFile(file, "utf8");
+  await writeFile(file, text.replace("server: {", `server: {listen: ${next}, `));
+  const reloaded = silent.reload();
+  const closed = silent.close();
+  expect((await reloaded).outcome).toBe("applied");
+  await closed;
+  expect(at.logs.filter((line) => line.includes('"listener_moved"'))).toEqual([]);
 });
