@@ -35,10 +35,9 @@ interface PlaceParts<L extends Listener> {
 /** A listener of gateway.yaml, wherever that says it is. */
 export interface Place<L extends Listener> {
   /**
-   * Once, and until then it does not move.
+   * Once; before and when the gateway stops, nothing is opened.
    *
    * @returns The port; undefined: this configuration has no such listener.
-   * @throws when it is closed by then
    */
   readonly open: (config: Config) => Promise<number | undefined>;
   /** Binds the address of another configuration beside the present one. @throws ConfigError `listen_failed` */
@@ -76,7 +75,7 @@ export function createPlace<L extends Listener>(
   { section, written, create, delayMs }: PlaceParts<L>,
   { log }: Ports,
 ): Place<L> {
-  let state: "unopened" | "open" | "draining" | "closed" = "unopened";
+  let state: "unopened" | "open" | "stopping" = "unopened";
   let current: Open<L> | undefined;
   const leaving = new Set<Leaving<L>>();
 
@@ -121,9 +120,9 @@ export function createPlace<L extends Listener>(
     async open(config) {
       const wanted = written(config);
       const bound = wanted && (await bind(config, wanted.listen));
-      if (state === "closed") {
+      if (state !== "unopened") {
         await bound?.listener.close(0);
-        throw new Error(`${section} was closed before it was open`);
+        throw new Error(`${section} is opened once, and not in a gateway that stops`);
       }
       state = "open";
       current = bound;
@@ -132,8 +131,7 @@ export function createPlace<L extends Listener>(
     async prepare(config) {
       const wanted = written(config);
       const before = current?.listen;
-      const moves = state === "open" || state === "draining";
-      if (!moves || spell(before) === spell(wanted?.listen)) return noMove;
+      if (state !== "open" || spell(before) === spell(wanted?.listen)) return noMove;
       let bound: Open<L> | undefined;
       if (wanted !== undefined) {
         await free(wanted.listen);
@@ -144,11 +142,10 @@ export function createPlace<L extends Listener>(
       const undo = async (): Promise<void> => bound?.listener.close(0);
       return {
         take() {
-          if (state === "closed") {
+          if (state !== "open") {
             void undo();
             return;
           }
-          if (state === "draining") bound?.listener.drain();
           const old = current;
           current = bound;
           log.info("listener_moved", {
@@ -163,11 +160,11 @@ export function createPlace<L extends Listener>(
     },
     listeners: () => [current, ...leaving].flatMap((one) => (one ? [one.listener] : [])),
     drain() {
-      if (state === "open") state = "draining";
+      state = "stopping";
       current?.listener.drain();
     },
     async close(timeoutMs) {
-      state = "closed";
+      state = "stopping";
       for (const one of leaving) one.hurry();
       const open = [current, ...leaving].filter((one) => one !== undefined);
       await Promise.all(open.map(({ listener }) => listener.close(timeoutMs)));
