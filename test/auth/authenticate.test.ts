@@ -88,6 +88,20 @@ test("a known token is refused once its key has left the key set", async () => {
   expect(await present(await issuer.sign({}, {}, successor))).toBe("ok");
 });
 
+test("a connection that showed a token is not believed once the key has left the key set", async () => {
+  const { issuer, authenticate, present, world } = await createGate();
+  const token = await issuer.sign();
+  const connection = {};
+  const known = (): string | undefined =>
+    authenticate.known(bearer(token), undefined, connection)?.sub;
+  expect(await present(token)).toBe("ok");
+  expect([known(), known()]).toEqual(["alice", "alice"]);
+  issuer.jwks.keys = [(await createKey("k2")).jwk];
+  world.ms += 30_000;
+  await present(await issuer.sign({}, { kid: "nobody" }));
+  expect(known()).toBeUndefined();
+});
+
 test("a known token survives a refresh that keeps its key", async () => {
   const { issuer, authenticate, present, world } = await createGate();
   const headers = bearer(await issuer.sign());
