@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { attributes } from "../../src/observe/traces/conventions.ts";
 import { createTracing } from "../../src/observe/traces/tracing.ts";
 import { callOf, traceOf } from "../observe/audit.ts";
@@ -172,6 +172,27 @@ test("who is not believed leaves a span of their own, without a word of theirs",
     expect(traceId).not.toBe("0af7651916cd43dd8448eb211c80319c");
     expect(parentSpanId).toBe("");
   }
+});
+
+test("a flood of strangers leaves few spans, and those of calls have room", async () => {
+  vi.useFakeTimers({ now: Date.now(), toFake: ["Date"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const { at, spans } = await traced();
+  const list = { jsonrpc: "2.0", id: 1, method: "tools/list" };
+  const flood = async (count: number): Promise<void> => {
+    const sent = Array.from({ length: count }, (_, i) =>
+      at.post(list, { authorization: `Bearer stranger-${i}` }),
+    );
+    for (const { status } of await Promise.all(sent)) expect(status).toBe(401);
+  };
+  await flood(80);
+  await callAs(at, { traceparent: parent });
+  vi.setSystemTime(Date.now() + 1_000);
+  await flood(5);
+  const all = await spans();
+  const refused = all.filter(({ status }) => status.code === 2);
+  expect(refused).toHaveLength(55);
+  expect(all.filter(({ kind }) => kind === 2)).toHaveLength(1);
 });
 
 test.each<[string, object]>([
