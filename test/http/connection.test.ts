@@ -46,12 +46,14 @@ function connectTo(at: World): Ask {
   return (authorization, path = "/mcp") =>
     new Promise((resolve, reject) => {
       const before = at.api.requests.length;
-      const headers = [
-        ...["Host", host, "Content-Type", "application/json", "Accept"],
-        "application/json, text/event-stream",
-        ...["Content-Length", String(call.length)],
-        ...authorization.flatMap((value) => ["Authorization", value]),
-      ];
+      const plain = {
+        Host: host,
+        "Content-Type": "application/json",
+        Accept: "application/json, text/event-stream",
+        "Content-Length": String(call.length),
+      };
+      const shown = authorization.flatMap((value) => ["Authorization", value]);
+      const headers = [...Object.entries(plain).flat(), ...shown];
       const sent = request({ agent, hostname, port, path, method: "POST", headers }, (answer) => {
         sockets.add(answer.socket);
         let text = "";
