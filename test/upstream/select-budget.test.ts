@@ -66,6 +66,8 @@ test.each([
   "items[?contains(tags, 'b')].join(', ', tags)",
   "map(&{id: id, n: length(lines)}, items)",
   'max_by(items, &price) || `{"type": "Root"}`',
+  "items[].{id: to_string(id), who: {first: a, last: b}, tags: join(', ', tags), at: [x, y, z]}",
+  "items[?contains(a, 'a') && contains(b, 'b') && contains(c, 'c') && contains(d, 'd')]",
 ])("needs none: %s", (expression) => {
   expect(isSinglePass(compile(expression))).toBe(true);
 });
@@ -80,6 +82,11 @@ test.each([
   "pad_left(name, width)",
   "[@,@]|[@,@]|[@,@]|[@,@]|[@,@]|[@,@]|[@,@]",
   "items[].{price: price * count}",
+  // Each step makes two of what the step before left.
+  Array.from({ length: 7 }, () => "merge({x: @}, {y: @})").join(" | "),
+  Array.from({ length: 7 }, () => "zip(@, @)").join(" | "),
+  Array.from({ length: 7 }, () => "to_string([@])").join(" | "),
+  Array.from({ length: 7 }, () => "join('-', split('', @))").join(" | "),
 ])("needs one: %s", (expression) => {
   expect(isSinglePass(compile(expression))).toBe(false);
 });

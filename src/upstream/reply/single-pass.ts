@@ -2,6 +2,7 @@
 interface Node {
   readonly type?: unknown;
   readonly name?: unknown;
+  readonly value?: unknown;
   readonly children?: unknown;
 }
 
@@ -54,18 +55,36 @@ const singlePassWithLiterals: ReadonlySet<unknown> = new Set(
  * and functions that copy a text over and over nothing is looked at again and again.
  */
 export function isSinglePass(program: unknown): boolean {
-  let copies = 1;
-  const pending: unknown[] = [program];
-  for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
-    if (Array.isArray(node)) pending.push(...(node as unknown[]));
-    if (!isNode(node)) continue;
-    if (!isSinglePassNode(node)) return false;
-    // The value of a literal is data that may look like a node.
-    if (node.type === "Literal") continue;
-    if (isMultiSelect(node)) copies *= Math.max(1, childrenOf(node).length);
-    pending.push(...Object.values(node));
-  }
-  return copies <= maxCopies;
+  return growthOf(program) <= maxCopies;
+}
+
+/** So many times as large as what it is given may be what an expression makes of it. */
+function growthOf(value: unknown): number {
+  if (Array.isArray(value)) return productOf(value as readonly unknown[]);
+  if (!isNode(value)) return 1;
+  if (!isSinglePassNode(value)) return Number.POSITIVE_INFINITY;
+  // The value of a literal is data that may look like a node.
+  if (value.type === "Literal") return 1;
+  if (value.type !== "Function" && !isMultiSelect(value)) return productOf(Object.values(value));
+  const given = childrenOf(value).filter(varies);
+  const parts = given.filter((child) => !isReference(child));
+  const sum = parts.reduce<number>((all, part) => all + growthOf(part), 0);
+  return productOf(given.filter(isReference)) * Math.max(1, sum) * ownGrowthOf(value);
+}
+
+function productOf(values: readonly unknown[]): number {
+  return values.reduce<number>((all, value) => all * growthOf(value), 1);
+}
+
+/** What a function adds to its arguments. */
+function ownGrowthOf(node: Node): number {
+  // A text in a text: every escape is escaped.
+  if (node.name === "to_string") return 2;
+  if (node.name !== "join") return 1;
+  // Of a text in pieces of one character, or between the pieces that the expression has.
+  const literal = childrenOf(node).find((child) => !varies(child));
+  const value = isNode(literal) ? literal.value : undefined;
+  return typeof value === "string" || Array.isArray(value) ? 1 + value.length : 1;
 }
 
 function isNode(value: unknown): value is Node {
@@ -84,6 +103,10 @@ function isMultiSelect({ type }: Node): boolean {
 
 function childrenOf({ children }: Node): readonly unknown[] {
   return Array.isArray(children) ? (children as readonly unknown[]) : [];
+}
+
+function isReference(child: unknown): boolean {
+  return isNode(child) && child.type === "ExpressionReference";
 }
 
 function varies(argument: unknown): boolean {
