@@ -38,6 +38,7 @@ type Collector = Awaited<ReturnType<typeof startCollector>>;
 async function traced(
   more = "",
   baggage = "[]",
+  env: Readonly<Record<string, string>> = {},
 ): Promise<{
   readonly at: World;
   readonly spans: () => Promise<readonly Span[]>;
@@ -47,6 +48,7 @@ async function traced(
   const otlp = `{endpoint: "${collector.url}", headers: {X-Key: "\${CLIENT_SECRET}"} ${more}}`;
   const at = await world({
     spec,
+    env,
     extra: { top: `telemetry: {otlp: ${otlp}, baggage: ${baggage}}` },
   });
   at.api.answer = ({ path }, response) =>
@@ -278,6 +280,23 @@ test.each([
   await callAs(at, { traceparent: parent, baggage });
   expect(at.api.requests[0]?.headers["baggage"]).toBeUndefined();
 });
+
+test.each([
+  { propagators: "tracecontext", goesOn: ["traceparent", "tracestate"], continues: true },
+  { propagators: "b3, baggage", goesOn: ["baggage"], continues: false },
+  { propagators: "none", goesOn: [], continues: false },
+])(
+  "with OTEL_PROPAGATORS=$propagators only $goesOn goes on",
+  async ({ propagators, goesOn, continues }) => {
+    const { at, spans } = await traced("", "[tenant]", { OTEL_PROPAGATORS: propagators });
+    await callAs(at, { traceparent: parent, tracestate: "congo=t", baggage: "tenant=acme" });
+    const headers = at.api.requests[0]?.headers ?? {};
+    const names = ["traceparent", "tracestate", "baggage"];
+    expect(names.filter((name) => headers[name] !== undefined)).toEqual(goesOn);
+    const server = (await spans()).find(({ kind }) => kind === 2);
+    expect(server?.traceId === "0af7651916cd43dd8448eb211c80319c").toBe(continues);
+  },
+);
 
 test("what goes on of an unsampled trace is the same", async () => {
   const { at, spans } = await traced(", ratio: 0", "[tenant]");
