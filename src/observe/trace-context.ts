@@ -42,7 +42,7 @@ function readTraceparent(text: unknown): TraceParent | undefined {
 }
 
 const vendor =
-  /^[a-z0-9][a-z0-9_\-*/]{0,240}(?:@[a-z][a-z0-9_\-*/]{0,13})?=[ -+\--<>-~]{0,255}[!-+\--<>-~]$/;
+  /^[a-z0-9](?:[a-z0-9_\-*/]{0,255}|[a-z0-9_\-*/]{0,240}@[a-z][a-z0-9_\-*/]{0,13})=[ -+\--<>-~]{0,255}[!-+\--<>-~]$/;
 
 /** W3C Trace Context §3.3: all of it, or nothing when a part of it is wrong. */
 function readTracestate(text: unknown): string | undefined {

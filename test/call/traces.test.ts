@@ -247,6 +247,20 @@ test("tracestate goes on with the trace, baggage by the names on the list", asyn
   for (const word of ["acme", "userId", "alice"]) expect(sent).not.toContain(word);
 });
 
+test.each<[string, string, boolean]>([
+  ["256 characters", "z".repeat(256), true],
+  ["257 characters", "z".repeat(257), false],
+  ["a tenant of 241 and a vendor of 14", `${"t".repeat(241)}@${"v".repeat(14)}`, true],
+  ["a tenant of 242", `${"t".repeat(242)}@v`, false],
+  ["a vendor of 15", `t@${"v".repeat(15)}`, false],
+  ["two tenants", "t@u@v", false],
+])("tracestate with a key of %s goes on or is left out", async (_what, key, isRight) => {
+  const { at } = await traced();
+  const tracestate = `congo=t,${key}=1`;
+  await callAs(at, { traceparent: parent, tracestate });
+  expect(at.api.requests[0]?.headers["tracestate"]).toBe(isRight ? tracestate : undefined);
+});
+
 test.each<[string, object]>([
   ["no list", { traceparent: parent, baggage: "tenant=acme" }],
   ["no parent", { tracestate: "congo=t" }],
