@@ -141,6 +141,22 @@ test("H13: a flood of proofs never makes room for one that was shown before", as
   expect(await present([await prove()])).toBe("ok");
 });
 
+test("who shows too many proofs, with whatever token, takes the room of nobody else", async () => {
+  const { issuer, authenticate, jwk, prove, present } = await createProofGate(
+    "optional",
+    (now) => ({ replays: createReplays({ entries: 20, perHolder: 2 }, now) }),
+  );
+  const cnf = { jkt: await calculateJwkThumbprint(jwk) };
+  const presentOf = async (sub: string): Promise<string> => {
+    const token = await issuer.sign({ sub, cnf, jti: randomUUID() });
+    const proof = await prove({ ath: createHash("sha256").update(token).digest("base64url") });
+    return outcome(authenticate(["Authorization", `DPoP ${token}`, "DPoP", proof]));
+  };
+  expect([await present([await prove()]), await presentOf("alice")]).toEqual(["ok", "ok"]);
+  expect(await presentOf("alice")).toBe("503 too_many_proofs");
+  expect(await presentOf("bob")).toBe("ok");
+});
+
 test("H13: a proof from the future is remembered for as long as it is good", async () => {
   const { world, prove, present } = await createProofGate();
   const proof = await prove({ iat: world.ms / 1000 + 60 });
