@@ -64,6 +64,8 @@ interface Leaving<L> extends Open<L> {
   readonly released: Promise<void>;
   /** Waits no longer before it stops accepting. */
   readonly hurry: () => void;
+  /** Ends with its last connection. */
+  readonly ended: Promise<void>;
 }
 
 /** A client that asks at all asks within that, and is then told to connect again. */
@@ -97,15 +99,15 @@ export function createPlace<L extends Listener>(
       await sleep(Math.max(delayMs, leastDelayMs), undefined, over).catch(() => undefined);
       await listener.release();
     };
-    const one = { listen, listener, released: release(), hurry: () => over.abort() };
+    const released = release();
     const end = async (): Promise<void> => {
-      await one.released;
+      await released;
       await listener.close(longestMs);
       leaving.delete(one);
       log.info("listener_closed", { section, listen: spell(listen) });
     };
+    const one = { listen, listener, released, hurry: () => over.abort(), ended: end() };
     leaving.add(one);
-    void end();
   };
 
   const free = async (listen: Listen): Promise<void> => {
@@ -167,7 +169,8 @@ export function createPlace<L extends Listener>(
       state = "stopping";
       for (const one of leaving) one.hurry();
       const open = [current, ...leaving].filter((one) => one !== undefined);
-      await Promise.all(open.map(({ listener }) => listener.close(timeoutMs)));
+      const ended = [...leaving].map((one) => one.ended);
+      await Promise.all([...open.map(({ listener }) => listener.close(timeoutMs)), ...ended]);
     },
   };
 }

@@ -317,6 +317,7 @@ test("a gateway that stops while an old listener is on its way out ends both", a
   const next = await freePort();
   await move("server", next);
   await at.gateway.close();
+  expect(at.logs.join("\n")).toContain('"listener_closed"');
   expect([await knock(port), await knock(next)]).toEqual(["ECONNREFUSED", "ECONNREFUSED"]);
 });
 
