@@ -113,18 +113,44 @@ test("S71: tools that reach out of the company share one rate of a person, and t
   expect(open.map(({ name }) => name)).toEqual(["read_customers", "send_mail"]);
 });
 
-test("what nobody is known to have done led to nothing else", () => {
+function trailOf(within: number, records: readonly JsonObject[]): readonly unknown[] {
   const seen: unknown[] = [];
-  const follow = createTrail(compileWhere("event=auth.deny"), 60_000, ({ id }) => seen.push(id));
-  const record = (id: string, event: string, actor: JsonObject = {}): JsonObject => ({
-    id,
-    time: "2026-01-01T00:00:00.000Z",
-    event,
-    ...actor,
-  });
-  follow(record("start", "gateway.start"));
-  follow(record("call", "tool.call", { actor: { sub: "alice" } }));
-  follow(record("stranger", "auth.deny"));
-  follow(record("end", "auth.deny", { actor: { sub: "alice" } }));
+  const follow = createTrail(compileWhere("event=auth.deny"), within, ({ id }) => seen.push(id));
+  for (const record of records) follow(record);
+  return seen;
+}
+
+const record = (id: string, event: string, more: JsonObject = {}): JsonObject => ({
+  id,
+  time: "2026-01-01T00:01:00.000Z",
+  event,
+  ...more,
+});
+const actor = { sub: "alice" };
+
+test("what nobody is known to have done led to nothing else", () => {
+  const seen = trailOf(60_000, [
+    record("start", "gateway.start"),
+    record("call", "tool.call", { actor }),
+    record("stranger", "auth.deny"),
+    record("end", "auth.deny", { actor }),
+  ]);
   expect(seen).toEqual(["stranger", "call", "end"]);
+});
+
+test("what was done longer before led to nothing, nor does anything twice", () => {
+  const seen = trailOf(60_000, [
+    record("long before", "tool.call", { actor, time: "2025-12-31T23:59:59.999Z" }),
+    record("just within", "tool.call", { actor, time: "2026-01-01T00:00:00.000Z" }),
+    record("end", "auth.deny", { actor }),
+    record("after", "tool.call", { actor }),
+    record("end again", "auth.deny", { actor }),
+  ]);
+  expect(seen).toEqual(["just within", "end", "after", "end again"]);
+});
+
+test("of more than 10,000 steps the last are told", () => {
+  const steps = Array.from({ length: 10_001 }, (_, i) => record(`${i}`, "tool.call", { actor }));
+  const seen = trailOf(60_000, [...steps, record("end", "auth.deny", { actor })]);
+  expect([seen.length, seen[0], seen.at(-1)]).toEqual([10_001, "1", "end"]);
 });

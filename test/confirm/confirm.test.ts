@@ -86,6 +86,28 @@ describe("what a person is asked", () => {
     }
   });
 
+  test("neither a title nor the name of an argument begins a line", async () => {
+    const at = await confirmWorld({
+      spec: {
+        paths: {
+          "/notes": {
+            post: {
+              operationId: "write_note",
+              summary: "Write\u2028it\u202e",
+              parameters: [{ name: "a\nb\u202e", in: "query", schema: { type: "string" } }],
+            },
+          },
+        },
+      },
+      tools: "- {operation: write_note, confirm: required}",
+    });
+    const { message } = await at.modern({ tool: "write_note", args: { a_b: "x" } });
+    expect(message.result?.inputRequests?.confirm.params.message.split("\n")).toEqual([
+      String.raw`write_note (Write\u000ait), POST /notes of api: may this call be made?`,
+      'a_b: "x"',
+    ]);
+  });
+
   test("a number is shown with every digit of it", async () => {
     const at = await confirmWorld();
     const { message } = await at.modern({ args: '{"id":"7","count":9007199254740993}' });
