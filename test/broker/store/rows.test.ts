@@ -181,36 +181,35 @@ test("LMDB gives the room of ended rows back", async () => {
   expect(Math.max(...sizes)).toBeLessThan(2 * 500 * 4_096);
 });
 
-test.runIf(noRedis === undefined)(
-  "a Redis that goes away fails requests, and is found again",
-  async () => {
-    const redis = await startRedis();
-    const events: string[] = [];
-    const settings: BrokerStoreConfig = {
-      kind: "redis",
-      url: redis.url,
-      username: undefined,
-      password: undefined,
-      prefix: "t:",
-      keys: [key()],
-    };
-    const rows = await openRows(settings, {
-      ...ports,
-      log: { ...log, error: (event) => void events.push(event) },
-    });
-    onTestFinished(() => rows.close());
-    await rows.put("a/1", bytes("one"), soon());
-    await redis.kill();
-    await expect(rows.get("a/1")).rejects.toThrow(/closed|writeable|ECONN/);
-    await redis.start();
-    await expect
-      .poll(() => rows.get("a/1").then(text, () => "away"), { timeout: 10_000 })
-      .toBe("one");
-    expect(events.filter((event) => event === "broker_store_away")).toHaveLength(1);
-  },
-);
+test("a Redis that goes away fails requests, and is found again", async ({ skip }) => {
+  skip(noRedis !== undefined, noRedis);
+  const redis = await startRedis();
+  const events: string[] = [];
+  const settings: BrokerStoreConfig = {
+    kind: "redis",
+    url: redis.url,
+    username: undefined,
+    password: undefined,
+    prefix: "t:",
+    keys: [key()],
+  };
+  const rows = await openRows(settings, {
+    ...ports,
+    log: { ...log, error: (event) => void events.push(event) },
+  });
+  onTestFinished(() => rows.close());
+  await rows.put("a/1", bytes("one"), soon());
+  await redis.kill();
+  await expect(rows.get("a/1")).rejects.toThrow(/closed|writeable|ECONN/);
+  await redis.start();
+  await expect
+    .poll(() => rows.get("a/1").then(text, () => "away"), { timeout: 10_000 })
+    .toBe("one");
+  expect(events.filter((event) => event === "broker_store_away")).toHaveLength(1);
+});
 
-test.runIf(noRedis === undefined)("a Redis that is not there is told at the start", async () => {
+test("a Redis that is not there is told at the start", async ({ skip }) => {
+  skip(noRedis !== undefined, noRedis);
   const redis = await startRedis();
   await redis.kill();
   const settings: BrokerStoreConfig = {
