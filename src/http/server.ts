@@ -1,6 +1,6 @@
 import { createServer, METHODS, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createTlsServer, Server as TlsServer } from "node:https";
-import type { Socket } from "node:net";
+import { Server as NetServer, type Socket } from "node:net";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Authenticate } from "../auth/authenticate.ts";
 import type { Refusal } from "../auth/challenge.ts";
@@ -258,8 +258,11 @@ export function createHttpServer(parts: HttpParts, ports: Ports): HttpServer {
       app.server.closeIdleConnections();
       for (const [socket, bytes] of connections) if (socket.bytesRead === bytes) socket.destroy();
     }, idleSweepMs);
-    // By hand and first: fastify would refuse what a busy connection asks next.
-    const ended = new Promise<void>((resolve) => app.server.close(() => resolve()));
+    // By hand and first: fastify would refuse what a busy connection asks next, and a close of HTTP
+    // would look no more for requests that are too slow.
+    const ended = new Promise<void>((resolve) => {
+      NetServer.prototype.close.call(app.server, () => resolve());
+    });
     const end = async (): Promise<void> => {
       await ended;
       clearInterval(sweep);
