@@ -149,6 +149,8 @@ test(
     );
     // Callers, API and gateway share this machine, and a snapshot of the heap stops the gateway for
     // seconds when that is busy: what is held up so is no fault of the API.
+    // Nor is a connection that the API gives up meanwhile, on which a change may not be sent again.
+    at.api.keepIdle(60_000);
     const patience = seconds >= shortest ? "20s" : "8s";
     const patient = `    timeout: ${patience}\n    timeouts: {connect: 5s, headers: ${patience}}\n    spec:`;
     await at.edit("gateway.yaml", (text) => text.replace("    spec:", patient));

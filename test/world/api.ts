@@ -20,6 +20,8 @@ export interface TestApi {
   readonly requests: ApiRequest[];
   /** What it answers from now on; the default is 200 `{"ok":true}`. */
   answer: Answer;
+  /** How long it keeps a connection that nothing is sent on; the default is 5 s. */
+  readonly keepIdle: (ms: number) => void;
   readonly close: () => void;
 }
 
@@ -41,6 +43,9 @@ export async function startApi(): Promise<TestApi> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
     answer: (_, response) => answerJson(response, { ok: true }),
+    keepIdle(ms) {
+      server.keepAliveTimeout = ms;
+    },
     close() {
       server.closeAllConnections();
       server.close();
