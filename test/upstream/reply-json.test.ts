@@ -94,6 +94,18 @@ describe("a list that is too long", () => {
     expect(found["_truncated"]).toMatchObject({ returned: kept.length, total: 200 });
   });
 
+  test("keeps as many as fit, however long each of them is", () => {
+    const items = Array.from({ length: 300 }, (_, i) => "é".repeat((i * 37) % 90));
+    for (const maxTextChars of [1_000, 4_000, 9_000]) {
+      const text = textOf(reply(200, json, JSON.stringify(items), mapper({}, { maxTextChars })));
+      const kept = (JSON.parse(text) as { items: string[] }).items;
+      expect(kept).toEqual(items.slice(0, kept.length));
+      const room = maxTextChars - 256 - "use limit".length;
+      expect(JSON.stringify(kept).length).toBeLessThanOrEqual(room);
+      expect(JSON.stringify(items.slice(0, kept.length + 1)).length).toBeGreaterThan(room);
+    }
+  });
+
   test("of one long item keeps a part of that item", () => {
     const [item] = cut([{ id: 1, text: "x".repeat(5000) }])["items"] as { text: string }[];
     expect(item).toMatchObject({ id: 1, text: expect.stringMatching(/^x{400,}…$/) });
@@ -129,17 +141,26 @@ test("without paging arguments the hint is a general one", () => {
 });
 
 test("an answer is cut the same whether its bytes or its text were proven", () => {
+  const long = fc.constantFrom("x", "é", "漢字", "😀", '"\\\\').map((piece) => piece.repeat(700));
+  const item = fc.oneof(
+    jsonText,
+    long.map((value) => JSON.stringify(value)),
+  );
+  const list = fc.array(item, { minLength: 1, maxLength: 60 }).map((all) => `[${all.join(",")}]`);
+  const members = fc.array(fc.oneof(list, item), { minLength: 2, maxLength: 8 });
+  const body = members.map((all) => `{${all.map((value, i) => `"k${i}":${value}`).join(",")}}`);
   fc.assert(
     fc.property(
-      fc.array(fc.jsonValue({ maxDepth: 3 }), { minLength: 30 }),
-      fc.boolean(),
-      fc.integer({ min: 400, max: 2_000 }),
-      (values, isObject, maxTextChars) => {
-        const compact = JSON.stringify(isObject ? { found: values, ok: true } : values);
+      fc.oneof(body, list),
+      fc.integer({ min: 400, max: 9_000 }),
+      (text, maxTextChars) => {
+        const compact = readJson(text)?.text ?? "";
         const map = mapper({}, { maxTextChars });
-        expect(reply(200, json, compact, map)).toEqual(reply(200, json, `${compact} `, map));
+        // With a space before it, it is not proven by its bytes.
+        expect(reply(200, json, compact, map)).toEqual(reply(200, json, ` ${compact}`, map));
       },
     ),
+    { numRuns: 300 },
   );
 });
 

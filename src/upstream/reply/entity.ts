@@ -9,6 +9,7 @@ import { splitMultipart } from "./multipart.ts";
 import { limitText, stripControls } from "./plain-text.ts";
 import type { ContentBlock, StructuredValue } from "./reply.ts";
 import type { Reshape } from "./reshape.ts";
+import { measureUtf8 } from "./utf8.ts";
 import type { ResponseHeaders } from "../request/message.ts";
 
 /** A body and the headers that describe it: a whole answer or one part of it. */
@@ -154,7 +155,8 @@ function jsonMeaning(scope: Scope, json: JsonText, total?: number): Meaning {
   const { maxTextChars: maxChars, hint, onCut } = scope.limits;
   if (json.text.length > maxChars || total !== undefined) {
     onCut();
-    const text = cutJson(json, { maxChars, total, hint });
+    const source = { utf8: measureUtf8(Buffer.from(json.text)), outline: undefined };
+    const text = cutJson(source, { maxChars, total, hint });
     return { content: [block(scope, text)], structured: undefined, json };
   }
   const structured =

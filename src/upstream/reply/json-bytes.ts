@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { parseExactly } from "../../base/exact-number.ts";
 import type { JsonValue } from "../../base/json.ts";
+import type { Survey } from "./json-outline.ts";
 
 /** The bytes of a JSON text that was proven. */
 export interface JsonBytes {
@@ -18,9 +19,11 @@ const firstPrintable = 0x20;
 /** Of a closing bracket, behind its opening one in ASCII. */
 const toClosing = 2;
 
-interface Cursor {
+interface Proof {
   readonly bytes: Buffer;
-  at: number;
+  /** The same bytes: strings are looked through four at a time. */
+  readonly words: DataView;
+  readonly survey: Survey | undefined;
   escapes: number;
 }
 
@@ -29,14 +32,19 @@ interface Cursor {
  * compact (a line end behind it is cut off), every escape whole, no surrogate among them. It builds
  * no text, and costs half of what parsing does.
  *
+ * @param survey Draws the outline of what has to be shortened.
  * @returns undefined for any other body, good or bad; `JSON.parse` is the oracle of its test.
  */
-export function proveJson(body: Buffer, maxDepth: number): JsonBytes | undefined {
+export function proveJson(body: Buffer, maxDepth: number, survey?: Survey): JsonBytes | undefined {
   const bytes = withoutLineEnd(body);
   if (!isUtf8(bytes)) return undefined;
-  const cursor: Cursor = { bytes, at: 0, escapes: 0 };
-  if (!skipValue(cursor, maxDepth) || cursor.at !== bytes.length) return undefined;
-  return { bytes, isObject: bytes[0] === openObject, escapes: cursor.escapes };
+  const proof: Proof = { bytes, words: wordsOf(bytes), survey, escapes: 0 };
+  if (endOfValue(proof, maxDepth) !== bytes.length) return undefined;
+  return { bytes, isObject: bytes[0] === openObject, escapes: proof.escapes };
+}
+
+function wordsOf(bytes: Buffer): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 function withoutLineEnd(body: Buffer): Buffer {
@@ -45,62 +53,107 @@ function withoutLineEnd(body: Buffer): Buffer {
   return end === body.length ? body : body.subarray(0, end);
 }
 
-/** One value and all that is in it. */
-function skipValue(cursor: Cursor, maxDepth: number): boolean {
-  const { bytes } = cursor;
-  /** The opening bracket of each open container. */
-  const open: number[] = [];
+/** Index behind the first value and all that is in it; -1 for none, and for one too deep. */
+function endOfValue(proof: Proof, maxDepth: number): number {
+  const { bytes, survey } = proof;
+  /** The opening bracket of each open container, behind the 0 of none. */
+  const open: number[] = [0];
+  let inside = 0;
+  let isName = false;
+  let at = 0;
+  // No byte is at -1, so from there everything ends at -1 again.
   for (;;) {
-    const code = bytes[cursor.at] ?? 0;
-    if (code === openObject || code === openArray) {
-      if (open.push(code) > maxDepth) return false;
-      cursor.at++;
-      if (bytes[cursor.at] !== code + toClosing) {
-        if (code === openObject && !skipName(cursor)) return false;
+    const code = bytes[at];
+    if (code === quote) {
+      at = endOfString(proof, at);
+      if (isName) {
+        if (bytes[at++] !== colon) return -1;
+        isName = false;
         continue;
       }
-    } else if (!(code === quote ? skipString(cursor) : skipScalar(cursor))) return false;
-    if (!closeContainers(cursor, open)) return true;
-    if (bytes[cursor.at++] !== comma) return false;
-    if (open[open.length - 1] === openObject && !skipName(cursor)) return false;
+    } else if (isName) {
+      return -1;
+    } else if (code !== openObject && code !== openArray) {
+      at = endOfScalar(bytes, at);
+    } else {
+      if (open.push(code) > maxDepth + 1) return -1;
+      inside = code;
+      survey?.enter(at);
+      at++;
+      if (bytes[at] !== code + toClosing) {
+        isName = code === openObject;
+        continue;
+      }
+    }
+    at = endOfClosed(proof, at, open);
+    inside = open[open.length - 1] ?? 0;
+    if (inside === 0) return at;
+    if (bytes[at++] !== comma) return -1;
+    survey?.next();
+    isName = inside === openObject;
   }
 }
 
-/** Behind a value. @returns false when nothing is open any more. */
-function closeContainers(cursor: Cursor, open: number[]): boolean {
-  const { bytes } = cursor;
-  while (open.length > 0) {
-    if (bytes[cursor.at] !== (open[open.length - 1] ?? 0) + toClosing) return true;
+/** Index behind the containers that end at `start`. */
+function endOfClosed({ bytes, survey }: Proof, start: number, open: number[]): number {
+  let at = start;
+  while (open.length > 1 && bytes[at] === (open[open.length - 1] ?? 0) + toClosing) {
     open.pop();
-    cursor.at++;
+    at++;
+    survey?.leave(at);
   }
-  return false;
+  return at;
 }
 
-/** A string and the colon behind it. */
-function skipName(cursor: Cursor): boolean {
-  return (
-    cursor.bytes[cursor.at] === quote && skipString(cursor) && cursor.bytes[cursor.at++] === colon
-  );
-}
-
-/** From the opening quote to behind the closing one. */
-function skipString(cursor: Cursor): boolean {
-  const { bytes } = cursor;
-  let at = cursor.at + 1;
+/** Index behind the string whose quote is at `start`; -1 when it is none. */
+function endOfString(proof: Proof, start: number): number {
+  const { bytes } = proof;
+  let at = start + 1;
   for (;;) {
-    while (isPlain[bytes[at]!] === 1) at++;
+    at = endOfPlain(proof, at);
     if (bytes[at] === quote) {
-      cursor.escapes += 2;
-      cursor.at = at + 1;
-      return true;
+      proof.escapes += 2;
+      return at + 1;
     }
     const end = bytes[at] === backslash ? endOfEscape(bytes, at) : -1;
-    if (end === -1) return false;
+    if (end === -1) return -1;
     const escaped = bytes[at + 1];
-    cursor.escapes += escaped === quote || escaped === backslash ? 2 : 1;
+    proof.escapes += escaped === quote || escaped === backslash ? 2 : 1;
     at = end;
   }
+}
+
+/** Index of the first quote, backslash or control character from `start` on, or the length. */
+function endOfPlain({ bytes, words }: Proof, start: number): number {
+  let at = start;
+  for (const last = bytes.length - 4; at <= last; at += 4) {
+    const word = words.getInt32(at, true);
+    const marks = escapesOf(word) | controlsOf(word);
+    if (marks !== 0) return at + firstOf(marks);
+  }
+  while (at < bytes.length && isPlain[bytes[at]!] === 1) at++;
+  return at;
+}
+
+/**
+ * Of four bytes, the highest bit of each that is a quote or a backslash. Only the lowest of these
+ * bits is sure: a subtraction borrows from the byte above.
+ */
+function escapesOf(word: number): number {
+  const quotes = word ^ 0x22222222;
+  const backslashes = word ^ 0x5c5c5c5c;
+  const low = ((quotes - 0x01010101) & ~quotes) | ((backslashes - 0x01010101) & ~backslashes);
+  return low & 0x80808080;
+}
+
+/** The same of control characters. */
+function controlsOf(word: number): number {
+  return (word - 0x20202020) & ~word & 0x80808080;
+}
+
+/** Which of the four bytes is the first marked one. */
+function firstOf(marks: number): number {
+  return (31 - Math.clz32(marks & -marks)) >> 3;
 }
 
 /** Bytes of a string that need no look: all but quotes, backslashes and control characters. */
@@ -131,13 +184,13 @@ function isHex(code: number): boolean {
   return isDigit(code) || (lower >= 0x61 && lower <= 0x66);
 }
 
-function skipScalar(cursor: Cursor): boolean {
-  const { bytes, at } = cursor;
-  const word = words.get(bytes[at] ?? 0);
-  const end = word === undefined ? endOfNumber(bytes, at) : endOfWord(bytes, at, word);
-  if (end === -1) return false;
-  cursor.at = end;
-  return true;
+/** Index behind a number or a word; -1 for anything else. */
+function endOfScalar(bytes: Buffer, start: number): number {
+  const code = bytes[start] ?? 0;
+  // Numbers first: a look-up costs as much as reading one.
+  if (code <= nine) return endOfNumber(bytes, start);
+  const word = words.get(code);
+  return word === undefined ? -1 : endOfWord(bytes, start, word);
 }
 
 const words: ReadonlyMap<number, Buffer> = new Map(
@@ -174,15 +227,34 @@ export function parseProven({ bytes }: JsonBytes): JsonValue {
 /**
  * Writes proven JSON as it stands inside a JSON string.
  *
+ * @param target Has room for `bytes` and `escapes`.
  * @returns Index behind it in `target`.
  */
 export function writeEscaped({ bytes }: JsonBytes, target: Buffer, start: number): number {
-  let at = start;
-  // Indexes: iterators of Buffers cost three times as much.
-  for (let i = 0; i < bytes.length; i++) {
-    const code = bytes[i]!;
-    if (code === quote || code === backslash) target[at++] = backslash;
-    target[at++] = code;
+  const [read, written] = [wordsOf(bytes), wordsOf(target)];
+  const last = bytes.length - 4;
+  let from = 0;
+  let to = start;
+  while (from <= last) {
+    const word = read.getInt32(from, true);
+    // All four, though some of them may have to move: what follows them is written later.
+    written.setInt32(to, word, true);
+    const marks = escapesOf(word);
+    if (marks === 0) {
+      from += 4;
+      to += 4;
+    } else {
+      const plain = firstOf(marks);
+      written.setUint16(to + plain, backslash | (bytes[from + plain]! << 8), true);
+      from += plain + 1;
+      to += plain + 2;
+    }
   }
-  return at;
+  // Indexes: iterators of Buffers cost three times as much.
+  for (; from < bytes.length; from++) {
+    const code = bytes[from]!;
+    if (code === quote || code === backslash) target[to++] = backslash;
+    target[to++] = code;
+  }
+  return to;
 }

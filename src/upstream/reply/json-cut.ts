@@ -1,7 +1,16 @@
-import { closingQuote, type JsonText } from "./json-text.ts";
+import type { Outline } from "./json-outline.ts";
 import { cutText } from "./plain-text.ts";
+import type { Utf8 } from "./utf8.ts";
+
+/** Proven, compact JSON. */
+export interface CutSource {
+  readonly utf8: Utf8;
+  /** Without it, all of the text is read to find out where its values end. */
+  readonly outline: Outline | undefined;
+}
 
 export interface CutLimits {
+  /** UTF-16 units. */
   readonly maxChars: number;
   /** Items an array at the root had before it came here; undefined: it is whole. */
   readonly total: number | undefined;
@@ -9,7 +18,7 @@ export interface CutLimits {
   readonly hint: string;
 }
 
-/** A value in a proven, compact JSON text: `start` inclusive, `end` exclusive. */
+/** A value: `start` inclusive, `end` exclusive. */
 interface Span {
   readonly start: number;
   readonly end: number;
@@ -21,13 +30,14 @@ interface Member extends Span {
 
 /** The widest array that lost items, for the notice. */
 interface Loss {
-  readonly width: number;
+  readonly span: Span;
+  /** Counted when another one is to be compared with it. */
+  width: number | undefined;
   readonly returned: number;
   readonly total: number;
 }
 
-interface Cut {
-  readonly json: string;
+interface Cut extends CutSource {
   /** Of the array at the root. */
   readonly total: number | undefined;
   loss: Loss | undefined;
@@ -40,74 +50,120 @@ const minShare = 48;
 /** A value nested deeper is left out rather than cut: the walk down is recursive. */
 const maxDepth = 16;
 
+const [quote, backslash, comma, openArray, closeArray, openObject, closeObject] = [
+  0x22, 0x5c, 0x2c, 0x5b, 0x5d, 0x7b, 0x7d,
+];
+
 /**
  * A shorter JSON text with the same shape: arrays keep their first items, long strings their
  * beginning, and only where the text is too long. It is always an object with `_truncated`; an
  * array or a scalar at the root becomes its `items` or `value`.
  */
-export function cutJson(source: Pick<JsonText, "text" | "kind">, limits: CutLimits): string {
-  const cut: Cut = { json: source.text, total: limits.total, loss: undefined };
+export function cutJson(source: CutSource, limits: CutLimits): string {
+  const { bytes } = source.utf8;
+  const cut: Cut = { ...source, total: limits.total, loss: undefined };
   const room = limits.maxChars - noticeChars - limits.hint.length;
-  const whole = { start: 0, end: source.text.length };
-  const kept = source.kind === "array" ? cutArray(cut, whole, room, 0) : fit(cut, whole, room, 0);
+  const whole = { start: 0, end: bytes.length };
+  const isArray = bytes[0] === openArray;
+  const kept = isArray ? cutArray(cut, whole, room, 0) : cutValue(cut, whole, room, 0);
   const notice = `"_truncated":${describeLoss(cut, kept, limits.hint)}`;
   if (kept === undefined) return `{${notice}}`;
-  if (source.kind === "array") return `{"items":${kept},${notice}}`;
-  if (source.kind === "scalar") return `{"value":${kept},${notice}}`;
+  if (isArray) return `{"items":${kept},${notice}}`;
+  if (bytes[0] !== openObject) return `{"value":${kept},${notice}}`;
   return kept === "{}" ? `{${notice}}` : `${kept.slice(0, -1)},${notice}}`;
 }
 
 function describeLoss(cut: Cut, kept: string | undefined, hint: string): string {
   const counts =
     cut.loss === undefined
-      ? { returned: kept?.length ?? 0, total: cut.json.length, unit: "characters" }
+      ? {
+          returned: kept?.length ?? 0,
+          total: cut.utf8.unitsOf(0, cut.utf8.bytes.length),
+          unit: "characters",
+        }
       : { returned: cut.loss.returned, total: cut.loss.total };
   return JSON.stringify({ ...counts, hint });
 }
 
+function widthOf({ utf8 }: Cut, { start, end }: Span): number {
+  return utf8.unitsOf(start, end);
+}
+
+function textOf({ utf8 }: Cut, start: number, end: number): string {
+  return utf8.bytes.toString("utf8", start, end);
+}
+
 /** @returns undefined when nothing meaningful fits into `room`. */
 function fit(cut: Cut, span: Span, room: number, depth: number): string | undefined {
-  if (span.end - span.start <= room) return cut.json.slice(span.start, span.end);
+  const fits = cut.utf8.fits(span.start, span.end, room);
+  return fits ? textOf(cut, span.start, span.end) : cutValue(cut, span, room, depth);
+}
+
+/** Of a value that is longer than `room`. */
+function cutValue(cut: Cut, span: Span, room: number, depth: number): string | undefined {
   if (depth > maxDepth || room < minShare) return undefined;
-  const first = cut.json[span.start];
-  if (first === "[") return cutArray(cut, span, room, depth);
-  if (first === "{") return cutObject(cut, span, room, depth);
-  if (first === '"') return cutString(cut.json.slice(span.start, span.end), room);
+  const first = cut.utf8.bytes[span.start];
+  if (first === openArray) return cutArray(cut, span, room, depth);
+  if (first === openObject) return cutObject(cut, span, room, depth);
+  if (first === quote) return cutString(textOf(cut, span.start, span.end), room);
   return undefined;
 }
 
 function cutArray(cut: Cut, span: Span, room: number, depth: number): string {
-  let kept = span.start + 1;
-  let returned = 0;
-  let total = 0;
-  for (const item of itemsOf(cut.json, span)) {
-    if (returned === total && item.end - span.start < room) {
-      kept = item.end;
-      returned++;
-    }
-    total++;
-  }
-  if (depth === 0) total = cut.total ?? total;
-  const width = span.end - span.start;
-  let text = cut.json.slice(span.start + 1, kept);
+  const kept = firstItems(cut, span, room);
+  const total = (depth === 0 ? cut.total : undefined) ?? kept.total;
+  let { returned } = kept;
+  let text = textOf(cut, span.start + 1, kept.end);
   if (returned === 0 && span.end - span.start > 2) {
     // One item alone is too long: a part of it says more than an empty list.
-    const first = { start: span.start + 1, end: valueEnd(cut.json, span.start + 1) };
+    const first = { start: span.start + 1, end: valueEnd(cut, span.start + 1) };
     text = fit(cut, first, room - 2, depth + 1) ?? "";
     if (text !== "") returned = 1;
   }
-  if (returned < total && width > (cut.loss?.width ?? 0)) cut.loss = { width, returned, total };
+  if (returned < total && isWider(cut, span)) {
+    cut.loss = { span, width: undefined, returned, total };
+  }
   return `[${text}]`;
 }
 
+/** As many items of an array as fit into `room` with its brackets, and how many it has. */
+function firstItems(
+  cut: Cut,
+  span: Span,
+  room: number,
+): { readonly end: number; readonly returned: number; readonly total: number } {
+  const counted = cut.outline?.get(span.start)?.items;
+  const last = cut.utf8.endOfUnits(span.start, room - 1);
+  let end = span.start + 1;
+  let returned = 0;
+  let total = 0;
+  for (const item of itemsOf(cut, span)) {
+    if (returned === total) {
+      if (item.end <= last) {
+        end = item.end;
+        returned++;
+      } else if (counted !== undefined) return { end, returned, total: counted };
+    }
+    total++;
+  }
+  return { end, returned, total };
+}
+
+function isWider(cut: Cut, span: Span): boolean {
+  const { loss } = cut;
+  if (loss === undefined) return true;
+  loss.width ??= widthOf(cut, loss.span);
+  return widthOf(cut, span) > loss.width;
+}
+
 function cutObject(cut: Cut, span: Span, room: number, depth: number): string {
-  const members = membersOf(cut.json, span);
-  const share = shareOf(members, room - 2);
+  const members = membersOf(cut, span);
+  const share = shareOf(cut, members, room - 2);
   const parts: string[] = [];
   let left = room - 2;
   for (const member of members) {
     const allowed = Math.min(left - 1, share < minShare ? left - 1 : share);
-    const key = cut.json.slice(member.start, member.valueStart);
+    const key = textOf(cut, member.start, member.valueStart);
     const value = { start: member.valueStart, end: member.end };
     const kept = fit(cut, value, allowed - key.length, depth + 1);
     if (kept !== undefined && key.length < allowed) {
@@ -119,8 +175,10 @@ function cutObject(cut: Cut, span: Span, room: number, depth: number): string {
 }
 
 /** The longest text a member may have so that all fit: small ones whole, long ones alike. */
-function shareOf(members: readonly Member[], room: number): number {
-  const sizes = members.map((member) => member.end - member.start + 1).toSorted((a, b) => a - b);
+function shareOf(cut: Cut, members: readonly Member[], room: number): number {
+  const sizes = members
+    .map((member) => sizeWithin(cut, member, room) + 1)
+    .toSorted((a, b) => a - b);
   let left = room;
   for (const [i, size] of sizes.entries()) {
     const share = Math.floor(left / (sizes.length - i));
@@ -128,6 +186,11 @@ function shareOf(members: readonly Member[], room: number): number {
     left -= size;
   }
   return room;
+}
+
+/** Of what does not fit into `room`, only that it does not. */
+function sizeWithin({ utf8 }: Cut, { start, end }: Span, room: number): number {
+  return utf8.fits(start, end, room) ? utf8.unitsOf(start, end) : end - start;
 }
 
 function cutString(token: string, room: number): string {
@@ -140,50 +203,62 @@ function cutString(token: string, room: number): string {
   return '"…"';
 }
 
-function* itemsOf(json: string, span: Span): Generator<Span> {
+function* itemsOf(source: CutSource, span: Span): Generator<Span> {
   let start = span.start + 1;
   while (start < span.end - 1) {
-    const end = valueEnd(json, start);
+    const end = valueEnd(source, start);
     yield { start, end };
     start = end + 1;
   }
 }
 
-function membersOf(json: string, span: Span): readonly Member[] {
+function membersOf(source: CutSource, span: Span): readonly Member[] {
   const members: Member[] = [];
   let start = span.start + 1;
   while (start < span.end - 1) {
-    const valueStart = closingQuote(json, start) + 2;
-    const end = valueEnd(json, valueStart);
+    const valueStart = stringEnd(source.utf8.bytes, start) + 1;
+    const end = valueEnd(source, valueStart);
     members.push({ start, valueStart, end });
     start = end + 1;
   }
   return members;
 }
 
-const [quote, comma, openArray, closeArray, openObject, closeObject] = [
-  0x22, 0x2c, 0x5b, 0x5d, 0x7b, 0x7d,
-];
-
-/** Index behind the value at `start`: an answer of megabytes is walked by this, so it counts. */
-function valueEnd(json: string, start: number): number {
-  const first = json.charCodeAt(start);
-  if (first === quote) return closingQuote(json, start) + 1;
-  if (first !== openArray && first !== openObject) return scalarEnd(json, start);
-  let open = 0;
-  for (let i = start; i < json.length; i++) {
-    const code = json.charCodeAt(i);
-    if (code === quote) i = closingQuote(json, i);
-    else if (code === openObject || code === openArray) open++;
-    else if ((code === closeObject || code === closeArray) && --open === 0) return i + 1;
-  }
-  return json.length;
+/** Index behind the value at `start`. */
+function valueEnd({ utf8: { bytes }, outline }: CutSource, start: number): number {
+  const first = bytes[start];
+  if (first === quote) return stringEnd(bytes, start);
+  if (first !== openArray && first !== openObject) return scalarEnd(bytes, start);
+  return outline?.get(start)?.end ?? containerEnd(bytes, start);
 }
 
-function scalarEnd(json: string, start: number): number {
+function containerEnd(bytes: Buffer, start: number): number {
+  let open = 0;
   let at = start;
-  for (; at < json.length; at++) {
-    const code = json.charCodeAt(at);
+  while (at < bytes.length) {
+    const code = bytes[at];
+    if (code === quote) {
+      at = stringEnd(bytes, at);
+      continue;
+    }
+    at++;
+    if (code === openObject || code === openArray) open++;
+    else if ((code === closeObject || code === closeArray) && --open === 0) return at;
+  }
+  return at;
+}
+
+/** Index behind the string opened at `start`. */
+function stringEnd(bytes: Buffer, start: number): number {
+  let at = start + 1;
+  while (bytes[at] !== quote) at += bytes[at] === backslash ? 2 : 1;
+  return at + 1;
+}
+
+function scalarEnd(bytes: Buffer, start: number): number {
+  let at = start;
+  for (; at < bytes.length; at++) {
+    const code = bytes[at];
     if (code === comma || code === closeArray || code === closeObject) break;
   }
   return at;

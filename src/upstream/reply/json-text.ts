@@ -56,7 +56,7 @@ function describe(text: string, depth: number, parse: JsonText["parse"]): JsonTe
 }
 
 /** Of compact JSON. */
-export function kindOf(text: string): JsonText["kind"] {
+function kindOf(text: string): JsonText["kind"] {
   const first = text.charCodeAt(0);
   return first === openObject ? "object" : first === openArray ? "array" : "scalar";
 }
@@ -182,19 +182,6 @@ function compact(json: string): string {
     if (byte === backslash) bytes[length++] = bytes[++i] ?? 0;
   }
   return bytes.toString("utf8", 0, length);
-}
-
-/** Index of the quote that ends the string opened at `start`; the text must be proven JSON. */
-export function closingQuote(json: string, start: number): number {
-  let end = json.indexOf('"', start + 1);
-  while (isEscaped(json, end)) end = json.indexOf('"', end + 1);
-  return end;
-}
-
-function isEscaped(json: string, index: number): boolean {
-  let before = index;
-  while (json.charCodeAt(before - 1) === backslash) before--;
-  return (index - before) % 2 === 1;
 }
 
 const escapes =

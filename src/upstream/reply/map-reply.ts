@@ -23,7 +23,8 @@ import {
 } from "./error-reply.ts";
 import { parseProven, proveJson } from "./json-bytes.ts";
 import { cutJson } from "./json-cut.ts";
-import { kindOf, type JsonText } from "./json-text.ts";
+import { createSurvey } from "./json-outline.ts";
+import type { JsonText } from "./json-text.ts";
 import type { ResponseHeaders, WireResponse } from "../request/message.ts";
 import type { Next } from "./paging.ts";
 import { toLine } from "./plain-text.ts";
@@ -31,6 +32,7 @@ import { blocksOf, type BlockReply, type Reply, type StructuredValue } from "./r
 import type { ReplyShape } from "./reply-shape.ts";
 import type { Reshape } from "./reshape.ts";
 import { compileTrailer } from "./trailer.ts";
+import { measureUtf8 } from "./utf8.ts";
 
 export interface ReplyLimits {
   /** UTF-16 units of text in all blocks together. */
@@ -117,14 +119,17 @@ function readPlainJson(
   { maxTextChars, hint, onCut }: EntityLimits,
 ): ReturnType<ReadSuccess> | undefined {
   if (status === 204 || status === 205 || !isPlainJson(headers)) return undefined;
-  const json = proveJson(body, maxJsonDepth);
+  const survey = body.length > maxTextChars ? createSurvey(maxJsonDepth) : undefined;
+  const json = proveJson(body, maxJsonDepth, survey);
   if (json === undefined) return undefined;
   const parse = (): JsonValue => parseProven(json);
   // Characters are never more than bytes.
-  const text = json.bytes.length > maxTextChars ? json.bytes.toString() : "";
-  if (text.length <= maxTextChars) return { reply: { json, isError: false }, json: { parse } };
+  const utf8 = json.bytes.length > maxTextChars ? measureUtf8(json.bytes) : undefined;
+  if (utf8 === undefined || utf8.fits(0, json.bytes.length, maxTextChars)) {
+    return { reply: { json, isError: false }, json: { parse } };
+  }
   onCut();
-  const source = { text, kind: kindOf(text) };
+  const source = { utf8, outline: survey?.outline };
   const cut = cutJson(source, { maxChars: maxTextChars, total: undefined, hint });
   return {
     reply: { content: [textBlock(cut)], structured: undefined, isError: false },
