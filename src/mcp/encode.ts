@@ -12,6 +12,8 @@ export interface Encoder {
   readonly call: (id: string | number, reply: BlockReply) => string;
   /** The same for a reply that is one JSON text: nothing of it becomes a string on its way. */
   readonly json: (id: string | number, json: JsonBytes) => Buffer;
+  /** In pieces when it is long: the last copy of it is sent from where it is. */
+  readonly longJson: (id: string | number, json: JsonBytes) => readonly [Buffer, Buffer, Buffer];
   /** In pieces, because the list is kept as bytes and may be large. */
   readonly list: (id: string | number, tools: Uint8Array) => readonly [string, Uint8Array, string];
 }
@@ -33,7 +35,7 @@ export function createEncoder(era: Era, info: ServerInfo): Encoder {
     const labels = isOwn ? [told] : [label, told];
     return modern ? encodeMeta(speaker, ...labels) : encodeMeta(...labels);
   };
-  const bytesOf = compileBytes({
+  const { whole, pieces } = compileBytes({
     head: `,"result":{${before}"content":[{"type":"text","text":"`,
     middle: '"}],"structuredContent":',
     tail: `${afterApi}}}`,
@@ -48,7 +50,8 @@ export function createEncoder(era: Era, info: ServerInfo): Encoder {
     },
     inputRequired: (id, result) =>
       encodeResult(id, `${JSON.stringify(result).slice(0, -1)}${after}}`),
-    json: (id, json) => bytesOf(id, json, !modern && !json.isObject),
+    json: (id, json) => whole(id, json, !modern && !json.isObject),
+    longJson: (id, json) => pieces(id, json, !modern && !json.isObject),
     list: (id, tools) => [
       `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":{${before}"tools":`,
       tools,
@@ -64,26 +67,42 @@ interface Around {
   readonly tail: string;
 }
 
-function compileBytes(
-  around: Around,
-): (id: string | number, json: JsonBytes, wraps: boolean) => Buffer {
+type Join<Message> = (id: string | number, json: JsonBytes, wraps: boolean) => Message;
+
+function compileBytes(around: Around): {
+  readonly whole: Join<Buffer>;
+  readonly pieces: Join<readonly [Buffer, Buffer, Buffer]>;
+} {
   const plain = [Buffer.from(around.middle), Buffer.from(around.tail)] as const;
   const wrapped = [
     Buffer.from(`${around.middle}{"result":`),
     Buffer.from(`}${around.tail}`),
   ] as const;
-  return (id, json, wraps) => {
-    const { bytes, escapes } = json;
-    const head = `{"jsonrpc":"2.0","id":${JSON.stringify(id)}${around.head}`;
-    const [middle, tail] = wraps ? wrapped : plain;
-    const escaped = Buffer.byteLength(head) + bytes.length + escapes;
-    const message = Buffer.allocUnsafe(escaped + middle.length + bytes.length + tail.length);
-    let at = writeEscaped(json, message, message.write(head));
-    for (const piece of [middle, bytes, tail]) {
-      message.set(piece, at);
-      at += piece.length;
-    }
-    return message;
+  const headOf = (id: string | number): string =>
+    `{"jsonrpc":"2.0","id":${JSON.stringify(id)}${around.head}`;
+  return {
+    whole(id, json, wraps) {
+      const { bytes, escapes } = json;
+      const head = headOf(id);
+      const [middle, tail] = wraps ? wrapped : plain;
+      const escaped = Buffer.byteLength(head) + bytes.length + escapes;
+      const message = Buffer.allocUnsafe(escaped + middle.length + bytes.length + tail.length);
+      let at = writeEscaped(json, message, message.write(head));
+      for (const piece of [middle, bytes, tail]) {
+        message.set(piece, at);
+        at += piece.length;
+      }
+      return message;
+    },
+    pieces(id, json, wraps) {
+      const { bytes, escapes } = json;
+      const head = headOf(id);
+      const [middle, tail] = wraps ? wrapped : plain;
+      const escaped = Buffer.byteLength(head) + bytes.length + escapes;
+      const first = Buffer.allocUnsafeSlow(escaped + middle.length);
+      first.set(middle, writeEscaped(json, first, first.write(head)));
+      return [first, bytes, tail];
+    },
   };
 }
 

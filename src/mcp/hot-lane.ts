@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { createCancellation } from "../base/cancel.ts";
 import { AuthError, UnknownToolError } from "../base/errors.ts";
 import type { Ports } from "../base/ports.ts";
@@ -51,9 +52,12 @@ export function createHotLane(
     return required ? encoders.modern.inputRequired(id, required) : encoders[era].call(id, reply);
   };
 
-  const encodeReply = (reply: Reply, paused: Paused): string | Buffer => {
+  const encodeReply = (reply: Reply, paused: Paused): Message => {
     const { era, id } = paused.request;
-    if (reply.json !== undefined) return encoders[era].json(id, reply.json);
+    if (reply.json !== undefined) {
+      const { json, longJson } = encoders[era];
+      return isLong(reply) ? longJson(id, reply.json) : json(id, reply.json);
+    }
     return reply.errand === undefined && reply.question === undefined
       ? encoders[era].call(id, reply)
       : encodePause(reply, paused);
@@ -84,7 +88,7 @@ export function createHotLane(
     // Closing the response is how the 2026 era cancels; in the 2025 era it means nothing.
     const cancel = era === "modern" ? createCancellation() : undefined;
     if (cancel) response.on("close", cancel.cancel);
-    let message: string | Buffer;
+    let message: Message;
     try {
       const call: Call = {
         tool: name,
@@ -104,15 +108,39 @@ export function createHotLane(
         onProgress,
       };
       const reply = await service.callTool(call);
+      // To prove it took milliseconds, and to write it takes as many.
+      if (isLong(reply)) await letOthersIn();
       message = encodeReply(reply, { request, call, service });
     } catch (error) {
       if (error instanceof AuthError && stream === undefined) throw error;
       message = encodeFault(id, error, ports);
     }
     if (cancel?.cancelled) return;
-    if (stream) stream.finish(message.toString());
+    if (stream) stream.finish(textOf(message));
     else send(response, message);
   };
+}
+
+type Pieces = readonly [string | Buffer, Uint8Array, string | Buffer];
+
+type Message = string | Buffer | readonly [Buffer, Buffer, Buffer];
+
+/** Worth to be sent in pieces, and work enough to be done in pieces. */
+const longBytes = 262_144;
+
+function isLong({ json }: Reply): boolean {
+  return json !== undefined && json.bytes.length > longBytes;
+}
+
+/** The first turn ends what is under way; in the second one, what came meanwhile is read. */
+async function letOthersIn(): Promise<void> {
+  await nextTurn();
+  await nextTurn();
+}
+
+function textOf(message: Message): string {
+  if (typeof message === "string") return message;
+  return (Buffer.isBuffer(message) ? message : Buffer.concat(message)).toString();
 }
 
 function encodeFault(id: string | number, error: unknown, ports: Ports): string {
@@ -121,7 +149,11 @@ function encodeFault(id: string | number, error: unknown, ports: Ports): string 
   return encodeError(id, -32603, "Internal error");
 }
 
-function send(response: ServerResponse, message: string | Buffer): void {
+function send(response: ServerResponse, message: Message): void {
+  if (typeof message !== "string" && !Buffer.isBuffer(message)) {
+    sendPieces(response, message);
+    return;
+  }
   const length = Buffer.byteLength(message);
   response.writeHead(200, ["content-type", "application/json", "content-length", `${length}`]);
   response.end(message);
@@ -129,10 +161,7 @@ function send(response: ServerResponse, message: string | Buffer): void {
   if (response.writableLength > 0) closeWhenStalled(response);
 }
 
-function sendPieces(
-  response: ServerResponse,
-  [head, list, tail]: readonly [string, Uint8Array, string],
-): void {
+function sendPieces(response: ServerResponse, [head, list, tail]: Pieces): void {
   const length = Buffer.byteLength(head) + list.length + Buffer.byteLength(tail);
   response.writeHead(200, ["content-type", "application/json", "content-length", `${length}`]);
   response.cork();

@@ -377,3 +377,19 @@ test.each([
     expect(result).toEqual({ content: [text(body)], structuredContent: { rows } });
   }
 });
+
+/** 256 KiB is where a reply begins to be sent in pieces. */
+test.each([262_143, 262_144, 262_145, 300_001])(
+  "an array of %i bytes arrives whole, for clients that need an object inside of one",
+  async (length) => {
+    const made = await thing({ declared: "json", response: "{maxTokens: 1000000}" });
+    const start = '["é\\n","';
+    const body = `${start}${"x".repeat(length - Buffer.byteLength(start) - 2)}"]`;
+    expect(Buffer.byteLength(body)).toBe(length);
+    made.api.answer = sends(typed("application/json", body));
+    const { legacy, modern } = await inBothEras(made);
+    const value = JSON.parse(body) as unknown;
+    expect(modern).toEqual({ content: [text(body)], structuredContent: value });
+    expect(legacy).toEqual({ content: [text(body)], structuredContent: { result: value } });
+  },
+);
