@@ -3,6 +3,7 @@ import type { JsonObject } from "../base/json.ts";
 import type { RecordedCall } from "../observe/record/event.ts";
 import type { Progress } from "../upstream/reply/event-stream.ts";
 import type { Reply } from "../upstream/reply/reply.ts";
+import type { OpenText } from "../upstream/reply/streamed-text.ts";
 import type { Consent } from "./consent.ts";
 
 /** One tool call, after its caller was believed. */
@@ -14,6 +15,8 @@ export interface Call extends RecordedCall {
   readonly cancel: CancelSignal | undefined;
   /** Present when the caller asked for progress. */
   readonly onProgress: ((progress: Progress) => void) | undefined;
+  /** Present where a reply can begin before the answer of the API is whole. */
+  readonly openText?: OpenText | undefined;
 }
 
 /**

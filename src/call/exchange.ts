@@ -7,6 +7,7 @@ import type { WireRequest, WireResponse } from "../upstream/request/message.ts";
 import type { CredentialParts } from "../upstream/request/request.ts";
 import { SendError } from "../upstream/send-error.ts";
 import type { Send, SendLimits, Watch } from "../upstream/send.ts";
+import type { TakeBody } from "../upstream/taken-body.ts";
 import type { Call } from "./call.ts";
 import { pause } from "./pause.ts";
 import { createProgress } from "./progress.ts";
@@ -20,6 +21,8 @@ export interface Sending {
   readonly span: CallSpan | undefined;
   readonly build: (credential: CredentialParts) => WireRequest;
   readonly announce: () => Promise<void>;
+  /** Takes a large answer while it arrives; undefined: it is held whole. */
+  readonly takeBody: TakeBody | undefined;
 }
 
 /**
@@ -75,14 +78,14 @@ interface Attempts {
 }
 
 function startAttempts(sending: Sending, moment: number): Attempts {
-  const { route, call, trace, span } = sending;
+  const { route, call, trace, span, takeBody } = sending;
   const { cancel, onProgress } = call;
   if (trace.attempts === 0) trace.sentAt = moment;
   route.retry?.earn();
   const limits = limitsAt(moment, sending);
   return {
     send: span === undefined ? route.send : tracedSend(route, trace, span),
-    watch: onProgress ? { cancel, onHead: createProgress(onProgress) } : { cancel },
+    watch: onProgress ? { cancel, onHead: createProgress(onProgress) } : { cancel, takeBody },
     limits,
     deadline: moment + limits.timeoutMs,
   };

@@ -10,10 +10,11 @@ import type { Permit } from "../policy/permit.ts";
 import type { Catalog } from "../tools/catalog.ts";
 import type { ArgIssue } from "../tools/arg-issue.ts";
 import type { Tool } from "../tools/tool.ts";
-import { collectValues } from "../tools/values.ts";
+import { collectValues, type Values } from "../tools/values.ts";
 import type { Reply } from "../upstream/reply/reply.ts";
 import type { CredentialParts } from "../upstream/request/request.ts";
 import type { WireRequest } from "../upstream/request/message.ts";
+import type { TakeBody } from "../upstream/taken-body.ts";
 import type { Call, CallTool } from "./call.ts";
 import { askAgain, exchange, withKey, type Sending } from "./exchange.ts";
 import type { Route } from "./route.ts";
@@ -96,13 +97,15 @@ export function compileRoad(parts: RoadParts, ports: Ports): Road {
         span,
         build: (credential) => route.build(values, credential),
         announce: () => announce(call, route, trace),
+        takeBody: bodyTaker(route, call, values, trace),
       };
       const again = route.joinPages && askAgain(sending, ports.now);
       const response = await exchange(sending, ports.now);
       const joined = again && (await route.joinPages?.(response, values, again));
       if (joined !== undefined) trace.answeredAt = ports.now();
       const whole = joined?.response ?? response;
-      trace.answerBytes = whole.body.length;
+      // Of an answer that was passed on they are counted, and nothing of it is here.
+      trace.answerBytes += whole.body.length;
       trace.answer = whole.body;
       const read = (): Reply => route.mapReply(whole, values, joined);
       return span ? within(span, "response.transform", read) : read();
@@ -191,6 +194,20 @@ export function compileRoad(parts: RoadParts, ports: Ports): Road {
       return { origin: route.origin, request };
     },
   };
+}
+
+/** undefined: the answer has to be whole, or the caller takes only whole replies. */
+function bodyTaker(
+  { streamText }: Route,
+  { openText: open }: Call,
+  values: Values,
+  trace: CallTrace,
+): TakeBody | undefined {
+  if (streamText === undefined || open === undefined) return undefined;
+  const onBytes = (bytes: number): void => {
+    trace.answerBytes = bytes;
+  };
+  return streamText({ open, values, onBytes });
 }
 
 function within<T>(span: CallSpan, step: Parameters<CallSpan["step"]>[0], work: () => T): T {

@@ -4,6 +4,7 @@ import type { ToolText } from "../observe/record/text.ts";
 import type { Credential } from "../upstream/credential/credential-parts.ts";
 import type { JoinPages } from "../upstream/reply/pages.ts";
 import type { MapReply } from "../upstream/reply/map-reply.ts";
+import type { StreamText } from "../upstream/reply/streamed-text.ts";
 import type { BuildRequest } from "../upstream/request/request.ts";
 import type { Retry } from "../upstream/retry.ts";
 import type { Send, SendLimits } from "../upstream/send.ts";
@@ -29,6 +30,8 @@ export interface Route {
   /** For the whole call. */
   readonly callTimeoutMs: number;
   readonly mapReply: MapReply;
+  /** undefined: every answer is held whole. */
+  readonly streamText: StreamText | undefined;
   /** undefined: one page is the whole answer. */
   readonly joinPages: JoinPages | undefined;
   /** What its audit records have in common. */

@@ -20,11 +20,13 @@ import { compilePages } from "../upstream/reply/pages.ts";
 import { followRedirects } from "../upstream/redirect.ts";
 import { replyShapeOf } from "../upstream/reply/reply-shape.ts";
 import { compileRequest } from "../upstream/request/request.ts";
+import { compileStreamText } from "../upstream/reply/streamed-text.ts";
 import { compileReshape } from "../upstream/reply/reshape.ts";
 import { compileRetry } from "../upstream/retry.ts";
-import type { Send, SendLimits, Upstreams } from "../upstream/send.ts";
+import type { Send, Upstreams } from "../upstream/send.ts";
 import type { SigningKeys } from "../upstream/credential/signing-keys.ts";
 import { collect } from "./collect.ts";
+import { mayStream, needsAudit } from "./streaming.ts";
 import type { Connections } from "./connections.ts";
 import type { Lasting } from "./lasting.ts";
 import type { Loaded } from "./candidate.ts";
@@ -95,7 +97,7 @@ export function compileRoutes(
           onExhausted: lasting.measures.retryBudgetExhausted,
         }),
         idempotencyKey: compileKey(api),
-        ...compileReading(tool, limits, {
+        ...compileReading(tool, config, {
           now: ports.now,
           onTruncated: lasting.measures.truncated,
         }),
@@ -189,16 +191,25 @@ function compileKey({ retry: { idempotencyKey: name } }: ApiConfig): Route["idem
 /** How the answers of a tool are read. */
 function compileReading(
   tool: Tool,
-  { maxBytes }: SendLimits,
+  config: Config,
   ports: ReplyPorts,
-): Pick<Route, "joinPages" | "mapReply"> {
+): Pick<Route, "joinPages" | "mapReply" | "streamText"> {
   const shape = replyShapeOf(tool);
   const { findNext, method } = shape;
   const { maxPages } = tool.response;
+  const maxBytes = config.limits.maxResponseBytes;
   const joins = maxPages > 1 && (method === "GET" || method === "QUERY");
+  const joinPages = joins && findNext ? compilePages(findNext, { maxPages, maxBytes }) : undefined;
+  const limits = replyLimitsOf(tool.response);
+  const mapReply = compileReply(shape, limits, ports);
+  const streams = joinPages === undefined && mayStream(config, tool);
+  const streamText = streams ? compileStreamText(shape, limits, ports) : undefined;
   return {
-    joinPages: joins && findNext ? compilePages(findNext, { maxPages, maxBytes }) : undefined,
-    mapReply: compileReply(shape, replyLimitsOf(tool.response), ports),
+    joinPages,
+    mapReply: streamText
+      ? (response, ...more) => response.rest ?? mapReply(response, ...more)
+      : mapReply,
+    streamText,
   };
 }
 
@@ -211,8 +222,4 @@ function tell(issues: Issue[], finding: Issue): void {
   const { code, position } = finding;
   if (!issues.some((told) => told.code === code && told.position === position))
     issues.push(finding);
-}
-
-function needsAudit({ audit }: Config, tool: Tool): boolean {
-  return audit.onFailure === "deny" || (audit.onFailure === "deny-unsafe" && isUnsafe(tool));
 }

@@ -38,6 +38,7 @@ import type { Lasting } from "./lasting.ts";
 import { compileBackChannel, dropDenied } from "./logout.ts";
 import { compileRequestState } from "./request-state.ts";
 import { compileRoutes } from "./routes.ts";
+import { mayStream } from "./streaming.ts";
 import { watchAuthenticate } from "./verification.ts";
 
 /** A configuration and its documents, compiled into everything that serves. Immutable. */
@@ -153,6 +154,7 @@ export async function compileSnapshot(
         ...compileMcp(own, permit, road, lasting),
         readTrace: watched && compileReadTrace(config, watched.verificationOf),
         requestState,
+        streamsText: [...own.tools.values()].some((tool) => mayStream(config, tool)),
       },
     };
   });
@@ -324,7 +326,7 @@ function compileMcp(
   permit: Permit,
   road: Road,
   { recorder, tracing }: Lasting,
-): Omit<McpService, "requestState" | "readTrace"> {
+): Omit<McpService, "requestState" | "readTrace" | "streamsText"> {
   return {
     callTool: road.callTool,
     listTools(origin, era) {

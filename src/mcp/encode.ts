@@ -1,7 +1,12 @@
 import type { JsonObject } from "../base/json.ts";
 import type { Progress } from "../upstream/reply/event-stream.ts";
 import { writeEscaped, type JsonBytes } from "../upstream/reply/json-bytes.ts";
-import type { BlockReply, StructuredValue } from "../upstream/reply/reply.ts";
+import {
+  blocksOf,
+  type BlockReply,
+  type Reply,
+  type StructuredValue,
+} from "../upstream/reply/reply.ts";
 import type { InputRequired } from "./input-required.ts";
 import { listTtlMs, type Era, type ServerInfo } from "./service.ts";
 
@@ -14,8 +19,17 @@ export interface Encoder {
   readonly json: (id: string | number, json: JsonBytes) => Buffer;
   /** In pieces when it is long: the last copy of it is sent from where it is. */
   readonly longJson: (id: string | number, json: JsonBytes) => readonly [Buffer, Buffer, Buffer];
+  /** Around a text block that is written while it arrives. */
+  readonly streamed: StreamedMessage;
   /** In pieces, because the list is kept as bytes and may be large. */
   readonly list: (id: string | number, tools: Uint8Array) => readonly [string, Uint8Array, string];
+}
+
+/** A message whose first block is the text between its head and its tail. */
+export interface StreamedMessage {
+  readonly head: (id: string | number) => string;
+  /** @param rest What follows the text: more blocks, and whether all of it is an error. */
+  readonly tail: (rest: Reply) => string;
 }
 
 /** In `_meta` of what an API has said: data for the model, whatever it tells the model to do. */
@@ -29,7 +43,7 @@ export function createEncoder(era: Era, info: ServerInfo): Encoder {
   const after = modern ? encodeMeta(speaker) : "";
   const label = `"${untrusted}":true`;
   const afterApi = modern ? encodeMeta(speaker, label) : encodeMeta(label);
-  const afterCall = ({ isOwn, retryAfter }: BlockReply): string => {
+  const afterCall = ({ isOwn, retryAfter }: Pick<BlockReply, "isOwn" | "retryAfter">): string => {
     if (retryAfter === undefined) return isOwn ? after : afterApi;
     const told = `"retryAfter":${retryAfter}`;
     const labels = isOwn ? [told] : [label, told];
@@ -52,6 +66,18 @@ export function createEncoder(era: Era, info: ServerInfo): Encoder {
       encodeResult(id, `${JSON.stringify(result).slice(0, -1)}${after}}`),
     json: (id, json) => whole(id, json, !modern && !json.isObject),
     longJson: (id, json) => pieces(id, json, !modern && !json.isObject),
+    streamed: {
+      head: (id) =>
+        `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":{${before}"content":[{"type":"text","text":"`,
+      tail(rest) {
+        const { content, isError, retryAfter } = blocksOf(rest);
+        const blocks = content.map((block) => `,${JSON.stringify(block)}`).join("");
+        const error = isError ? ',"isError":true' : "";
+        // The text is an API's, whoever speaks last.
+        const meta = afterCall(retryAfter === undefined ? {} : { retryAfter });
+        return `"}${blocks}]${error}${meta}}}`;
+      },
+    },
     list: (id, tools) => [
       `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":{${before}"tools":`,
       tools,

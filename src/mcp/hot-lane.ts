@@ -4,6 +4,7 @@ import { createCancellation } from "../base/cancel.ts";
 import { AuthError, UnknownToolError } from "../base/errors.ts";
 import type { Ports } from "../base/ports.ts";
 import type { Call } from "../call/call.ts";
+import type { Consent } from "../call/consent.ts";
 import type { BlockReply, Reply } from "../upstream/reply/reply.ts";
 import { cannotAsk, notAsked, showsForms } from "./agreement.ts";
 import type { Caller } from "./client.ts";
@@ -12,6 +13,7 @@ import type { HotRequest } from "./envelope.ts";
 import { elicitationOf, elicitationRequired, type Introductions, opensPages } from "./errand.ts";
 import { openEventStream, type EventStream } from "./event-stream.ts";
 import { inputRequired } from "./input-required.ts";
+import { createReplyStream, wholeReply } from "./reply-stream.ts";
 import type { McpService, ServerInfo } from "./service.ts";
 import { closeWhenStalled } from "./slow-reader.ts";
 
@@ -76,7 +78,10 @@ export function createHotLane(
       );
       return;
     }
-    const { era, progressToken, name, args, capabilities } = request;
+    const { era, progressToken, name, args } = request;
+    const text = takesText(request, service)
+      ? createReplyStream(id, encoder.streamed, response)
+      : wholeReply;
     let stream: EventStream | undefined;
     const onProgress =
       progressToken === undefined
@@ -93,11 +98,7 @@ export function createHotLane(
       const call: Call = {
         tool: name,
         args,
-        // Where no call ever asks for input it does not matter.
-        consent:
-          era === "modern" && service.requestState !== undefined && showsForms(capabilities)
-            ? notAsked
-            : cannotAsk,
+        consent: consentOf(request, service),
         principal: caller.principal,
         transport: "http",
         protocol: caller.protocol,
@@ -106,14 +107,17 @@ export function createHotLane(
         trace: caller.trace,
         cancel,
         onProgress,
+        openText: text.open,
       };
       const reply = await service.callTool(call);
+      if (text.finish(reply)) return;
       // To prove it took milliseconds, and to write it takes as many.
       if (isLong(reply)) await letOthersIn();
       message = encodeReply(reply, { request, call, service });
     } catch (error) {
       if (error instanceof AuthError && stream === undefined) throw error;
       message = encodeFault(id, error, ports);
+      if (text.finish(broken)) return;
     }
     if (cancel?.cancelled) return;
     if (stream) stream.finish(textOf(message));
@@ -142,6 +146,25 @@ function textOf(message: Message): string {
   if (typeof message === "string") return message;
   return (Buffer.isBuffer(message) ? message : Buffer.concat(message)).toString();
 }
+
+/** Where no call ever asks for input it does not matter. */
+function consentOf({ era, capabilities }: HotRequest, { requestState }: McpService): Consent {
+  return era === "modern" && requestState !== undefined && showsForms(capabilities)
+    ? notAsked
+    : cannotAsk;
+}
+
+/** Progress goes over an event stream, and the result after it. */
+function takesText({ progressToken }: HotRequest, { streamsText }: McpService): boolean {
+  return streamsText && progressToken === undefined;
+}
+
+/** Where a reply had begun, its fault can no longer be JSON-RPC's. */
+const broken: Reply = {
+  content: [{ type: "text", text: "Internal error" }],
+  structured: undefined,
+  isError: true,
+};
 
 function encodeFault(id: string | number, error: unknown, ports: Ports): string {
   if (error instanceof UnknownToolError) return encodeError(id, -32602, error.message);

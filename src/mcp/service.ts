@@ -27,6 +27,8 @@ export interface McpService {
   readonly hasParamHeaders: boolean;
   /** Arguments that this caller must repeat as headers; none for a tool that is not shown to them. */
   readonly paramHeaders: (tool: string, principal: Principal) => readonly ParamHeader[];
+  /** Whether a reply may begin before the answer of its API is whole. */
+  readonly streamsText: boolean;
   /** undefined: no call ever asks for input. */
   readonly requestState: RequestState | undefined;
   /** Every scope the tool needs when this caller lacks one; undefined otherwise. */

@@ -6,6 +6,7 @@ import { CallError } from "../base/errors.ts";
 import { createDeadlines, type Deadlines, type Due } from "./deadlines.ts";
 import { SendError } from "./send-error.ts";
 import type { ResponseHeaders, WireRequest, WireResponse } from "./request/message.ts";
+import { startTaking, type TakeBody, type Taking } from "./taken-body.ts";
 
 export interface SendLimits {
   /** For the whole exchange, connecting included. */
@@ -23,6 +24,8 @@ export interface Watch {
   readonly cancel: CancelSignal | undefined;
   /** Decides from the head whether `onChunk` wants the body as it comes. */
   readonly onHead?: (status: number, contentType: string) => ((chunk: Buffer) => void) | undefined;
+  /** undefined: every body is held whole. */
+  readonly takeBody?: TakeBody | undefined;
 }
 
 /**
@@ -98,6 +101,9 @@ interface Line {
 
 const largeBytes = 131_072;
 
+/** Of an answer that was passed on while it came. */
+const taken = Buffer.alloc(0);
+
 /** More of them are no progress but an attack (RFC 9110 §15.2 sets no bound). */
 const maxInformational = 10;
 
@@ -108,7 +114,7 @@ function exchange(
   watch: Watch,
 ): Promise<WireResponse> {
   return new Promise((resolve, reject) => {
-    const { cancel } = watch;
+    const { cancel, takeBody } = watch;
     if (cancel?.cancelled) {
       reject(new CallError("cancelled", "The call was cancelled."));
       return;
@@ -137,6 +143,12 @@ function exchange(
           fail(new CallError("cancelled", "The gateway is stopping. Try again."));
           return;
         }
+        if (taking?.waits() === true) {
+          fail(
+            new CallError("cancelled", `The answer was not taken within ${timeoutMs / 1000} s.`),
+          );
+          return;
+        }
         const whole = deadlines.now() >= totalAt;
         const spent = { connect: connectMs, head: headersMs, body: idleMs }[phase];
         fail(whole ? overdue("total", timeoutMs, phase) : overdue(phase, spent, phase));
@@ -159,6 +171,7 @@ function exchange(
     let informational = 0;
     let headers: ResponseHeaders = new Map();
     let onChunk: ((chunk: Buffer) => void) | undefined;
+    let taking: Taking | undefined;
     pool.dispatch(
       {
         method: request.method,
@@ -172,7 +185,7 @@ function exchange(
           if (settled) started.abort(new CallError("cancelled", "The call was cancelled."));
           else enter("head", headersMs);
         },
-        onResponseStart(_, statusCode, fields) {
+        onResponseStart(flowing, statusCode, fields) {
           if (statusCode < 200) {
             if (++informational > maxInformational) fail(protocolFault(undefined));
             return;
@@ -186,9 +199,33 @@ function exchange(
           // To HEAD it tells how large a body would be that is not sent (RFC 9110 §8.6).
           if (request.method === "HEAD") return;
           const length = Number(headers.get("content-length") ?? 0);
-          if (length > maxBytes) fail(tooLarge(maxBytes));
+          if (length > maxBytes) {
+            fail(tooLarge(maxBytes));
+            return;
+          }
+          taking =
+            takeBody &&
+            startTaking(
+              takeBody,
+              { status, headers, length, chunks },
+              {
+                pause() {
+                  due.at = totalAt;
+                  flowing.pause();
+                },
+                resume() {
+                  enter("body", idleMs);
+                  flowing.resume();
+                },
+                fail,
+                finish(rest) {
+                  settle(() => resolve({ status, headers, body: taken, rest }));
+                  flowing.abort(new CallError("cancelled", "The rest is not wanted."));
+                },
+              },
+            );
           // What is not written is not resident, whatever an API says and does not send.
-          else if (length > largeBytes) whole = Buffer.allocUnsafeSlow(length);
+          if (taking === undefined && length > largeBytes) whole = Buffer.allocUnsafeSlow(length);
         },
         onResponseData(_, chunk) {
           enter("body", idleMs);
@@ -197,11 +234,17 @@ function exchange(
             fail(tooLarge(maxBytes));
             return;
           }
+          if (taking?.push(chunk) === true) return;
           if (whole === undefined) chunks.push(chunk);
           else chunk.copy(whole, size - chunk.length);
           onChunk?.(chunk);
         },
         onResponseEnd() {
+          const rest = taking?.end();
+          if (rest !== undefined) {
+            settle(() => resolve({ status, headers, body: taken, rest }));
+            return;
+          }
           const body = whole?.subarray(0, size) ?? joined(chunks, size);
           settle(() => resolve(decoded({ status, headers, body }, maxBytes)));
         },

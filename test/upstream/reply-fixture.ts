@@ -24,6 +24,7 @@ const shape: ReplyShape = {
   headers: [],
   output: undefined,
   findNext: undefined,
+  pagesInBody: false,
   argumentOf: [],
 };
 

@@ -12,7 +12,7 @@ export const limitsSchema: JsonSchema = section(
       examples: ["512KiB"],
     }),
     responseSize: size({
-      description: "Largest response body accepted from an API, decompressed, at most 1GiB.",
+      description: "Largest response body accepted from an API, decompressed, at most 1GiB. Up to 1MiB is held in memory; what is larger too, unless the rule has `maxTokens` above 262144 and nothing needs the answer whole: its text is then passed on while it arrives.",
       default: "1MiB",
       examples: ["4MiB"],
     }),

@@ -60,6 +60,7 @@ export interface CallTrace {
   status: number | undefined;
   /** When the last answer was whole. */
   answeredAt: number;
+  /** Of the last answer; more than nothing without a `status` only where it was passed on until it broke off. */
   answerBytes: number;
   /** The last answer; undefined while there is none. */
   answer: Buffer | undefined;

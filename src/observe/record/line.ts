@@ -106,7 +106,14 @@ function createMcpText(): (call: RecordedCall) => string {
 function describeUpstream(trace: CallTrace, digest: Digest | undefined): string {
   const { tool, attempts, status, answer } = trace;
   if (tool === undefined || attempts === 0) return "";
-  if (status === undefined) return `${tool.upstream},"attempts":${attempts}}`;
+  if (status === undefined) {
+    // It broke off, and what had come of it was passed on.
+    const passedOn =
+      trace.answerBytes === 0
+        ? ""
+        : `,"response":{"bytes":${trace.answerBytes},"is_error":${trace.isError}}`;
+    return `${tool.upstream},"attempts":${attempts}}${passedOn}`;
+  }
   const own = digest && answer ? `,"digest":"${digest(answer.toString("utf8"))}"` : "";
   return `${tool.upstream},"status":${status},"attempts":${attempts},"duration_ms":${trace.answeredAt - trace.sentAt}},"response":{"bytes":${trace.answerBytes},"is_error":${trace.isError}${own}}`;
 }

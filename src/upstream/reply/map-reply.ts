@@ -246,7 +246,7 @@ const paging =
   /^(?:page|limit|offset|cursor|after|first|per_?page|max_?results|page_?(?:size|token|number))$/i;
 
 /** Names the tool's own arguments for paging; where it has none, what helps with any list. */
-function pagingHint({ names }: ReplyShape): string {
+export function pagingHint({ names }: ReplyShape): string {
   const all = [...names.parameters.values(), ...names.properties.values()];
   const found = all.filter((name) => paging.test(name)).slice(0, 3);
   return found.length > 0 ? `use ${found.join("/")}` : "ask for less";

@@ -59,6 +59,11 @@ export function compilePaging(places: readonly Place[]): FindNext | undefined {
   };
 }
 
+/** Whether only the body of an answer may say how to go on. */
+export function pagesInBody(places: readonly Place[]): boolean {
+  return compileBodySearch(places.flatMap(slotOf)) !== undefined;
+}
+
 function slotOf({ source, target, default: given }: Place, index: number): Slot | [] {
   if (source.kind !== "model" || target.kind !== "parameter") return [];
   const { in: where, name, encoding, type, default: own } = target.parameter;

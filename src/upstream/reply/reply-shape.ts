@@ -1,7 +1,7 @@
 import type { Output } from "../../tools/output.ts";
 import type { Tool } from "../../tools/tool.ts";
 import { parseMediaType } from "./media-type.ts";
-import { compilePaging, type FindNext } from "./paging.ts";
+import { compilePaging, pagesInBody, type FindNext } from "./paging.ts";
 import { compileReshape, type Reshape } from "./reshape.ts";
 
 /** What has to be known of a tool to read its API's answers. */
@@ -23,6 +23,8 @@ export interface ReplyShape {
   readonly output: Output | undefined;
   /** undefined: no argument of the tool leads to another page. */
   readonly findNext: FindNext | undefined;
+  /** It may have to look into the body for it. */
+  readonly pagesInBody: boolean;
   /** Argument names in the order of the values of a request. */
   readonly argumentOf: readonly string[];
 }
@@ -65,6 +67,7 @@ export function replyShapeOf(
     headers: tool.response.headers,
     output: tool.output,
     findNext: compilePaging(tool.places),
+    pagesInBody: pagesInBody(tool.places),
     argumentOf: tool.places.map(({ key }) => key),
   };
 }

@@ -1,3 +1,5 @@
+import type { Reply } from "../reply/reply.ts";
+
 /** A request as it goes to the wire: no parsing happens after this. */
 export interface WireRequest {
   readonly method: string;
@@ -13,6 +15,8 @@ export interface WireResponse {
   readonly status: number;
   readonly headers: ResponseHeaders;
   readonly body: Buffer;
+  /** What remains to be said when the body went to the caller while it came, and is empty here. */
+  readonly rest?: Reply;
 }
 
 export interface ResponseHeaders {
