@@ -12,6 +12,7 @@ export function setup(): void {
   install("expressions");
   install("browser");
   install("inspector");
+  install("assembly", "assembly");
   if (isOlder("dist/cli/main.js", ["scripts/bundle.js", "package-lock.json", ...filesIn("src")])) {
     execFileSync(process.execPath, ["scripts/bundle.js"], { stdio: "inherit" });
   }
@@ -21,11 +22,10 @@ export function setup(): void {
 }
 
 /** What tests only read or start has a lock file of its own: it is no part of the product. */
-function install(room: "corpus" | "sloppy" | "browser" | "inspector" | "expressions"): void {
-  const folder = `test/${room}/packages`;
+function install(name: string, folder = `test/${name}/packages`): void {
   const installed = modified(join(folder, "node_modules/.package-lock.json"));
   if (modified(join(folder, "package-lock.json")) <= installed) return;
-  execFileSync("npm", ["run", "--silent", `${room}:install`], { stdio: "inherit" });
+  execFileSync("npm", ["run", "--silent", `${name}:install`], { stdio: "inherit" });
 }
 
 function filesIn(folder: string): readonly string[] {

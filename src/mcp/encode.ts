@@ -1,6 +1,6 @@
 import type { JsonObject } from "../base/json.ts";
 import type { Progress } from "../upstream/reply/event-stream.ts";
-import { writeEscaped, type JsonBytes } from "../upstream/reply/json-bytes.ts";
+import type { JsonBytes } from "../upstream/reply/json-bytes.ts";
 import {
   blocksOf,
   type BlockReply,
@@ -17,8 +17,8 @@ export interface Encoder {
   readonly call: (id: string | number, reply: BlockReply) => string;
   /** The same for a reply that is one JSON text: nothing of it becomes a string on its way. */
   readonly json: (id: string | number, json: JsonBytes) => Buffer;
-  /** In pieces when it is long: the last copy of it is sent from where it is. */
-  readonly longJson: (id: string | number, json: JsonBytes) => readonly [Buffer, Buffer, Buffer];
+  /** In pieces when it is long: they are sent from where they are. */
+  readonly longJson: (id: string | number, json: JsonBytes) => readonly Buffer[];
   /** Around a text block that is written while it arrives. */
   readonly streamed: StreamedMessage;
   /** In pieces, because the list is kept as bytes and may be large. */
@@ -97,7 +97,7 @@ type Join<Message> = (id: string | number, json: JsonBytes, wraps: boolean) => M
 
 function compileBytes(around: Around): {
   readonly whole: Join<Buffer>;
-  readonly pieces: Join<readonly [Buffer, Buffer, Buffer]>;
+  readonly pieces: Join<readonly Buffer[]>;
 } {
   const plain = [Buffer.from(around.middle), Buffer.from(around.tail)] as const;
   const wrapped = [
@@ -107,29 +107,27 @@ function compileBytes(around: Around): {
   const headOf = (id: string | number): string =>
     `{"jsonrpc":"2.0","id":${JSON.stringify(id)}${around.head}`;
   return {
-    whole(id, json, wraps) {
-      const { bytes, escapes } = json;
-      const head = headOf(id);
+    whole(id, { bytes, escaped }, wraps) {
       const [middle, tail] = wraps ? wrapped : plain;
-      const escaped = Buffer.byteLength(head) + bytes.length + escapes;
-      const message = Buffer.allocUnsafe(escaped + middle.length + bytes.length + tail.length);
-      let at = writeEscaped(json, message, message.write(head));
-      for (const piece of [middle, bytes, tail]) {
-        message.set(piece, at);
-        at += piece.length;
-      }
-      return message;
+      return joined(headOf(id), [...escaped, middle, bytes, tail]);
     },
-    pieces(id, json, wraps) {
-      const { bytes, escapes } = json;
-      const head = headOf(id);
+    pieces(id, { bytes, escaped }, wraps) {
       const [middle, tail] = wraps ? wrapped : plain;
-      const escaped = Buffer.byteLength(head) + bytes.length + escapes;
-      const first = Buffer.allocUnsafeSlow(escaped + middle.length);
-      first.set(middle, writeEscaped(json, first, first.write(head)));
-      return [first, bytes, tail];
+      return [Buffer.from(headOf(id)), ...escaped, middle, bytes, tail];
     },
   };
+}
+
+function joined(head: string, pieces: readonly Buffer[]): Buffer {
+  let length = Buffer.byteLength(head);
+  for (const piece of pieces) length += piece.length;
+  const message = Buffer.allocUnsafe(length);
+  let at = message.write(head);
+  for (const piece of pieces) {
+    message.set(piece, at);
+    at += piece.length;
+  }
+  return message;
 }
 
 function encodeStructured({ structured }: BlockReply, era: Era): string {

@@ -1,5 +1,4 @@
 import type { ServerResponse } from "node:http";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { createCancellation } from "../base/cancel.ts";
 import { AuthError, UnknownToolError } from "../base/errors.ts";
 import type { Ports } from "../base/ports.ts";
@@ -111,8 +110,6 @@ export function createHotLane(
       };
       const reply = await service.callTool(call);
       if (text.finish(reply)) return;
-      // To prove it took milliseconds, and to write it takes as many.
-      if (isLong(reply)) await letOthersIn();
       message = encodeReply(reply, { request, call, service });
     } catch (error) {
       if (error instanceof AuthError && stream === undefined) throw error;
@@ -125,21 +122,13 @@ export function createHotLane(
   };
 }
 
-type Pieces = readonly [string | Buffer, Uint8Array, string | Buffer];
+type Message = string | Buffer | readonly Buffer[];
 
-type Message = string | Buffer | readonly [Buffer, Buffer, Buffer];
-
-/** Worth to be sent in pieces, and work enough to be done in pieces. */
+/** Longer than that, to join the pieces costs more than to send several. */
 const longBytes = 262_144;
 
 function isLong({ json }: Reply): boolean {
   return json !== undefined && json.bytes.length > longBytes;
-}
-
-/** The first turn ends what is under way; in the second one, what came meanwhile is read. */
-async function letOthersIn(): Promise<void> {
-  await nextTurn();
-  await nextTurn();
 }
 
 function textOf(message: Message): string {
@@ -184,13 +173,13 @@ function send(response: ServerResponse, message: Message): void {
   if (response.writableLength > 0) closeWhenStalled(response);
 }
 
-function sendPieces(response: ServerResponse, [head, list, tail]: Pieces): void {
-  const length = Buffer.byteLength(head) + list.length + Buffer.byteLength(tail);
+function sendPieces(response: ServerResponse, pieces: readonly (string | Uint8Array)[]): void {
+  let length = 0;
+  for (const piece of pieces) length += Buffer.byteLength(piece);
   response.writeHead(200, ["content-type", "application/json", "content-length", `${length}`]);
   response.cork();
-  response.write(head);
-  response.write(list);
-  response.end(tail);
+  for (const piece of pieces) response.write(piece);
+  response.end();
   response.uncork();
   if (response.writableLength > 0) closeWhenStalled(response);
 }

@@ -23,7 +23,7 @@ import {
 } from "./error-reply.ts";
 import { parseProven, proveJson } from "./json-bytes.ts";
 import { cutJson } from "./json-cut.ts";
-import { createSurvey } from "./json-outline.ts";
+import { outlineOf } from "./json-outline.ts";
 import type { JsonText } from "./json-text.ts";
 import type { ResponseHeaders, WireResponse } from "../request/message.ts";
 import type { Next } from "./paging.ts";
@@ -119,8 +119,7 @@ function readPlainJson(
   { maxTextChars, hint, onCut }: EntityLimits,
 ): ReturnType<ReadSuccess> | undefined {
   if (status === 204 || status === 205 || !isPlainJson(headers)) return undefined;
-  const survey = body.length > maxTextChars ? createSurvey(maxJsonDepth) : undefined;
-  const json = proveJson(body, maxJsonDepth, survey);
+  const json = proveJson(body, maxJsonDepth);
   if (json === undefined) return undefined;
   const parse = (): JsonValue => parseProven(json);
   // Characters are never more than bytes.
@@ -129,7 +128,7 @@ function readPlainJson(
     return { reply: { json, isError: false }, json: { parse } };
   }
   onCut();
-  const source = { utf8, outline: survey?.outline };
+  const source = { utf8, outline: outlineOf(json.bytes, maxJsonDepth) };
   const cut = cutJson(source, { maxChars: maxTextChars, total: undefined, hint });
   return {
     reply: { content: [textBlock(cut)], structured: undefined, isError: false },
