@@ -132,19 +132,22 @@ function firstItems(
   span: Span,
   room: number,
 ): { readonly end: number; readonly returned: number; readonly total: number } {
-  const counted = cut.outline?.get(span.start)?.items;
   const last = cut.utf8.endOfUnits(span.start, room - 1);
+  const close = span.end - 1;
   let end = span.start + 1;
   let returned = 0;
-  let total = 0;
-  for (const item of itemsOf(cut, span)) {
-    if (returned === total) {
-      if (item.end <= last) {
-        end = item.end;
-        returned++;
-      } else if (counted !== undefined) return { end, returned, total: counted };
-    }
-    total++;
+  let at = end;
+  while (at < close) {
+    const itemEnd = valueEnd(cut, at);
+    if (itemEnd > last) break;
+    returned++;
+    end = itemEnd;
+    at = itemEnd + 1;
+  }
+  let total = cut.outline?.get(span.start)?.items;
+  if (total === undefined) {
+    total = returned;
+    for (; at < close; at = valueEnd(cut, at) + 1) total++;
   }
   return { end, returned, total };
 }
@@ -201,15 +204,6 @@ function cutString(token: string, room: number): string {
     if (printed.length <= room) return printed;
   }
   return '"…"';
-}
-
-function* itemsOf(source: CutSource, span: Span): Generator<Span> {
-  let start = span.start + 1;
-  while (start < span.end - 1) {
-    const end = valueEnd(source, start);
-    yield { start, end };
-    start = end + 1;
-  }
 }
 
 function membersOf(source: CutSource, span: Span): readonly Member[] {
