@@ -166,6 +166,17 @@ test.each(years)(
   },
 );
 
+test("JSON that is too long is JSON still", async () => {
+  const at = await wide();
+  const body = jsonOf(6e6);
+  at.api.answer = (_, response) => atOnce("application/json", body)(response);
+  const { content } = resultOf(await ask(at, 2025));
+  const { rows } = JSON.parse(content[0]!.text) as { readonly rows: readonly object[] };
+  expect(content[0]!.text.length).toBeGreaterThan(3.9e6);
+  expect(rows[0]).toMatchObject({ text: nasty });
+  expect(content[1]!.text).toMatch(/^\[cut: the first \d+ characters of a longer answer; /);
+});
+
 describe("an answer that breaks off ends as an error behind the text that came", () => {
   const body = jsonOf(3e6);
   const cases: readonly {

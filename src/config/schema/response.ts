@@ -57,7 +57,7 @@ export const responseSchema: JsonSchema = section(
     maxTokens: {
       type: "integer",
       description:
-        "Budget of the text, at four characters a token. A longer JSON answer keeps its shape and the first items of its lists, with a `_truncated` note; one above 1MiB that is passed on while it arrives is cut anywhere.",
+        "Budget of the text, at four characters a token. A longer JSON answer keeps its shape and the first items of its lists, with a `_truncated` note; of one above 1MiB that is passed on while it arrives the beginning is kept.",
       default: 25_000,
       minimum: 100,
       maximum: 1_000_000,

@@ -1,4 +1,12 @@
 import { isAscii, isUtf8 } from "node:buffer";
+import {
+  cutEscaped,
+  cutEscapedJson,
+  isBracket,
+  lengthOf,
+  nest,
+  type JsonPlace,
+} from "./cut-escaped.ts";
 
 /** The text of a body, piece by piece, as it stands inside a JSON string. */
 export interface EscapedText {
@@ -23,9 +31,10 @@ export interface EscapedTextOptions {
 
 /** Where the text of one body stands. */
 interface Place {
-  /** Of JSON: inside a string, and where in the next piece a character stands behind a backslash. */
+  /** Of JSON: as in `JsonPlace`. */
   inString: boolean;
   escapedAt: number;
+  closing: number[] | undefined;
   /** UTF-16 units that were left out. */
   dropped: number;
 }
@@ -36,7 +45,7 @@ interface Place {
  */
 export function createEscapedText({ isJson, maxChars, allocate }: EscapedTextOptions): EscapedText {
   const write = isJson ? writeJson : writeText;
-  const place: Place = { inString: false, escapedAt: -1, dropped: 0 };
+  const place: Place = { inString: false, escapedAt: -1, closing: [], dropped: 0 };
   let left = maxChars;
   let isCut = false;
   let isFirst = true;
@@ -50,6 +59,7 @@ export function createEscapedText({ isJson, maxChars, allocate }: EscapedTextOpt
     const size = whole.reduce((sum, { length }) => sum + length, 0);
     if (size === 0) return nothing;
     const target = allocate(2 * size);
+    const before = isJson && size > left ? copyOf(place) : undefined;
     let end = 0;
     let chars = 0;
     place.dropped = 0;
@@ -63,9 +73,10 @@ export function createEscapedText({ isJson, maxChars, allocate }: EscapedTextOpt
       return target.subarray(0, end);
     }
     isCut = true;
-    const cut = cutEscaped(target.subarray(0, end), left);
+    const escaped = target.subarray(0, end);
+    const cut = before ? cutEscapedJson(escaped, left, before) : cutEscaped(escaped, left);
     left -= cut.chars;
-    return target.subarray(0, cut.end);
+    return cut.bytes;
   };
   return {
     push(chunk) {
@@ -93,6 +104,10 @@ export function createEscapedText({ isJson, maxChars, allocate }: EscapedTextOpt
   };
 }
 
+function copyOf(place: Place): JsonPlace {
+  return { ...place, closing: place.closing && [...place.closing] };
+}
+
 const nothing = Buffer.alloc(0);
 const [quote, backslash, space, firstC1Lead] = [0x22, 0x5c, 0x20, 0xc2];
 
@@ -111,6 +126,9 @@ function viewOf({ buffer, byteOffset, length }: Buffer): DataView {
 const isSpecial = new Uint8Array(256);
 isSpecial[quote] = 1;
 isSpecial[backslash] = 1;
+
+/** And brackets. */
+const isMark: Uint8Array = isBracket.map((mark, code) => mark | isSpecial[code]!);
 
 /** Sets the high bit of each byte that is zero; behind one, perhaps of others. */
 function zerosOf(word: number): number {
@@ -177,7 +195,7 @@ function writeJson(bytes: Buffer, target: Buffer, start: number, place: Place): 
     while (!inString && from < bytes.length) {
       const code = bytes[from++]!;
       if (code > space) {
-        if (isSpecial[code] === 1) target[to++] = backslash;
+        if (isMark[code] === 1) to = writeBefore(code, target, to, place);
         target[to++] = code;
         inString = code === quote;
       } else dropped++;
@@ -210,18 +228,22 @@ function writeJson(bytes: Buffer, target: Buffer, start: number, place: Place): 
   return to;
 }
 
+/** What a mark outside of strings takes in front of it. */
+function writeBefore(mark: number, target: Buffer, at: number, place: Place): number {
+  if (isBracket[mark] === 1) {
+    place.closing = nest(place.closing, mark);
+    return at;
+  }
+  target[at] = backslash;
+  return at + 1;
+}
+
 function hasMark(bytes: Buffer): boolean {
   return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
 }
 
 function wellFormed(bytes: Buffer): Buffer {
   return isUtf8(bytes) ? bytes : Buffer.from(bytes.toString());
-}
-
-/** Bytes of the character that begins so; a byte in the middle of one counts as one. */
-function lengthOf(lead: number): number {
-  if (lead < 0xc0) return 1;
-  return lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
 }
 
 function isContinuation(code: number): boolean {
@@ -262,21 +284,4 @@ function charsOf(bytes: Buffer): number {
     else if (code >= 0xf0) chars++;
   }
   return chars;
-}
-
-/** The first `maxChars` UTF-16 units, one less rather than half of an escape or of a pair. */
-function cutEscaped(
-  escaped: Buffer,
-  maxChars: number,
-): { readonly end: number; readonly chars: number } {
-  let chars = 0;
-  let at = 0;
-  while (at < escaped.length) {
-    const code = escaped[at]!;
-    const units = code < 0xf0 ? 1 : 2;
-    if (chars + units > maxChars) break;
-    chars += units;
-    at += code === backslash ? 2 : lengthOf(code);
-  }
-  return { end: at, chars };
 }
