@@ -48,3 +48,11 @@ test("the end of so many units is behind whole characters", () => {
     { numRuns: 5_000 },
   );
 });
+
+test("a pair of surrogates that does not fit is left out, wherever its four bytes begin", () => {
+  for (const before of ["", "a", "aa", "aaa", "aaaa", "aaaaaa"]) {
+    const utf8 = measureUtf8(Buffer.from(`${before}😀aaaaaaa`));
+    expect(utf8.endOfUnits(0, before.length + 1)).toBe(before.length);
+    expect(utf8.endOfUnits(0, before.length + 2)).toBe(before.length + 4);
+  }
+});

@@ -13,6 +13,8 @@ export interface Utf8 {
 
 /** Of one unit. */
 const maxBytes = 3;
+/** Of four bytes: three are a character each, and the last one begins a pair of surrogates. */
+const maxUnits = 5;
 
 export function measureUtf8(bytes: Buffer): Utf8 {
   return isAscii(bytes) ? measureAscii(bytes) : measureWide(bytes);
@@ -42,7 +44,7 @@ function measureWide(bytes: Buffer): Utf8 {
   const endOfUnits: Utf8["endOfUnits"] = (start, units) => {
     let left = units;
     let at = start;
-    for (; left >= 4 && at <= bytes.length - 4; at += 4) {
+    for (; left >= maxUnits && at <= bytes.length - 4; at += 4) {
       left -= unitsIn(words.getInt32(at, true), 4);
     }
     for (; at < bytes.length; at++) {
