@@ -39,7 +39,7 @@ const sizes: readonly Size[] = [
   { limits: "default", kb: 1_000, calls: 50 },
   { limits: "default", kb: 20_000, calls: 50, refused: true },
   { limits: "raised", kb: 1_000, calls: 50 },
-  { limits: "raised", kb: 20_000, calls: 4 },
+  { limits: "raised", kb: 20_000, calls: 20 },
 ];
 const rounds = 3;
 const againMs = 200;

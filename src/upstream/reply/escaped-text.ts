@@ -1,4 +1,4 @@
-import { isAscii, isUtf8 } from "node:buffer";
+import { isUtf8 } from "node:buffer";
 import {
   cutEscaped,
   cutEscapedJson,
@@ -7,6 +7,7 @@ import {
   nest,
   type JsonPlace,
 } from "./cut-escaped.ts";
+import { measureUtf8 } from "./utf8.ts";
 
 /** The text of a body, piece by piece, as it stands inside a JSON string. */
 export interface EscapedText {
@@ -65,7 +66,7 @@ export function createEscapedText({ isJson, maxChars, allocate }: EscapedTextOpt
     place.dropped = 0;
     for (const piece of whole) {
       end = write(piece, target, end, place);
-      chars += charsOf(piece);
+      chars += measureUtf8(piece).unitsOf(0, piece.length);
     }
     const kept = chars - place.dropped;
     if (kept <= left) {
@@ -265,23 +266,4 @@ function continuationsOf(bytes: Buffer): number {
   let count = 0;
   while (count < 3 && count < bytes.length && isContinuation(bytes[count]!)) count++;
   return count;
-}
-
-/** UTF-16 units of well-formed UTF-8. */
-function charsOf(bytes: Buffer): number {
-  if (isAscii(bytes)) return bytes.length;
-  const read = viewOf(bytes);
-  const last = bytes.length - 4;
-  let chars = bytes.length;
-  for (let at = 0; at < bytes.length;) {
-    if (at <= last && (read.getInt32(at, true) & 0x80808080) === 0) {
-      at += 4;
-      continue;
-    }
-    const code = bytes[at++]!;
-    if (isContinuation(code)) chars--;
-    // Beyond U+FFFF: a pair of surrogates.
-    else if (code >= 0xf0) chars++;
-  }
-  return chars;
 }
