@@ -262,7 +262,8 @@ async function begin(at: World, year: Year): Promise<IncomingMessage> {
 
 /** An API with 30 MB that tells how much of it the system has taken. */
 function endless(at: World): { readonly written: () => number; readonly closed: () => boolean } {
-  const piece = Buffer.from("€".repeat(20_000));
+  // Half of it is left out on its way: the connections cannot hold both halves.
+  const piece = Buffer.from("€\u0000\u0000\u0000".repeat(10_000));
   let written = 0;
   let closed = false;
   at.api.answer = async (_, response) => {
@@ -303,7 +304,7 @@ test.each(years)(
     // Longer than the API may be silent: here it is not the API that waits.
     const stuck = await settled(api.written);
     expect(stuck).toBeGreaterThan(0);
-    expect(stuck).toBeLessThan(12e6);
+    expect(stuck).toBeLessThan(20e6);
     expect(api.closed()).toBe(false);
     const text = Buffer.concat(await response.toArray()).toString();
     const { result } = JSON.parse(text) as { result: Result };
