@@ -278,6 +278,7 @@ test("the shape of a tool holds the names of what the model supplies", () => {
     headers: ["ETag"],
     output: undefined,
     findNext: undefined,
+    pagesInBody: false,
     argumentOf: ["customer", "hidden", "note", "body"],
   });
 });
