@@ -2,11 +2,11 @@ import Fastify from "fastify";
 import { Pool } from "undici";
 
 /** What forwarding a call costs with nothing checked: fastify, `Pool.request`, text, reply. */
-const [upstream = "", port = "0"] = process.argv.slice(2);
+const [upstream = "", port = "0", path = ""] = process.argv.slice(2);
 const pool = new Pool(upstream, { connections: 128, pipelining: 1 });
 const app = Fastify({ keepAliveTimeout: 600_000 });
 app.post("/mcp", async (_, reply) => {
-  const { body } = await pool.request({ method: "GET", path: "/items/7" });
+  const { body } = await pool.request({ method: "GET", path });
   const text = await body.text();
   void reply.header("content-type", "application/json");
   return text;

@@ -1,9 +1,13 @@
-import { connect } from "node:net";
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { constants, setPriority } from "node:os";
+import { join } from "node:path";
+import { callInTurn, type Calls } from "./caller.ts";
 import { cpuOf, resetPeak, peakRssOf, rssOf } from "./cpu.ts";
 import { runLoad } from "./load.ts";
 import { median } from "./pair.ts";
 import { freePort } from "./process.ts";
-import { legacyCall, startGateway, type Upstream } from "./target.ts";
+import { legacyCall, startFloor, startGateway, type Upstream } from "./target.ts";
 
 /** What an answer costs by its size, and what others wait meanwhile. */
 export interface RepliesRow {
@@ -13,14 +17,17 @@ export interface RepliesRow {
   readonly kb: number;
   readonly replyKb: number;
   readonly calls: number;
-  /** CPU for each KB of the API's answer. */
+  /** CPU for each KB of the API's answer; what the floor takes to pass it on, as nothing but text. */
   readonly microsPerKb: number;
+  readonly floorMicrosPerKb: number | null;
   readonly p50Ms: number;
   /** What the most memory held during the calls exceeds that before them. */
   readonly grownMb: number;
   /** The longest that a small call beside them waited, and what it waits alone (p50). */
   readonly longestMs: number;
   readonly aloneMs: number;
+  /** The longest that the gateway's event loop says it was late meanwhile. */
+  readonly lateMs: number;
 }
 
 type Limits = "default" | "raised";
@@ -28,6 +35,7 @@ type Limits = "default" | "raised";
 interface Size {
   readonly limits: Limits;
   readonly kb: number;
+  /** Those that count, after as many that do not: for small ones, until they are compiled. */
   readonly calls: number;
   /** It is larger than an answer may be. */
   readonly refused?: boolean;
@@ -35,18 +43,17 @@ interface Size {
 
 const sizes: readonly Size[] = [
   { limits: "default", kb: 1, calls: 2_000 },
-  { limits: "default", kb: 100, calls: 150 },
-  { limits: "default", kb: 1_000, calls: 50 },
+  { limits: "default", kb: 100, calls: 400 },
+  { limits: "default", kb: 1_000, calls: 100 },
   { limits: "default", kb: 20_000, calls: 50, refused: true },
-  { limits: "raised", kb: 1_000, calls: 50 },
+  { limits: "raised", kb: 1_000, calls: 100 },
   { limits: "raised", kb: 20_000, calls: 20 },
 ];
 const rounds = 3;
-const againMs = 200;
-/** Calls before those that count: the same answers, so that memory shows what one more adds. */
-const warmCalls = 10;
 /** Of `maxTokens`, less what may be cut before the first item that does not fit. */
 const mostText: Readonly<Record<Limits, number>> = { default: 95_000, raised: 3_900_000 };
+/** The event loop looks how late it is so often; what it says includes that. */
+const lateEveryMs = 20;
 
 export async function measureReplies(upstream: Upstream): Promise<readonly RepliesRow[]> {
   const rows: RepliesRow[] = [];
@@ -57,13 +64,10 @@ export async function measureReplies(upstream: Upstream): Promise<readonly Repli
   return rows;
 }
 
-async function measureOne(
-  upstream: Upstream,
-  { limits, kb, calls, refused = false }: Size,
-): Promise<RepliesRow> {
-  const port = await freePort();
-  const config = limits === "default" ? "default-limits" : "checks-off";
-  const gateway = await startGateway({ config, port, upstream });
+async function measureOne(upstream: Upstream, size: Size): Promise<RepliesRow> {
+  const { limits, kb, calls, refused = false } = size;
+  const [port, adminPort] = [await freePort(), await freePort()];
+  const gateway = await startGateway({ config: `${limits}-limits`, port, adminPort, upstream });
   try {
     const bytes = kb * 1_000;
     const atLeast = refused ? 100 : Math.min(bytes, mostText[limits]);
@@ -72,20 +76,18 @@ async function measureOne(
     const warm = { port, connections: 1, count: 2_000, request: small, expect: "Item 1" };
     const alone = await runLoad(warm);
     const plan = { port, request: large, atLeast, refused };
-    await callInTurn(plan, Math.min(calls, warmCalls));
+    await callInTurn(plan, calls);
     const before = { cpu: cpuOf(gateway.pid), rss: rssOf(gateway.pid) };
     resetPeak(gateway.pid);
     const answers = await callInTurn(plan, calls);
     const cpu = cpuOf(gateway.pid) - before.cpu;
     const grown = peakRssOf(gateway.pid) - before.rss;
     // The least of the rounds: a neighbour on the machine can only add.
-    let longestMs = Number.POSITIVE_INFINITY;
+    let [longestMs, lateMs] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
     for (let round = 0; round < rounds; round++) {
-      const running = { done: false };
-      const beside = watchSmall({ port, request: small, atLeast: 1_000, refused: false }, running);
-      await callInTurn(plan, calls);
-      running.done = true;
-      longestMs = Math.min(longestMs, Math.max(...(await beside)));
+      await readLateMs(adminPort);
+      longestMs = Math.min(longestMs, await longestBeside(plan, calls));
+      lateMs = Math.min(lateMs, await readLateMs(adminPort));
     }
     return {
       limits,
@@ -93,97 +95,57 @@ async function measureOne(
       replyKb: median(answers.map((answer) => answer.bytes)) / 1_000,
       calls,
       microsPerKb: cpu / calls / (bytes / 1_024),
+      floorMicrosPerKb: refused ? null : await measureFloor(upstream, size),
       p50Ms: median(answers.map(({ ms }) => ms)),
       grownMb: grown / 2 ** 20,
       longestMs,
       aloneMs: median(alone.latencies),
+      lateMs,
     };
   } finally {
     await gateway.close();
   }
 }
 
-interface Calls {
-  readonly port: number;
-  readonly request: (index: number) => string;
-  /** Bytes of an answer: fewer is an error. */
-  readonly atLeast: number;
-  /** The reply has to say that the answer is too large. */
-  readonly refused: boolean;
+/** @returns How long the longest small call took beside `count` large ones, in ms. */
+async function longestBeside(plan: Calls, count: number): Promise<number> {
+  const file = join(import.meta.dirname, "small-caller.js");
+  const beside = fork(file, [String(plan.port)]);
+  goFirst(beside.pid);
+  await once(beside, "message");
+  await callInTurn(plan, count);
+  beside.send("stop");
+  const [longest] = (await once(beside, "message")) as [number];
+  return longest;
 }
 
-interface Answer {
-  readonly ms: number;
-  readonly bytes: number;
+/** Before who sends and who takes the large answers: they share a core, and it waits for the gateway. */
+function goFirst(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) setPriority(pid, constants.priority.PRIORITY_HIGH);
+  } catch {
+    // Only root may: then its time holds theirs.
+  }
 }
 
-async function callInTurn(calls: Calls, count: number): Promise<readonly Answer[]> {
-  const caller = createCaller(calls);
-  const answers: Answer[] = [];
-  for (let i = 0; i < count; i++) answers.push(await caller.call(i));
-  caller.close();
-  return answers;
+/** The gauge begins again with each reading. */
+async function readLateMs(adminPort: number): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text();
+  const seconds = /^nodejs_eventloop_lag_max_seconds (\S+)$/m.exec(text)?.[1];
+  if (seconds === undefined) throw new TypeError("the gateway does not say how late it was");
+  return Math.max(0, Number(seconds) * 1_000 - lateEveryMs);
 }
 
-/** @returns How long each of the calls took, in ms. */
-async function watchSmall(
-  calls: Calls,
-  running: { readonly done: boolean },
-): Promise<readonly number[]> {
-  const caller = createCaller(calls);
-  const times: number[] = [];
-  for (let i = 0; !running.done; i++) times.push((await caller.call(i)).ms);
-  caller.close();
-  return times;
-}
-
-/**
- * Calls on one connection and throws the answer away while it comes: a client that joined 20 MB
- * would make the small call beside it wait by itself.
- */
-function createCaller({ port, request, atLeast, refused }: Calls): {
-  readonly call: (index: number) => Promise<Answer>;
-  readonly close: () => void;
-} {
-  const socket = connect(port, "127.0.0.1");
-  socket.setNoDelay(true);
-  let fail: (error: Error) => void = () => {};
-  socket.on("error", (error) => fail(error));
-  return {
-    call: (index) =>
-      new Promise((resolve, reject) => {
-        fail = reject;
-        const sentAt = performance.now();
-        let bytes = 0;
-        let head = "";
-        let tail = "";
-        const onData = (chunk: Buffer): void => {
-          bytes += chunk.length;
-          if (head.length < 1_024) head += chunk.toString("latin1", 0, 1_024);
-          tail = (tail + chunk.toString("latin1", Math.max(0, chunk.length - 64))).slice(-64);
-          if (!isWhole(head, tail, bytes)) return;
-          if (head.startsWith("HTTP/1.1 503") && head.includes('"overloaded"')) {
-            // Turned away for want of time: asks again, and waits on.
-            [bytes, head, tail] = [0, "", ""];
-            setTimeout(() => socket.write(request(index)), againMs);
-            return;
-          }
-          socket.off("data", onData);
-          const isExpected = tail.includes('"isError"') === refused;
-          if (bytes >= atLeast && head.startsWith("HTTP/1.1 200") && isExpected) {
-            resolve({ ms: performance.now() - sentAt, bytes });
-          } else reject(new Error(`got ${bytes} bytes: ${head.slice(0, 500)} … ${tail}`));
-        };
-        socket.on("data", onData);
-        socket.write(request(index));
-      }),
-    close: () => socket.destroy(),
-  };
-}
-
-function isWhole(head: string, tail: string, bytes: number): boolean {
-  const bodyAt = head.indexOf("\r\n\r\n") + 4;
-  if (bodyAt < 4) return false;
-  const length = /^content-length: *(\d+)/im.exec(head.slice(0, bodyAt))?.[1];
-  return length === undefined ? tail.endsWith("0\r\n\r\n") : bytes >= bodyAt + Number(length);
+async function measureFloor(upstream: Upstream, { kb, calls }: Size): Promise<number> {
+  const bytes = kb * 1_000;
+  const floor = await startFloor(upstream, { path: `/bytes/${bytes}` });
+  try {
+    const plan = { port: floor.port, request: floor.request, atLeast: bytes, refused: false };
+    await callInTurn(plan, calls);
+    const before = cpuOf(floor.pid);
+    await callInTurn(plan, calls);
+    return (cpuOf(floor.pid) - before) / calls / (bytes / 1_024);
+  } finally {
+    await floor.close();
+  }
 }

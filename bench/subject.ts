@@ -63,7 +63,7 @@ export function ownSubjects(upstream: Upstream, fullPort: number): Subject[] {
       ...own,
       name: "fastify + undici, nothing checked",
       session: undefined,
-      start: (port) => startFloor(upstream, port),
+      start: (port) => startFloor(upstream, { port }),
     },
     {
       ...own,

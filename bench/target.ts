@@ -36,10 +36,14 @@ export async function startUpstream(audience: string, tokens = 1): Promise<Upstr
   return { url: `http://127.0.0.1:${said.port}`, tokens: said.tokens, close: started.close };
 }
 
-export async function startFloor(upstream: Upstream, wanted?: number): Promise<Target> {
+/** @param path What every call asks the API for. */
+export async function startFloor(
+  upstream: Upstream,
+  { port: wanted, path = "/items/7" }: { readonly port?: number; readonly path?: string } = {},
+): Promise<Target> {
   const port = wanted ?? (await freePort());
   const started = await start({
-    args: [join(here, "floor.js"), upstream.url, String(port)],
+    args: [join(here, "floor.js"), upstream.url, String(port), path],
     core: serverCore,
     isReady: (line) => line === "listening",
   });
@@ -49,8 +53,9 @@ export async function startFloor(upstream: Upstream, wanted?: number): Promise<T
 
 export interface GatewayStart {
   /** A file of bench/config. */
-  readonly config: "checks-off" | "default-limits" | "full";
+  readonly config: "checks-off" | "default-limits" | "full" | "raised-limits";
   readonly port: number;
+  readonly adminPort?: number;
   readonly upstream: Upstream;
   readonly durability?: "flushed" | "fsync";
 }
@@ -59,13 +64,14 @@ export interface GatewayStart {
 export async function startGateway({
   config,
   port,
+  adminPort,
   upstream,
   durability = "flushed",
 }: GatewayStart): Promise<Started> {
   const dir = await mkdtemp(join(tmpdir(), "tollgate-bench-"));
   const started = await startConfig(join(root, `bench/config/${config}.yaml`), {
     GATEWAY_URL: `http://127.0.0.1:${port}`,
-    ADMIN_PORT: String(await freePort()),
+    ADMIN_PORT: String(adminPort ?? (await freePort())),
     UPSTREAM_URL: upstream.url,
     CLIENT_SECRET: "a-secret-of-the-benchmark",
     AUDIT_DIR: dir,
