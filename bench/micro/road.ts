@@ -50,7 +50,7 @@ export async function roadRows(): Promise<{
   return {
     rows: [
       ...authenticationRows(endpoint, token, cold),
-      ...callRows(snapshot, principal),
+      ...(await callRows(snapshot, principal)),
       ...replyRows(endpoint, principal, body),
     ],
     close: upstream.close,
@@ -102,12 +102,12 @@ function toolOf({ catalog }: Endpoint | Snapshot): Tool {
 
 const args: JsonObject = { id: 7, fields: ["name", "stock"], lang: "en" };
 
-function callRows(snapshot: Snapshot, principal: Principal): readonly MicroRow[] {
+async function callRows(snapshot: Snapshot, principal: Principal): Promise<readonly MicroRow[]> {
   const tool = toolOf(snapshot);
   const { auth, apis } = snapshot.config;
   const baseline = auth.mode === "oauth" ? auth.scopes : [];
   const policy = { login: true, stepUp: true, baseline, when: undefined, whenOfApi: new Map() };
-  const { permit } = compilePermit(snapshot.catalog.tools.values(), policy);
+  const { permit } = await compilePermit([...snapshot.catalog.tools.values()], policy);
   const build = compileRequest(tool, {
     basePath: "",
     userAgent: "tollgate/0.0.0",

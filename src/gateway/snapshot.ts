@@ -112,8 +112,8 @@ export async function compileSnapshot(
   // Schemas are converted when a tool asks for them, and tell then what is wrong with them.
   for (const document of documents.values()) issues.push(...document.warnings);
   issues.push(...compiled.issues, ...(loaded.checkLock?.(catalog) ?? []));
-  const { permit, issues: conditionIssues } = compilePermit(
-    catalog.tools.values(),
+  const { permit, issues: conditionIssues } = await compilePermit(
+    [...catalog.tools.values()],
     policyOf(config),
   );
   issues.push(...conditionIssues);

@@ -10,7 +10,7 @@ import { createWarnings } from "./document/finding.ts";
 import type { Model } from "./operation/model.ts";
 import { child, children, type Node, textOf } from "./document/node.ts";
 import type { ApiDocument, Operation } from "./operation/operation.ts";
-import { applyOverlays, type Overlaid } from "./document/overlay.ts";
+import type { Overlaid } from "./document/overlay.ts";
 import { readOperations } from "./operation/paths.ts";
 import { createReach, type ReachConfig, readMain } from "./document/reach.ts";
 import { createReferences } from "./document/reference.ts";
@@ -70,11 +70,14 @@ export async function readOverlaid(
   { position, overlays = [] }: DocumentSource,
 ): Promise<Overlaid> {
   const main = await readMain(reach, position);
+  if (overlays.length === 0) return { source: main, warnings: [] };
   const read: Source[] = [];
   for (const overlay of overlays) {
     reach.onFile(overlay.file);
     read.push(await readFileSource(overlay.file, overlay.position));
   }
+  // Most documents have none, and what reads their JSON paths takes time and memory.
+  const { applyOverlays } = await import("./document/overlay.ts");
   return applyOverlays(main, read);
 }
 

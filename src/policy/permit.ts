@@ -2,7 +2,7 @@ import type { Issue } from "../base/issue.ts";
 import type { JsonObject } from "../base/json.ts";
 import type { Principal } from "../base/principal.ts";
 import type { Tool } from "../tools/tool.ts";
-import { compileCondition, type Condition } from "./condition.ts";
+import type { Condition } from "./condition.ts";
 
 /** What a caller may do with a tool. */
 type Decision =
@@ -39,8 +39,8 @@ const denied: Decision = { kind: "denied" };
  * @param stepUp false hides tools whose scopes the caller lacks.
  * @param baseline Scopes on every token, repeated in a challenge so that clients ask for the union.
  */
-export function compilePermit(
-  tools: Iterable<Tool>,
+export async function compilePermit(
+  tools: readonly Tool[],
   options: {
     readonly login: boolean;
     readonly stepUp: boolean;
@@ -49,11 +49,16 @@ export function compilePermit(
     readonly when: Expression | undefined;
     readonly whenOfApi: ReadonlyMap<string, Expression>;
   },
-): { readonly permit: Permit; readonly issues: readonly Issue[] } {
+): Promise<{ readonly permit: Permit; readonly issues: readonly Issue[] }> {
   const rules = new Map<Tool, Rule>();
   const issues: Issue[] = [];
+  const written = [options.when, ...options.whenOfApi.values(), ...tools.map(({ when }) => when)];
+  // Most gateways have none, and the language takes time and memory.
+  const cel = written.some((when) => when !== undefined)
+    ? await import("./condition.ts")
+    : undefined;
   const compile = (when: Expression | undefined): readonly Condition[] => {
-    const compiled = when && compileCondition(when);
+    const compiled = when && cel?.compileCondition(when);
     if (compiled?.issue) issues.push(compiled.issue);
     return compiled?.condition ? [compiled.condition] : [];
   };

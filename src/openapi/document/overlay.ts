@@ -33,7 +33,6 @@ export interface Overlaid {
  *   overlay would make a document that nobody wrote.
  */
 export function applyOverlays(document: Source, overlays: readonly Source[]): Overlaid {
-  if (overlays.length === 0) return { source: document, warnings: [] };
   const origins = createOrigins(document);
   const warnings: Issue[] = [];
   const edits = createEdits(document.root, origins);
