@@ -69,9 +69,18 @@ test("a text in pieces reads as the whole of it does", () => {
   );
 });
 
-test("a byte order mark in front is no part of the text", () => {
+test.each([[[]], [[1]], [[2]], [[3]], [[1, 2, 3]], [[0, 1, 1, 3, 4]]])(
+  "a byte order mark in front is no part of the text, in pieces that end at %j",
+  (at) => {
+    const body = Buffer.from("\ufeffa\ufeffb");
+    expect(escape(body, at, { isJson: false }).text).toBe("a\ufeffb");
+    const list = Buffer.from("\ufeff[1]");
+    expect(escape(list, at, { isJson: true }).text).toBe("[1]");
+  },
+);
+
+test("a byte order mark in front is no part of the text that is held whole either", () => {
   const body = Buffer.from("\ufeffa\ufeffb");
-  expect(escape(body, [3], { isJson: false }).text).toBe("a\ufeffb");
   expect(textOf(reply(200, asText, body, whole))).toBe("a\ufeffb");
 });
 

@@ -53,10 +53,18 @@ export function createEscapedText({ isJson, maxChars, allocate }: EscapedTextOpt
   /** The beginning of a character whose end has not come. */
   let half: Buffer = nothing;
 
+  /** The mark is a character in front of all others, however its bytes come. */
+  const withoutMark = (pieces: readonly Buffer[]): readonly Buffer[] => {
+    if (!isFirst) return pieces;
+    const [first, ...others] = pieces.filter(({ length }) => length > 0);
+    if (first === undefined) return [];
+    isFirst = false;
+    return hasMark(first) ? [first.subarray(3), ...others] : [first, ...others];
+  };
   /** @param pieces Each of whole characters. */
   const escape = (pieces: readonly Buffer[]): Buffer => {
     if (isCut) return nothing;
-    const whole = pieces.map(wellFormed);
+    const whole = withoutMark(pieces).map(wellFormed);
     const size = whole.reduce((sum, { length }) => sum + length, 0);
     if (size === 0) return nothing;
     const target = allocate(2 * size);
@@ -80,9 +88,7 @@ export function createEscapedText({ isJson, maxChars, allocate }: EscapedTextOpt
     return cut.bytes;
   };
   return {
-    push(chunk) {
-      const body = isFirst && hasMark(chunk) ? chunk.subarray(3) : chunk;
-      isFirst = false;
+    push(body) {
       const joint = half.length === 0 ? 0 : continuationsOf(body);
       const first = joint === 0 ? half : Buffer.concat([half, body.subarray(0, joint)]);
       const rest = body.subarray(joint);
