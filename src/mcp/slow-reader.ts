@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import { onClose } from "./closing.ts";
 
 const usual = { lookMs: 5_000, stallMs: 15_000 } as const;
 
@@ -10,8 +11,8 @@ export function closeWhenStalled(
   response: ServerResponse,
   { lookMs, stallMs }: { readonly lookMs: number; readonly stallMs: number } = usual,
 ): void {
-  const { socket } = response;
-  if (socket === null) return;
+  // Its own one is not there yet while it waits behind another reply.
+  const { socket } = response.req;
   let armed = false;
   const look = (): void => {
     const pending = socket.writableLength > 0;
@@ -21,5 +22,5 @@ export function closeWhenStalled(
     socket.setTimeout(pending ? stallMs : 0);
   };
   const timer = setInterval(look, lookMs).unref();
-  response.once("close", () => clearInterval(timer));
+  onClose(response, () => clearInterval(timer));
 }

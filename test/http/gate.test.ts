@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer } from "node:http";
+import { createServer, type ServerResponse } from "node:http";
 import { connect, type AddressInfo, type Socket } from "node:net";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { networkOf } from "../../src/base/network.ts";
@@ -172,6 +172,28 @@ test("F59: a reader who takes nothing is closed", async () => {
   const { done, received } = await pour(200);
   await done;
   expect(await received()).toBeLessThan(poured);
+});
+
+test("F59: so is one who takes nothing of a reply that waited behind another", async () => {
+  const waiting: ServerResponse[] = [];
+  const server = createServer((_, response) => {
+    waiting.push(response);
+    const [first, second] = waiting;
+    if (second === undefined) return;
+    closeWhenStalled(second, { lookMs: 20, stallMs: 200 });
+    second.end(Buffer.alloc(poured, "x"));
+    first!.end();
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
+  client.on("error", () => {});
+  client.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n".repeat(2));
+  await vi.waitFor(() => expect(waiting[1]?.destroyed).toBe(true), { timeout: 5_000 });
+  client.destroy();
 });
 
 test("F59: a reader who takes little, but does, gets all", async () => {

@@ -18,7 +18,7 @@ interface TextSink {
   readonly write: (escaped: Buffer, onWritten: () => void) => boolean;
 }
 
-export interface SinkEvents {
+interface SinkEvents {
   readonly onReady: () => void;
   /** Nobody reads it any more. */
   readonly onGone: () => void;
