@@ -198,16 +198,18 @@ export function compileRoad(parts: RoadParts, ports: Ports): Road {
 
 /** undefined: the answer has to be whole, or the caller takes only whole replies. */
 function bodyTaker(
-  { streamText }: Route,
-  { openText: open }: Call,
+  { streamText, unsafe }: Route,
+  { openText: open, cancel }: Call,
   values: Values,
   trace: CallTrace,
 ): TakeBody | undefined {
   if (streamText === undefined || open === undefined) return undefined;
   const onBytes = (bytes: number): void => {
     trace.answerBytes = bytes;
+    // An attempt before this one may have had an answer of its own.
+    trace.status = undefined;
   };
-  return streamText({ open, values, onBytes });
+  return streamText({ open, values, onBytes, runsOn: unsafe && cancel === undefined });
 }
 
 function within<T>(span: CallSpan, step: Parameters<CallSpan["step"]>[0], work: () => T): T {

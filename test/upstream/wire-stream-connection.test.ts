@@ -153,3 +153,49 @@ test("in the 2026 era a call that waits behind a reply ends before its API answe
   await vi.waitFor(() => expect(closed).toBe(2));
   await vi.waitFor(async () => expect(await at.audit()).toHaveLength(2));
 });
+
+test("in the 2025 era what may change something runs to its end, whoever goes away", async () => {
+  const at = await wide({ method: "post" });
+  const api = begins(at);
+  const { socket, received, ended } = dial(at);
+  socket.write(await written(at, 2025));
+  await vi.waitFor(() => expect(received().length).toBeGreaterThan(length));
+  socket.destroy();
+  await ended;
+  const [answer] = api.under;
+  await new Promise<void>((resolve) => answer!.end("y".repeat(length), resolve));
+  await vi.waitFor(async () => expect(await at.audit()).toHaveLength(1));
+  expect(await at.audit()).toMatchObject([
+    { outcome: "success", response: { bytes: 2 * length, is_error: false } },
+  ]);
+});
+
+test("in the 2025 era it runs to its end for who had stopped reading, too", async () => {
+  const at = await wide({ method: "post" });
+  // Fewer characters than are told, more bytes than systems keep.
+  const piece = Buffer.from("€".repeat(158_000));
+  let pieces = 0;
+  at.api.answer = async (_, response) => {
+    response.writeHead(200, { "content-type": "text/plain" });
+    for (; pieces < 24; pieces++) {
+      if (!response.write(piece)) await once(response, "drain");
+    }
+    response.end();
+  };
+  const { socket } = dial(at);
+  socket.pause();
+  socket.write(await written(at, 2025));
+  let before = 0;
+  const stuck = (): void => {
+    const last = before;
+    before = pieces;
+    expect(pieces).toBe(Math.max(1, last));
+  };
+  await vi.waitFor(stuck, { interval: 300, timeout: 5_000 });
+  expect(pieces).toBeLessThan(24);
+  socket.destroy();
+  await vi.waitFor(async () => expect(await at.audit()).toHaveLength(1), 5_000);
+  expect(await at.audit()).toMatchObject([
+    { outcome: "success", response: { bytes: 24 * piece.length } },
+  ]);
+});

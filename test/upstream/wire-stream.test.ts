@@ -247,6 +247,21 @@ describe("an answer that breaks off ends as an error behind the text that came",
   );
 });
 
+test("the record of an answer that broke off has no status of the attempt before it", async () => {
+  const at = await wide();
+  const statuses = [401, 200];
+  at.api.answer = (_, response) => {
+    const status = statuses.shift()!;
+    response.writeHead(status, { "content-type": "application/json" });
+    if (status === 401) response.end();
+    else response.write(jsonOf(2e6), () => response.destroy());
+  };
+  expect(resultOf(await ask(at, 2026)).isError).toBe(true);
+  const [record] = await at.audit();
+  expect(record).toMatchObject({ outcome: "failure", upstream: { attempts: 2 } });
+  expect(record!["upstream"]).not.toHaveProperty("status");
+});
+
 /** A call whose reply is read only when told so. */
 async function begin(at: World, year: Year): Promise<IncomingMessage> {
   const { body } = asked[year];

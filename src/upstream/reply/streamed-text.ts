@@ -32,6 +32,8 @@ interface Streaming {
   readonly values: Values;
   /** Of the answer so far. */
   readonly onBytes: (bytes: number) => void;
+  /** It may change something and cannot be cancelled: it runs to its end, whoever still listens. */
+  readonly runsOn: boolean;
 }
 
 export type StreamText = (streaming: Streaming) => TakeBody;
@@ -53,7 +55,7 @@ export function compileStreamText(
   const more = (headers: ResponseHeaders, values: Values): readonly string[] =>
     trailer?.({ headers, parse: () => undefined }, values) ?? [];
 
-  return ({ open, values, onBytes }) => ({
+  return ({ open, values, onBytes, runsOn }) => ({
     aboveBytes: streamAboveBytes,
     accept(status, headers) {
       const family = familyOf(status, headers);
@@ -63,7 +65,7 @@ export function compileStreamText(
         isUtf16(start, isJson)
           ? undefined
           : read({
-              ...openText({ open, flow, isJson, maxChars: maxTextChars }),
+              ...openText({ open, flow, isJson, maxChars: maxTextChars, runsOn }),
               onBytes,
               onTruncated,
               hint,
@@ -102,8 +104,9 @@ function openText(of: {
   readonly flow: BodyFlow;
   readonly isJson: boolean;
   readonly maxChars: number;
+  readonly runsOn: boolean;
 }): Opened {
-  const { open, flow, isJson, maxChars } = of;
+  const { open, flow, isJson, maxChars, runsOn } = of;
   let free: Buffer | undefined;
   let taken: Buffer = Buffer.alloc(0);
   const allocate = (bytes: number): Buffer => {
@@ -111,10 +114,19 @@ function openText(of: {
     free = undefined;
     return taken;
   };
-  const sink = open({ onReady: flow.resume, onGone: flow.giveUp });
+  let isGone = false;
+  const sink = open({
+    onReady: flow.resume,
+    onGone() {
+      isGone = true;
+      if (runsOn) flow.resume();
+      else flow.giveUp();
+    },
+  });
   return {
     text: createEscapedText({ isJson, maxChars, allocate }),
     write(escaped) {
+      if (isGone) return true;
       const whole = taken;
       return sink.write(escaped, () => (free = whole));
     },
