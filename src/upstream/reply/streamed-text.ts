@@ -110,7 +110,7 @@ function openText(of: {
   let free: Buffer | undefined;
   let taken: Buffer = Buffer.alloc(0);
   const allocate = (bytes: number): Buffer => {
-    taken = free !== undefined && free.length >= bytes ? free : Buffer.allocUnsafeSlow(bytes);
+    taken = free !== undefined && free.length >= bytes ? free : Buffer.allocUnsafe(bytes);
     free = undefined;
     return taken;
   };
