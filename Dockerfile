@@ -22,7 +22,9 @@ FROM ${RUNTIME_IMAGE}
 LABEL org.opencontainers.image.title="tollgate" \
       org.opencontainers.image.description="OpenAPI operations as MCP tools, with a token exchanged per person and per API" \
       org.opencontainers.image.licenses="Apache-2.0"
+# Else each thread of Node keeps memory of its own that it used once: 6 to 13 MB in all.
 ENV NODE_ENV=production \
+    MALLOC_ARENA_MAX=2 \
     TOLLGATE_CONFIG=/etc/tollgate/gateway.yaml
 WORKDIR /app
 COPY --from=build /out/app /app
