@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer";
+import { beforeFirst, zerosOf } from "./byte-marks.ts";
 import {
   cutEscaped,
   cutEscapedJson,
@@ -42,7 +43,8 @@ interface Place {
 
 /**
  * What the buffered way makes of the same bytes (UTF-8, malformed bytes become U+FFFD, a byte order
- * mark is removed), but for JSON that is none: it is not proven here.
+ * mark is removed), but for JSON: what is none is not noticed here, and half of an escaped pair of
+ * surrogates stays as it is, an escape inside of a string.
  */
 export function createEscapedText({ isJson, maxChars, allocate }: EscapedTextOptions): EscapedText {
   const write = isJson ? writeJson : writeText;
@@ -137,12 +139,7 @@ isSpecial[backslash] = 1;
 /** And brackets. */
 const isMark: Uint8Array = isBracket.map((mark, code) => mark | isSpecial[code]!);
 
-/** Sets the high bit of each byte that is zero; behind one, perhaps of others. */
-function zerosOf(word: number): number {
-  return (word - 0x01010101) & ~word;
-}
-
-/** The same of bytes that JSON escapes, and of controls that have no place in a string. */
+/** The high bits of bytes that JSON escapes, and of controls that have no place in a string. */
 function marksOf(word: number): number {
   const controls = (word - 0x20202020) & ~word;
   return (controls | zerosOf(word ^ 0x22222222) | zerosOf(word ^ 0x5c5c5c5c)) & 0x80808080;
@@ -154,11 +151,6 @@ function textMarksOf(word: number): number {
   return marksOf(word) | (more & 0x80808080);
 }
 
-/** Bytes in front of the first mark. */
-function plainOf(marks: number): number {
-  return marks === 0 ? 4 : (31 - Math.clz32(marks & -marks)) >> 3;
-}
-
 function writeText(bytes: Buffer, target: Buffer, start: number, place: Place): number {
   const [read, written] = [viewOf(bytes), viewOf(target)];
   const last = bytes.length - 4;
@@ -168,7 +160,7 @@ function writeText(bytes: Buffer, target: Buffer, start: number, place: Place): 
       const word = read.getInt32(from, true);
       // All four, though some may have to move: what follows them is written later.
       written.setInt32(to, word, true);
-      const plain = plainOf(textMarksOf(word));
+      const plain = beforeFirst(textMarksOf(word));
       from += plain;
       to += plain;
       if (plain === 4) continue;
@@ -212,7 +204,7 @@ function writeJson(bytes: Buffer, target: Buffer, start: number, place: Place): 
         const word = read.getInt32(from, true);
         // As in `writeText`.
         written.setInt32(to, word, true);
-        const plain = plainOf(marksOf(word));
+        const plain = beforeFirst(marksOf(word));
         from += plain;
         to += plain;
         if (plain === 4) continue;

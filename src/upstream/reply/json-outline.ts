@@ -1,3 +1,5 @@
+import { beforeFirst, zerosOf } from "./byte-marks.ts";
+
 /** A long array or object: the index behind it, and how many items or members it has. */
 interface Extent {
   readonly end: number;
@@ -51,27 +53,17 @@ function endOfString(bytes: Buffer, words: DataView, start: number): number {
   const last = bytes.length - 4;
   let at = start;
   while (at <= last) {
-    const marks = marksOf(words.getInt32(at, true));
-    if (marks === 0) {
-      at += 4;
-    } else {
-      // The first mark is in the lowest bits.
-      at += (31 - Math.clz32(marks & -marks)) >> 3;
-      if (bytes[at] === quote) return at;
-      at += 2;
-    }
+    const plain = beforeFirst(marksOf(words.getInt32(at, true)));
+    at += plain;
+    if (plain === 4) continue;
+    if (bytes[at] === quote) return at;
+    at += 2;
   }
   while (bytes[at] !== quote) at += bytes[at] === backslash ? 2 : 1;
   return at;
 }
 
-/**
- * The highest bit of each of four bytes that is a quote or a backslash. Bits above the lowest one may
- * be wrong: a subtraction borrows from the byte above.
- */
+/** The high bits of quotes and backslashes. */
 function marksOf(word: number): number {
-  const quotes = word ^ 0x22222222;
-  const backslashes = word ^ 0x5c5c5c5c;
-  const low = ((quotes - 0x01010101) & ~quotes) | ((backslashes - 0x01010101) & ~backslashes);
-  return low & 0x80808080;
+  return (zerosOf(word ^ 0x22222222) | zerosOf(word ^ 0x5c5c5c5c)) & 0x80808080;
 }
