@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { networkOf } from "../base/network.ts";
 import type { AddressOf } from "./forwarded.ts";
+import { closeWith } from "./queued-reply.ts";
 import type { HandleRequest } from "./shortcut.ts";
 
 /** What every request meets before anything of it is looked at. */
@@ -21,6 +22,7 @@ const shedRetryMs = 1_000;
 
 export function guard(gate: Gate, handle: HandleRequest): HandleRequest {
   return (request, response) => {
+    if (response.socket === null) closeWith(request.socket, response);
     if (gate.draining()) response.shouldKeepAlive = false;
     if (gate.sheds()) {
       gate.onShed(request);

@@ -7,7 +7,6 @@ import type { Consent } from "../call/consent.ts";
 import type { BlockReply, Reply } from "../upstream/reply/reply.ts";
 import { cannotAsk, notAsked, showsForms } from "./agreement.ts";
 import type { Caller } from "./client.ts";
-import { onClose } from "./closing.ts";
 import { createEncoder, encodeError, encodeProgress } from "./encode.ts";
 import type { HotRequest } from "./envelope.ts";
 import { elicitationOf, elicitationRequired, type Introductions, opensPages } from "./errand.ts";
@@ -92,7 +91,7 @@ export function createHotLane(
           };
     // Closing the response is how the 2026 era cancels; in the 2025 era it means nothing.
     const cancel = era === "modern" ? createCancellation() : undefined;
-    if (cancel) onClose(response, cancel.cancel);
+    if (cancel) response.on("close", cancel.cancel);
     let message: Message;
     try {
       const call: Call = {

@@ -1,7 +1,6 @@
 import type { ServerResponse } from "node:http";
 import type { Reply } from "../upstream/reply/reply.ts";
-import type { OpenText } from "../upstream/reply/streamed-text.ts";
-import { onClose } from "./closing.ts";
+import type { OpenText, SinkEvents } from "../upstream/reply/streamed-text.ts";
 import type { StreamedMessage } from "./encode.ts";
 import { closeWhenStalled } from "./slow-reader.ts";
 
@@ -21,23 +20,27 @@ export function createReplyStream(
   { head, tail }: StreamedMessage,
   response: ServerResponse,
 ): ReplyStream {
-  let forget: (() => void) | undefined;
+  let events: SinkEvents | undefined;
   return {
-    open({ onReady, onGone }) {
-      const forgetClose = onClose(response, onGone);
-      response.on("drain", onReady);
-      forget = () => {
-        response.off("drain", onReady);
-        forgetClose();
-      };
-      response.writeHead(200, ["content-type", "application/json"]);
-      response.write(head(id));
-      closeWhenStalled(response);
+    open(listener) {
+      events = listener;
+      const { onReady, onGone } = listener;
+      if (response.destroyed) {
+        // Whoever waits for the text is told when there is somebody to tell.
+        process.nextTick(onGone);
+      } else {
+        response.on("drain", onReady);
+        response.on("close", onGone);
+        response.writeHead(200, ["content-type", "application/json"]);
+        response.write(head(id));
+        closeWhenStalled(response);
+      }
       return { write: (escaped, onWritten) => response.write(escaped, onWritten) };
     },
     finish(rest) {
-      if (forget === undefined) return false;
-      forget();
+      if (events === undefined) return false;
+      response.off("drain", events.onReady);
+      response.off("close", events.onGone);
       response.end(tail(rest));
       return true;
     },

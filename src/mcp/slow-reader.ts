@@ -1,5 +1,4 @@
 import type { ServerResponse } from "node:http";
-import { onClose } from "./closing.ts";
 
 const usual = { lookMs: 5_000, stallMs: 15_000 } as const;
 
@@ -22,5 +21,5 @@ export function closeWhenStalled(
     socket.setTimeout(pending ? stallMs : 0);
   };
   const timer = setInterval(look, lookMs).unref();
-  onClose(response, () => clearInterval(timer));
+  response.once("close", () => clearInterval(timer));
 }

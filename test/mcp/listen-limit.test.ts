@@ -1,5 +1,7 @@
+import { connect } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { freePort, world, type World } from "../world/world.ts";
+import { call, legacy, modern, usual, type Posted } from "./wire.ts";
 
 const spec = {
   paths: {
@@ -65,4 +67,36 @@ test("F68: one listening client more than limits.listenStreams is refused until 
   await expect.poll(listening).toBe("1");
   await expect.poll(async () => (await listen(gate, 4)).first).toContain(acknowledged);
   await expect.poll(listening).toBe("2");
+});
+
+function written({ url }: World, { body, headers }: Posted): string {
+  const text = JSON.stringify(body);
+  const all = { host: new URL(url).host, "content-length": text.length, ...usual, ...headers };
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `POST /mcp HTTP/1.1\r\n${lines.join("")}\r\n${text}`;
+}
+
+test("F68: a stream that waits behind a reply on its connection ends with that", async () => {
+  const port = await freePort();
+  const gate = await world({
+    spec,
+    auth: "none",
+    credential: "none",
+    extra: { top: `admin: {listen: "127.0.0.1:${port}"}`, api: "timeout: 60s" },
+  });
+  gate.api.answer = () => {};
+  const listening = async (): Promise<string | undefined> => {
+    const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    return /^tollgate_listen_streams (.*)$/m.exec(metrics)?.[1];
+  };
+  const socket = connect(Number(new URL(gate.url).port), "127.0.0.1");
+  onTestFinished(() => void socket.destroy());
+  const streams = Array.from({ length: 12 }, (_, id) =>
+    modern("subscriptions/listen", { notifications: { toolsListChanged: true } }, id + 2),
+  );
+  const all = [legacy("tools/call", call("list_items")), ...streams];
+  socket.write(all.map((posted) => written(gate, posted)).join(""));
+  await expect.poll(listening).toBe("12");
+  socket.destroy();
+  await expect.poll(listening).toBe("0");
 });

@@ -18,7 +18,7 @@ interface TextSink {
   readonly write: (escaped: Buffer, onWritten: () => void) => boolean;
 }
 
-interface SinkEvents {
+export interface SinkEvents {
   readonly onReady: () => void;
   /** Nobody reads it any more. */
   readonly onGone: () => void;
