@@ -161,6 +161,17 @@ test("what is nested too deep is cut as text", () => {
   });
 });
 
+test("whatever is declared as JSON stands inside a string, and keeps to its budget", () => {
+  const most = fc.constantFrom(0, 1, 7, 40, 1_000_000);
+  fc.assert(
+    fc.property(bytes, cuts, most, (body, at, maxChars) => {
+      const { text } = escape(body, at, { isJson: true, maxChars });
+      expect(text.length).toBeLessThanOrEqual(maxChars);
+    }),
+    { numRuns: 20_000 },
+  );
+});
+
 test("what is too long is cut where the whole of it would be, and never inside a character", () => {
   fc.assert(
     fc.property(characters, cuts, fc.nat(60), (text, at, maxChars) => {
