@@ -4,6 +4,7 @@ import { drawPanels, type Panel } from "./chart.ts";
 import { pinSelf } from "./process.ts";
 import { describeMachine, printTable } from "./report.ts";
 import { measureConnections } from "./scale-connections.ts";
+import { measureProcesses } from "./scale-processes.ts";
 import { measureReplies } from "./scale-replies.ts";
 import { measureStreams } from "./scale-streams.ts";
 import { measureTools } from "./scale-tools.ts";
@@ -21,6 +22,7 @@ async function measureAll(): Promise<ScaleReport> {
       tools: await measureTools([10, 100, 1_000, 5_000]),
       replies: await measureReplies(upstream),
       connections: await measureConnections([1, 4, 16, 64, 256, 1_000]),
+      processes: await measureProcesses(),
       streams: await measureStreams(upstream, 10_000),
     };
   } finally {

@@ -1,5 +1,6 @@
 import type { Machine } from "./report.ts";
 import type { ConnectionsRow } from "./scale-connections.ts";
+import type { ProcessesRow } from "./scale-processes.ts";
 import type { RepliesRow } from "./scale-replies.ts";
 import type { StreamsResult } from "./scale-streams.ts";
 import type { ToolsRow } from "./scale-tools.ts";
@@ -48,6 +49,7 @@ export interface ScaleReport {
   readonly tools: readonly ToolsRow[];
   readonly replies: readonly RepliesRow[];
   readonly connections: readonly ConnectionsRow[];
+  readonly processes: readonly ProcessesRow[];
   readonly streams: StreamsResult;
 }
 
@@ -93,7 +95,7 @@ export function peersTables({ connections, rows }: PeersReport): readonly Table[
 }
 
 export function scaleTables(report: ScaleReport): readonly Table[] {
-  const { tools, replies, connections, streams } = report;
+  const { tools, replies, connections, processes, streams } = report;
   return [
     {
       title: "Tools",
@@ -155,6 +157,16 @@ export function scaleTables(report: ScaleReport): readonly Table[] {
         row.p99Ms.toFixed(2),
         row.cpuMicros.toFixed(0),
         row.rssMb.toFixed(0),
+      ]),
+    },
+    {
+      title: "Processes",
+      head: ["", "calls/s", "p50 ms", "CPU µs per call"],
+      rows: processes.map((row) => [
+        String(row.processes),
+        row.callsPerSecond.toFixed(0),
+        row.p50Ms.toFixed(2),
+        row.cpuMicros.toFixed(0),
       ]),
     },
     {

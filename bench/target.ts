@@ -58,6 +58,9 @@ export interface GatewayStart {
   readonly adminPort?: number;
   readonly upstream: Upstream;
   readonly durability?: "flushed" | "fsync";
+  /** Port that `server.url` names; its own. */
+  readonly address?: number;
+  readonly core?: number;
 }
 
 /** The built gateway, as an operator starts it. */
@@ -67,16 +70,20 @@ export async function startGateway({
   adminPort,
   upstream,
   durability = "flushed",
+  address = port,
+  core = serverCore,
 }: GatewayStart): Promise<Started> {
   const dir = await mkdtemp(join(tmpdir(), "tollgate-bench-"));
-  const started = await startConfig(join(root, `bench/config/${config}.yaml`), {
-    GATEWAY_URL: `http://127.0.0.1:${port}`,
+  const env = {
+    GATEWAY_URL: `http://127.0.0.1:${address}`,
+    GATEWAY_PORT: String(port),
     ADMIN_PORT: String(adminPort ?? (await freePort())),
     UPSTREAM_URL: upstream.url,
     CLIENT_SECRET: "a-secret-of-the-benchmark",
     AUDIT_DIR: dir,
     AUDIT_DURABILITY: durability,
-  });
+  };
+  const started = await startConfig(join(root, `bench/config/${config}.yaml`), env, core);
   return {
     ...started,
     async close() {
@@ -86,11 +93,15 @@ export async function startGateway({
   };
 }
 
-export function startConfig(file: string, env: Readonly<Record<string, string>>): Promise<Started> {
+export function startConfig(
+  file: string,
+  env: Readonly<Record<string, string>>,
+  core: number = serverCore,
+): Promise<Started> {
   return start({
     args: [join(root, "dist/cli/main.js"), "serve", "--no-watch", "-c", file],
     env: { ...env, NODE_ENV: "production" },
-    core: serverCore,
+    core,
     isReady: (line) => line.includes('"listening"'),
   });
 }
