@@ -6,7 +6,6 @@ import type { Principal } from "../base/principal.ts";
 import { createGateway, type Gateway, type ReloadReport } from "../gateway.ts";
 import { createGauge } from "../limits/pressure.ts";
 import type { Endpoint, Snapshot } from "../gateway/snapshot.ts";
-import { boundHeap, type HeapBounds } from "./heap.ts";
 import { readServerInfo } from "./info.ts";
 import { exitCodes, type ExitCode, type Io } from "./io.ts";
 import { createPorts, gatewayOptions, writerOf } from "./setup.ts";
@@ -20,19 +19,6 @@ export interface ServeOptions {
 
 /** Serves until a signal, or in stdio mode until the client closes its end. */
 export async function serve(options: ServeOptions, io: Io): Promise<ExitCode> {
-  const heap = boundHeap();
-  try {
-    return await serveUntilStopped(options, io, heap);
-  } finally {
-    heap.close();
-  }
-}
-
-async function serveUntilStopped(
-  options: ServeOptions,
-  io: Io,
-  heap: HeapBounds,
-): Promise<ExitCode> {
   const ports = createPorts(io, options.logLevel);
   // In stdio mode standard output belongs to the protocol.
   const auditStream = options.stdio ? io.stderr : io.stdout;
@@ -41,7 +27,6 @@ async function serveUntilStopped(
     writeAudit: writerOf(auditStream),
     pressure: createGauge,
   });
-  heap.started();
   for (const issue of gateway.snapshot.warnings) {
     ports.log.warn("config_warning", { finding: describeIssue(issue) });
   }
