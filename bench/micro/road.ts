@@ -215,7 +215,7 @@ function replyRows(endpoint: Endpoint, principal: Principal, body: Buffer): read
     },
     {
       name: "reply: 1 KB encoded, to bytes",
-      atMost: 1,
+      atMost: 0.6,
       count: 20_000,
       run(count) {
         for (let i = 0; i < count; i++) {
