@@ -54,11 +54,11 @@ export async function compilePermit(
   const issues: Issue[] = [];
   const written = [options.when, ...options.whenOfApi.values(), ...tools.map(({ when }) => when)];
   // Most gateways have none, and the language takes time and memory.
-  const cel = written.some((when) => when !== undefined)
-    ? await import("./condition.ts")
-    : undefined;
+  const compileCondition = written.some((when) => when !== undefined)
+    ? (await import("./condition.ts")).compileCondition
+    : unforeseen;
   const compile = (when: Expression | undefined): readonly Condition[] => {
-    const compiled = when && cel?.compileCondition(when);
+    const compiled = when && compileCondition(when);
     if (compiled?.issue) issues.push(compiled.issue);
     return compiled?.condition ? [compiled.condition] : [];
   };
@@ -85,6 +85,11 @@ export async function compilePermit(
     return allowed;
   };
   return { permit, issues };
+}
+
+/** A condition that nobody looked for must not be left out: without it the tool would be open. */
+function unforeseen(): never {
+  throw new TypeError("a condition that was not expected");
 }
 
 function refuseWithoutLogin({ name, scopes, places, position }: Tool): Issue[] {
