@@ -408,6 +408,7 @@ describe("held whole is", () => {
     readonly what: string;
     readonly options?: Options;
     readonly sent?: Partial<typeof whole>;
+    readonly status?: number;
   }>([
     { what: "an answer of 1 MiB", sent: { body: Buffer.from(`"${"x".repeat(1_048_574)}"`) } },
     { what: "what is reshaped", options: { response: "{maxTokens: 1000000, select: rows}" } },
@@ -421,13 +422,14 @@ describe("held whole is", () => {
     { what: "UTF-16", sent: { body: Buffer.from(body.toString(), "utf16le") } },
     { what: "a list of lines", sent: { type: "application/x-ndjson" } },
     { what: "a file", sent: { type: "application/pdf" } },
-    { what: "an error of the API", sent: { type: "application/problem+json" } },
-  ])("$what", async ({ what, options = {}, sent = {} }) => {
+    { what: "an error of the API", sent: { type: "application/problem+json" }, status: 500 },
+    { what: "what is no text to show, whatever comes", status: 205 },
+  ])("$what", async ({ options = {}, sent = {}, status = 200 }) => {
     const at = await wide(options);
     const { type, body: bytes, encoding } = { ...whole, ...sent };
     at.api.answer = (_, response) => {
       const headers = { "content-type": type, "content-encoding": encoding };
-      response.writeHead(what === "an error of the API" ? 500 : 200, headers).end(bytes);
+      response.writeHead(status, headers).end(bytes);
     };
     for (const year of years) {
       const answer = await ask(at, year);

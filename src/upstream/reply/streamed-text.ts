@@ -75,9 +75,9 @@ export function compileStreamText(
   });
 }
 
-/** Of a success in UTF-8 that comes as it is and has no address of its own. */
+/** Of a success in UTF-8 that comes as it is and has no address of its own; what says 205 has no text. */
 function familyOf(status: number, headers: ResponseHeaders): Family | undefined {
-  if (status < 200 || status > 299) return undefined;
+  if (status < 200 || status > 299 || status === 205) return undefined;
   const coding = headers.get("content-encoding");
   if (coding !== undefined && coding !== "identity") return undefined;
   if (resourceUri(headers) !== undefined) return undefined;
