@@ -15,10 +15,11 @@ export interface Encoder {
   /** Only of the 2026 era. */
   readonly inputRequired: (id: string | number, result: InputRequired) => string;
   readonly call: (id: string | number, reply: BlockReply) => string;
-  /** The same for a reply that is one JSON text: nothing of it becomes a string on its way. */
-  readonly json: (id: string | number, json: JsonBytes) => Buffer;
-  /** In pieces when it is long: they are sent from where they are. */
-  readonly longJson: (id: string | number, json: JsonBytes) => readonly Buffer[];
+  /**
+   * The same for a reply that is one JSON text: nothing of it becomes a string on its way. In pieces
+   * when it is long: they are sent from where they are.
+   */
+  readonly json: (id: string | number, json: JsonBytes) => Buffer | readonly Buffer[];
   /** Around a text block that is written while it arrives. */
   readonly streamed: StreamedMessage;
   /** In pieces, because the list is kept as bytes and may be large. */
@@ -49,8 +50,9 @@ export function createEncoder(era: Era, info: ServerInfo): Encoder {
     const labels = isOwn ? [told] : [label, told];
     return modern ? encodeMeta(speaker, ...labels) : encodeMeta(...labels);
   };
-  const { whole, pieces } = compileBytes({
-    head: `,"result":{${before}"content":[{"type":"text","text":"`,
+  const toText = `,"result":{${before}"content":[{"type":"text","text":"`;
+  const bytesOf = compileBytes({
+    head: toText,
     middle: '"}],"structuredContent":',
     tail: `${afterApi}}}`,
   });
@@ -64,11 +66,9 @@ export function createEncoder(era: Era, info: ServerInfo): Encoder {
     },
     inputRequired: (id, result) =>
       encodeResult(id, `${JSON.stringify(result).slice(0, -1)}${after}}`),
-    json: (id, json) => whole(id, json, !modern && !json.isObject),
-    longJson: (id, json) => pieces(id, json, !modern && !json.isObject),
+    json: (id, json) => bytesOf(id, json, !modern && !json.isObject),
     streamed: {
-      head: (id) =>
-        `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":{${before}"content":[{"type":"text","text":"`,
+      head: (id) => `{"jsonrpc":"2.0","id":${JSON.stringify(id)}${toText}`,
       tail(rest) {
         const { content, isError, retryAfter } = blocksOf(rest);
         const blocks = content.map((block) => `,${JSON.stringify(block)}`).join("");
@@ -93,28 +93,22 @@ interface Around {
   readonly tail: string;
 }
 
-type Join<Message> = (id: string | number, json: JsonBytes, wraps: boolean) => Message;
+/** Longer than that, to join the pieces costs more than to send several. */
+const longBytes = 262_144;
 
-function compileBytes(around: Around): {
-  readonly whole: Join<Buffer>;
-  readonly pieces: Join<readonly Buffer[]>;
-} {
+function compileBytes(
+  around: Around,
+): (id: string | number, json: JsonBytes, wraps: boolean) => Buffer | readonly Buffer[] {
   const plain = [Buffer.from(around.middle), Buffer.from(around.tail)] as const;
   const wrapped = [
     Buffer.from(`${around.middle}{"result":`),
     Buffer.from(`}${around.tail}`),
   ] as const;
-  const headOf = (id: string | number): string =>
-    `{"jsonrpc":"2.0","id":${JSON.stringify(id)}${around.head}`;
-  return {
-    whole(id, { bytes, escaped }, wraps) {
-      const [middle, tail] = wraps ? wrapped : plain;
-      return joined(headOf(id), [...escaped, middle, bytes, tail]);
-    },
-    pieces(id, { bytes, escaped }, wraps) {
-      const [middle, tail] = wraps ? wrapped : plain;
-      return [Buffer.from(headOf(id)), ...escaped, middle, bytes, tail];
-    },
+  return (id, { bytes, escaped }, wraps) => {
+    const head = `{"jsonrpc":"2.0","id":${JSON.stringify(id)}${around.head}`;
+    const [middle, tail] = wraps ? wrapped : plain;
+    const pieces = [...escaped, middle, bytes, tail];
+    return bytes.length > longBytes ? [Buffer.from(head), ...pieces] : joined(head, pieces);
   };
 }
 

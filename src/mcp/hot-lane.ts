@@ -55,10 +55,7 @@ export function createHotLane(
 
   const encodeReply = (reply: Reply, paused: Paused): Message => {
     const { era, id } = paused.request;
-    if (reply.json !== undefined) {
-      const { json, longJson } = encoders[era];
-      return isLong(reply) ? longJson(id, reply.json) : json(id, reply.json);
-    }
+    if (reply.json !== undefined) return encoders[era].json(id, reply.json);
     return reply.errand === undefined && reply.question === undefined
       ? encoders[era].call(id, reply)
       : encodePause(reply, paused);
@@ -123,13 +120,6 @@ export function createHotLane(
 }
 
 type Message = string | Buffer | readonly Buffer[];
-
-/** Longer than that, to join the pieces costs more than to send several. */
-const longBytes = 262_144;
-
-function isLong({ json }: Reply): boolean {
-  return json !== undefined && json.bytes.length > longBytes;
-}
 
 function textOf(message: Message): string {
   if (typeof message === "string") return message;
