@@ -17,6 +17,14 @@ async function everyoneRefreshed(holders: readonly Holder[]): Promise<void> {
   while (waits() && holders.every(({ refused }) => refused.length === 0)) await wait(20);
 }
 
+function expectNoneRefused(
+  holders: readonly Holder[],
+  nodes: readonly { readonly said: () => string }[],
+): void {
+  const refused = holders.flatMap((holder) => holder.refused);
+  expect(refused, nodes.map((node) => node.said()).join("\n")).toEqual([]);
+}
+
 test(`a node with LMDB that is killed ${kills} times under load keeps every refresh token`, async () => {
   const { url, nodes } = await plant({ store: "lmdb" });
   const [node] = nodes;
@@ -36,10 +44,7 @@ test(`a node with LMDB that is killed ${kills} times under load keeps every refr
   running = false;
   await Promise.all(loads);
   // None lost: no client was ever told that its token is not good.
-  expect(
-    holders.flatMap(({ refused }) => refused),
-    nodes.map((n) => n.said()).join("\n"),
-  ).toEqual([]);
+  expectNoneRefused(holders, nodes);
   // And none good twice: once the grace is over a used one is refused, and ends its family.
   await wait(grace + 2_500);
   for (const holder of holders) {
@@ -81,10 +86,7 @@ test("three replicas on Redis: what starts on one ends on another, and killing o
   await everyoneRefreshed(holders);
   running = false;
   await Promise.all(loads);
-  expect(
-    holders.flatMap(({ refused }) => refused),
-    nodes.map((n) => n.said()).join("\n"),
-  ).toEqual([]);
+  expectNoneRefused(holders, nodes);
   for (const holder of holders) {
     const answer = await refreshUntilAnswered(url, holder.clientId, holder.token());
     expect(answer.status).toBe(200);

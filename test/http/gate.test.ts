@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer, type ServerResponse } from "node:http";
+import { createServer, type RequestListener, type ServerResponse } from "node:http";
 import { connect, type AddressInfo, type Socket } from "node:net";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { networkOf } from "../../src/base/network.ts";
@@ -136,6 +136,18 @@ test("a call that takes longer than the drain is ended, told and recorded", asyn
 
 const poured = 32 * 1_048_576;
 
+async function connectTo(answer: RequestListener): Promise<Socket> {
+  const server = createServer(answer).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
+  client.on("error", () => {});
+  return client;
+}
+
 /** A server that sends more than systems keep, to a client that has not begun to read. */
 async function pour(stallMs: number): Promise<{
   readonly client: Socket;
@@ -146,18 +158,11 @@ async function pour(stallMs: number): Promise<{
 }> {
   let tell = (): void => {};
   const done = new Promise<void>((resolve) => (tell = resolve));
-  const server = createServer((_, response) => {
+  const client = await connectTo((_, response) => {
     closeWhenStalled(response, { lookMs: 20, stallMs });
     response.once("close", tell);
     response.end(Buffer.alloc(poured, "x"));
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
   });
-  const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
-  client.on("error", () => {});
   client.write("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
   const received = async (): Promise<number> => {
     let bytes = 0;
@@ -176,21 +181,14 @@ test("F59: a reader who takes nothing is closed", async () => {
 
 test("F59: so is one who takes nothing of a reply that waited behind another", async () => {
   const waiting: ServerResponse[] = [];
-  const server = createServer((_, response) => {
+  const client = await connectTo((_, response) => {
     waiting.push(response);
     const [first, second] = waiting;
     if (second === undefined) return;
     closeWhenStalled(second, { lookMs: 20, stallMs: 200 });
     second.end(Buffer.alloc(poured, "x"));
     first!.end();
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
   });
-  const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
-  client.on("error", () => {});
   client.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n".repeat(2));
   await vi.waitFor(() => expect(waiting[1]?.destroyed).toBe(true), { timeout: 5_000 });
   client.destroy();
