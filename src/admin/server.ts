@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import Fastify, { type FastifyInstance } from "fastify";
 import type { JsonObject } from "../base/json.ts";
-import type { Listen } from "../config/config.ts";
+import type { Listen } from "../config/types/server.ts";
 
 export interface OperatorServer {
   readonly listen: () => Promise<{ readonly port: number }>;

@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject } from "../base/json.ts";
-import type { IssuerConfig } from "../config/config.ts";
+import type { IssuerConfig } from "../config/types/auth.ts";
 
 /** What is known of a token that was refused; its claims are what it says, not what is true. */
 export interface RefusedToken {

@@ -5,7 +5,8 @@ import type { JsonObject } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 import type { Principal } from "../base/principal.ts";
 import { Secret } from "../base/secret.ts";
-import type { AuthConfig, EndpointConfig, IssuerConfig } from "../config/config.ts";
+import type { AuthConfig, IssuerConfig } from "../config/types/auth.ts";
+import type { EndpointConfig } from "../config/types/endpoints.ts";
 import {
   checkTokenText,
   findCredential,

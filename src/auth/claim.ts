@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
-import type { ClaimTest, ClaimValue } from "../config/config.ts";
+import type { ClaimTest, ClaimValue } from "../config/types/auth.ts";
 
 /**
  * A claim by its name, or by the way to it: `realm_access.roles`. Names with dots of their own, such

@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
-import type { IssuerConfig } from "../config/config.ts";
+import type { IssuerConfig } from "../config/types/auth.ts";
 import { AuthError } from "../base/errors.ts";
 import type { ClaimRule } from "./claim.ts";
 import type { Jws } from "./jws.ts";

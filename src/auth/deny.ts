@@ -1,5 +1,5 @@
 import type { Principal } from "../base/principal.ts";
-import type { AuthConfig } from "../config/config.ts";
+import type { AuthConfig } from "../config/types/auth.ts";
 import type { TokenReason } from "./refusal.ts";
 import type { Revocations } from "./revocation.ts";
 

@@ -1,6 +1,6 @@
 import { BlockList, isIP } from "node:net";
 import { escapeText } from "../base/text.ts";
-import type { IssuerConfig } from "../config/config.ts";
+import type { IssuerConfig } from "../config/types/auth.ts";
 import { fetchDocument, KeysError, type Fetch } from "./document.ts";
 
 const loopback = new BlockList();

@@ -2,7 +2,7 @@ import { AuthError } from "../base/errors.ts";
 import { escapeText } from "../base/text.ts";
 import type { JsonObject } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
-import type { AuthConfig } from "../config/config.ts";
+import type { AuthConfig } from "../config/types/auth.ts";
 import { adviseOn } from "./advice.ts";
 import type { Authenticate } from "./authenticate.ts";
 import type { Fetch, KeyProblemCode } from "./document.ts";

@@ -1,6 +1,6 @@
 import type { JsonObject } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
-import type { IssuerConfig } from "../config/config.ts";
+import type { IssuerConfig } from "../config/types/auth.ts";
 import { decodeJws } from "./jws.ts";
 import type { KeySets } from "./keysets.ts";
 import { invalidToken } from "./refusal.ts";

@@ -1,5 +1,5 @@
 import type { JsonValue } from "../base/json.ts";
-import type { IssuerConfig } from "../config/config.ts";
+import type { IssuerConfig } from "../config/types/auth.ts";
 import { checkKeyUrl, createDiscovery } from "./discovery.ts";
 import { fetchDocument, KeysError, type Fetch } from "./document.ts";
 import { readKey, type VerificationKey } from "./key.ts";

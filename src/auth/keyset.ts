@@ -1,6 +1,6 @@
 import { AuthError } from "../base/errors.ts";
 import type { Ports } from "../base/ports.ts";
-import type { IssuerConfig } from "../config/config.ts";
+import type { IssuerConfig } from "../config/types/auth.ts";
 import { KeysError, type Fetch, type KeyProblemCode } from "./document.ts";
 import { createJwksSource, readJwks, type Jwks } from "./jwks.ts";
 import type { VerificationKey } from "./key.ts";

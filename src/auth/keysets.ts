@@ -1,5 +1,5 @@
 import type { Ports } from "../base/ports.ts";
-import type { IssuerConfig } from "../config/config.ts";
+import type { IssuerConfig } from "../config/types/auth.ts";
 import type { Fetch } from "./document.ts";
 import type { KeyStore } from "./key-store.ts";
 import { createKeySet, type KeyProblem, type KeySet, type KeySetState } from "./keyset.ts";

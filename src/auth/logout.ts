@@ -1,7 +1,7 @@
 import { AuthError } from "../base/errors.ts";
 import { isJsonObject, type JsonObject } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
-import type { AuthConfig, IssuerConfig } from "../config/config.ts";
+import type { AuthConfig, IssuerConfig } from "../config/types/auth.ts";
 import { decodeJws, type Jws } from "./jws.ts";
 import type { KeySet } from "./keyset.ts";
 import type { KeySets } from "./keysets.ts";

@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject } from "../base/json.ts";
-import type { IssuerConfig, ScopeClaims } from "../config/config.ts";
+import type { IssuerConfig, ScopeClaims } from "../config/types/auth.ts";
 import { readClaim } from "./claim.ts";
 import { invalidToken } from "./refusal.ts";
 

@@ -1,4 +1,5 @@
-import type { AuthConfig, EndpointConfig, IssuerConfig } from "../config/config.ts";
+import type { AuthConfig, IssuerConfig } from "../config/types/auth.ts";
+import type { EndpointConfig } from "../config/types/endpoints.ts";
 import { proofAlgorithms } from "./proof.ts";
 
 /** RFC 9728 metadata of one endpoint, ready to be served. */

@@ -2,7 +2,7 @@ import type { Context, Provider } from "oidc-provider/lib/provider.js";
 import { CustomOIDCProviderError } from "oidc-provider/lib/helpers/errors.js";
 import type { Log } from "../base/ports.ts";
 import { escapeText } from "../base/text.ts";
-import type { BrokerConfig } from "../config/config.ts";
+import type { BrokerConfig } from "../config/types/broker.ts";
 import { registerAssertionGrant } from "./assertion-grant.ts";
 import type { BrokerClient } from "./client.ts";
 import type { ClientDocuments } from "./client-document.ts";

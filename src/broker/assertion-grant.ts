@@ -2,7 +2,7 @@ import { createRemoteJWKSet, customFetch, decodeJwt, jwtVerify, type JWTPayload 
 import { InvalidGrant } from "oidc-provider/lib/helpers/errors.js";
 import type { Context, Provider } from "oidc-provider/lib/provider.js";
 import type { JsonObject } from "../base/json.ts";
-import type { BrokerConfig, IdpConfig } from "../config/config.ts";
+import type { BrokerConfig, IdpConfig } from "../config/types/broker.ts";
 import { answerToken } from "./client-grants.ts";
 import { IdpError } from "./idp/idp.ts";
 import { readPerson } from "./idp/person.ts";

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { ConfigError } from "../base/errors.ts";
 import type { Ports } from "../base/ports.ts";
 import { escapeText } from "../base/text.ts";
-import type { BrokerConfig, BrokerStoreConfig } from "../config/config.ts";
+import type { BrokerConfig, BrokerStoreConfig } from "../config/types/broker.ts";
 import { assemble, type AssemblyDeps } from "./assembly.ts";
 import { createClientDocuments, type DocumentDeps } from "./client-document.ts";
 import { createDoor, isOwnPath } from "./door.ts";

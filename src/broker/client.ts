@@ -1,6 +1,6 @@
 import type { JWK } from "jose";
 import type { Secret } from "../base/secret.ts";
-import type { BrokerClientConfig } from "../config/config.ts";
+import type { BrokerClientConfig } from "../config/types/broker.ts";
 
 /** A client the gateway itself is: it may exchange tokens (RFC 8693) and get its own. */
 export interface BrokerClient {

@@ -1,5 +1,5 @@
 import type { Ports } from "../base/ports.ts";
-import type { BrokerStoreConfig } from "../config/config.ts";
+import type { BrokerStoreConfig } from "../config/types/broker.ts";
 import { openRows } from "./store/open.ts";
 import { createRecords } from "./store/records.ts";
 import { createStore } from "./store/store.ts";

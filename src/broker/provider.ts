@@ -7,7 +7,7 @@ import {
   type ProviderError,
 } from "oidc-provider/lib/provider.js";
 import { isJsonObject } from "../base/json.ts";
-import type { BrokerConfig } from "../config/config.ts";
+import type { BrokerConfig } from "../config/types/broker.ts";
 import { jwtBearer } from "./assertion-grant.ts";
 import type { ClientDocuments } from "./client-document.ts";
 import { clientMetadata, registeredMetadata, type BrokerClient } from "./client.ts";

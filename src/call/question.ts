@@ -3,7 +3,7 @@ import type { Question } from "../base/errors.ts";
 import { exactFormOf } from "../base/exact-number.ts";
 import type { JsonObject } from "../base/json.ts";
 import { escapeText } from "../base/text.ts";
-import type { RedactConfig } from "../config/config.ts";
+import type { RedactConfig } from "../config/types/audit.ts";
 import { compileShow } from "../observe/record/redact.ts";
 import type { Tool } from "../tools/tool.ts";
 

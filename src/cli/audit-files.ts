@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { AuditConfig } from "../config/config.ts";
+import type { AuditConfig } from "../config/types/audit.ts";
 import { loadConfig } from "../config/load.ts";
 import { auditFile, listLog } from "../observe/sinks/log-dir.ts";
 import { printLine, type Io } from "./io.ts";

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect } from "node:tls";
 import { loadConfig } from "../config/load.ts";
-import type { Listen } from "../config/config.ts";
+import type { Listen } from "../config/types/server.ts";
 import { exitCodes, printLine, type ExitCode, type Io } from "./io.ts";
 
 const timeoutMs = 2_000;

@@ -1,4 +1,5 @@
-import type { Listen, RateConfig } from "./config.ts";
+import type { RateConfig } from "./types/limits.ts";
+import type { Listen } from "./types/server.ts";
 
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 

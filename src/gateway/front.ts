@@ -1,6 +1,7 @@
 import type { Ports } from "../base/ports.ts";
 import type { Broker } from "../broker/broker.ts";
-import type { Config, Listen, TlsConfig } from "../config/config.ts";
+import type { Config } from "../config/config.ts";
+import type { Listen, TlsConfig } from "../config/types/server.ts";
 import type { ConnectEvent } from "../http/connect.ts";
 import { createHttpServer, httpTimes } from "../http/server.ts";
 import type { Introductions } from "../mcp/errand.ts";

@@ -3,7 +3,8 @@ import { ConfigError } from "../base/errors.ts";
 import type { Issue, Position } from "../base/issue.ts";
 import type { Ports } from "../base/ports.ts";
 import { collide } from "../config/compile/listeners.ts";
-import type { Config, Listen } from "../config/config.ts";
+import type { Config } from "../config/config.ts";
+import type { Listen } from "../config/types/server.ts";
 
 /** What listens at one address, until that is another. */
 export interface Listener {

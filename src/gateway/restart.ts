@@ -1,6 +1,7 @@
 import { ConfigError } from "../base/errors.ts";
 import { Secret } from "../base/secret.ts";
-import type { Config, SinkConfig } from "../config/config.ts";
+import type { Config } from "../config/config.ts";
+import type { SinkConfig } from "../config/types/audit.ts";
 
 /** What was opened at start stays as it is until a restart: saying so beats half a change. */
 export function refuseRestart(before: Config, after: Config): void {

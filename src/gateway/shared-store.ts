@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import type { Replays } from "../auth/replays.ts";
 import type { Log } from "../base/ports.ts";
-import type { ReplicasConfig } from "../config/config.ts";
+import type { ReplicasConfig } from "../config/types/replicas.ts";
 import type { TakeRate } from "../limits/rate.ts";
 
 /** What several replicas have in common. Each part does without it while it is away. */

@@ -1,6 +1,7 @@
 import { Secret } from "../base/secret.ts";
 import type { Ports } from "../base/ports.ts";
-import type { Config, OtlpConfig, TracesConfig } from "../config/config.ts";
+import type { Config } from "../config/config.ts";
+import type { OtlpConfig, TracesConfig } from "../config/types/telemetry.ts";
 import { createTracing, type Tracing } from "../observe/traces/tracing.ts";
 import type { Env } from "./candidate.ts";
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { BlockList, isIP } from "node:net";
-import type { TrustedProxiesConfig } from "../config/config.ts";
+import type { TrustedProxiesConfig } from "../config/types/server.ts";
 
 /** Whose request it is: the peer, or whom a proxy that is believed says it came from. */
 export type AddressOf = (request: IncomingMessage) => string | undefined;

@@ -7,7 +7,7 @@ import type { Refusal } from "../auth/challenge.ts";
 import { AuthError } from "../base/errors.ts";
 import type { Ports } from "../base/ports.ts";
 import type { Principal } from "../base/principal.ts";
-import type { Listen, TlsConfig } from "../config/config.ts";
+import type { Listen, TlsConfig } from "../config/types/server.ts";
 import { clientOf } from "../mcp/client.ts";
 import type { McpExchange } from "../mcp/service.ts";
 import type { Client } from "../observe/record/client.ts";

@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import type { Socket } from "node:net";
 import { TLSSocket, type SecureContextOptions, type TlsOptions } from "node:tls";
-import type { TlsConfig } from "../config/config.ts";
+import type { TlsConfig } from "../config/types/server.ts";
 
 /** What can change while the listener is open. */
 export function contextOf({ certificate, key, clientCa }: TlsConfig): SecureContextOptions {

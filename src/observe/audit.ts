@@ -4,7 +4,7 @@ import { basename } from "node:path";
 import type { JsonObject } from "../base/json.ts";
 import type { Ports } from "../base/ports.ts";
 import { within } from "../base/within.ts";
-import type { AuditConfig } from "../config/config.ts";
+import type { AuditConfig } from "../config/types/audit.ts";
 import { createBacklog } from "./backlog.ts";
 import { createSigner } from "./checkpoint.ts";
 import { createDigest } from "./record/digest.ts";

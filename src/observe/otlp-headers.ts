@@ -1,4 +1,4 @@
-import type { OtlpConfig } from "../config/config.ts";
+import type { OtlpConfig } from "../config/types/telemetry.ts";
 
 /** What a collector is told beside the data, most often a key. */
 export function revealHeaders({ headers }: Pick<OtlpConfig, "headers">): Record<string, string> {

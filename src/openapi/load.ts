@@ -3,7 +3,7 @@ import type { LookupFunction } from "node:net";
 
 import type { Issue, Position } from "../base/issue.ts";
 import { escapeText } from "../base/text.ts";
-import type { OverlayFile, RefsConfig } from "../config/config.ts";
+import type { OverlayFile, RefsConfig } from "../config/types/apis.ts";
 import { type Bundle, readBundle } from "./document/bundle.ts";
 import { type Copies, createCopies } from "./document/copies.ts";
 import { createWarnings } from "./document/finding.ts";

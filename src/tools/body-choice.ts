@@ -1,5 +1,5 @@
 import type { Issue } from "../base/issue.ts";
-import type { RuleConfig } from "../config/config.ts";
+import type { RuleConfig } from "../config/types/rule.ts";
 import type { Body, Operation } from "../openapi/operation/operation.ts";
 
 /** The one body an operation is called with, or why it cannot be called. */

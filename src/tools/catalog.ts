@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
 import type { Issue } from "../base/issue.ts";
 import type { JsonSchema } from "../base/json.ts";
-import type { ApiConfig, CredentialConfig, RuleConfig } from "../config/config.ts";
+import type { ApiConfig } from "../config/types/apis.ts";
+import type { CredentialConfig } from "../config/types/credential.ts";
+import type { RuleConfig } from "../config/types/rule.ts";
 import type { ApiDocument, Operation } from "../openapi/operation/operation.ts";
 import { createChecker } from "./check.ts";
 import { checkedSchema } from "./checked-schema.ts";

@@ -1,5 +1,5 @@
 import type { JsonObject, JsonSchema } from "../base/json.ts";
-import type { RuleConfig } from "../config/config.ts";
+import type { RuleConfig } from "../config/types/rule.ts";
 import type { Operation } from "../openapi/operation/operation.ts";
 
 /** Some model APIs refuse longer ones. */

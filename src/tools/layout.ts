@@ -1,7 +1,8 @@
 import type { Issue, Position } from "../base/issue.ts";
 import { isJsonObject, type JsonObject, type JsonSchema, type JsonValue } from "../base/json.ts";
 import { nearest } from "../base/nearest.ts";
-import type { ArgConfig, RuleConfig } from "../config/config.ts";
+import type { ArgConfig } from "../config/types/argument.ts";
+import type { RuleConfig } from "../config/types/rule.ts";
 import type { Body, Operation, Parameter, SchemaPool } from "../openapi/operation/operation.ts";
 import { unescapePointer } from "./definitions.ts";
 import { flattenBody, type Field } from "./flatten.ts";

@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject, type JsonSchema, type JsonValue } from "../base/json.ts";
-import type { RuleConfig } from "../config/config.ts";
+import type { RuleConfig } from "../config/types/rule.ts";
 import type { Operation } from "../openapi/operation/operation.ts";
 import type { Check } from "./check.ts";
 import { checkedSchema, schemaData, schemaMaps } from "./checked-schema.ts";

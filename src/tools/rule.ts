@@ -1,6 +1,6 @@
 import { formatPosition, type Issue } from "../base/issue.ts";
 import { nearest } from "../base/nearest.ts";
-import type { RuleConfig } from "../config/config.ts";
+import type { RuleConfig } from "../config/types/rule.ts";
 import type { ApiDocument, Operation, SkippedOperation } from "../openapi/operation/operation.ts";
 import { chooseBody } from "./body-choice.ts";
 

@@ -1,6 +1,7 @@
 import type { Issue } from "../base/issue.ts";
 import { escapeText } from "../base/text.ts";
-import type { ApiConfig, CredentialConfig } from "../config/config.ts";
+import type { ApiConfig } from "../config/types/apis.ts";
+import type { CredentialConfig } from "../config/types/credential.ts";
 import type { ApiDocument, Operation, SecurityScheme } from "../openapi/operation/operation.ts";
 
 /**

@@ -1,6 +1,7 @@
 import type { Position } from "../base/issue.ts";
 import type { JsonObject, JsonSchema, JsonValue } from "../base/json.ts";
-import type { ResponseConfig, RuleConfig } from "../config/config.ts";
+import type { ResponseConfig } from "../config/types/response.ts";
+import type { RuleConfig } from "../config/types/rule.ts";
 import type { ArgIssue } from "./arg-issue.ts";
 import type { Output } from "./output.ts";
 import type { Body, Operation, Parameter, ResponseInfo } from "../openapi/operation/operation.ts";

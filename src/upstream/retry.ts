@@ -1,4 +1,4 @@
-import type { RetryConfig } from "../config/config.ts";
+import type { RetryConfig } from "../config/types/apis.ts";
 import type { WireResponse } from "./request/message.ts";
 import { parseRetryAfter } from "./retry-after.ts";
 import type { SendError } from "./send-error.ts";

@@ -5,7 +5,7 @@ import { createAuthenticate } from "../../src/auth/authenticate.ts";
 import { examineEndpoint, examineIssuers, examineToken } from "../../src/auth/doctor.ts";
 import { noKeyStore } from "../../src/auth/key-store.ts";
 import { createKeySets } from "../../src/auth/keysets.ts";
-import type { IssuerConfig } from "../../src/config/config.ts";
+import type { IssuerConfig } from "../../src/config/types/auth.ts";
 import {
   createIssuer,
   createWorld,

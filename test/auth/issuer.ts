@@ -5,7 +5,8 @@ import { CompactSign, exportJWK, generateKeyPair, type CryptoKey, type JWK } fro
 import { onTestFinished } from "vitest";
 import type { JsonObject } from "../../src/base/json.ts";
 import type { Ports } from "../../src/base/ports.ts";
-import type { AuthConfig, EndpointConfig, IssuerConfig } from "../../src/config/config.ts";
+import type { AuthConfig, IssuerConfig } from "../../src/config/types/auth.ts";
+import type { EndpointConfig } from "../../src/config/types/endpoints.ts";
 import {
   createAuthenticate,
   type Authenticate,

@@ -9,7 +9,8 @@ import { createRecords } from "../../src/broker/store/records.ts";
 import { createMemoryRows } from "../../src/broker/store/rows.ts";
 import { createStore } from "../../src/broker/store/store.ts";
 import { Secret } from "../../src/base/secret.ts";
-import type { ClientConfig, IdpConfig } from "../../src/config/config.ts";
+import type { IdpConfig } from "../../src/config/types/broker.ts";
+import type { ClientConfig } from "../../src/config/types/clients.ts";
 
 /** The identity provider of a company: another oidc-provider, with pages of its own. */
 export interface Company {

@@ -4,7 +4,7 @@ import type { AddressInfo, LookupFunction } from "node:net";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { createBrowser, type Stop } from "../../examples/demo/browser.ts";
 import type { JsonObject } from "../../src/base/json.ts";
-import type { BrokerConfig } from "../../src/config/config.ts";
+import type { BrokerConfig } from "../../src/config/types/broker.ts";
 import { makeCertificate } from "../world/certificate.ts";
 import { html, left } from "./office.ts";
 import { callback, verifier, world, type World } from "./world.ts";

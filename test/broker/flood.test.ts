@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto";
 import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { Secret } from "../../src/base/secret.ts";
 import { openLedger } from "../../src/broker/ledger.ts";
-import type { BrokerStoreConfig } from "../../src/config/config.ts";
+import type { BrokerStoreConfig } from "../../src/config/types/broker.ts";
 import { house } from "../clients/house.ts";
 import { office } from "./office.ts";
 import { callback, world } from "./world.ts";

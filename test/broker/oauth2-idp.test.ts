@@ -5,7 +5,7 @@ import { decodeJwt } from "jose";
 import { expect, onTestFinished, test } from "vitest";
 import { createBrowser, type Stop } from "../../examples/demo/browser.ts";
 import type { JsonValue } from "../../src/base/json.ts";
-import type { BrokerConfig } from "../../src/config/config.ts";
+import type { BrokerConfig } from "../../src/config/types/broker.ts";
 import { goodEnv, load } from "../config/world.ts";
 import { callback, verifier, world, type World } from "./world.ts";
 

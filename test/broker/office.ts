@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import { createBrowser, type Browser, type Stop } from "../../examples/demo/browser.ts";
-import type { BrokerConfig, IdpConfig } from "../../src/config/config.ts";
+import type { BrokerConfig, IdpConfig } from "../../src/config/types/broker.ts";
 import { startCompany, type Company } from "./company.ts";
 import { callback, verifier, world, type World } from "./world.ts";
 

@@ -9,7 +9,7 @@ import { createBroker, type Broker, type BrokerDeps } from "../../src/broker/bro
 import type { BrokerEvent } from "../../src/broker/event.ts";
 import type { BrokerClient } from "../../src/broker/client.ts";
 import type { BrokerResource } from "../../src/broker/resource.ts";
-import type { BrokerConfig } from "../../src/config/config.ts";
+import type { BrokerConfig } from "../../src/config/types/broker.ts";
 import { createFetchAs } from "../../src/upstream/credential/tls-fetch.ts";
 import { createBrowser, logIn, type Browser } from "../../examples/demo/browser.ts";
 

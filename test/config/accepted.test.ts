@@ -1,7 +1,9 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Issue } from "../../src/base/issue.ts";
-import type { ApiConfig, Config, RuleConfig } from "../../src/config/config.ts";
+import type { Config } from "../../src/config/config.ts";
+import type { ApiConfig } from "../../src/config/types/apis.ts";
+import type { RuleConfig } from "../../src/config/types/rule.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { good, goodEnv, goodWith, issuesOf, load, makeWorld, privateKey } from "./world.ts";
 

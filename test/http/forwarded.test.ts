@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { expect, test } from "vitest";
-import type { TrustedProxiesConfig } from "../../src/config/config.ts";
+import type { TrustedProxiesConfig } from "../../src/config/types/server.ts";
 import { compileAddressOf } from "../../src/http/forwarded.ts";
 import { readRecords } from "../world/audit.ts";
 import { proxyKinds, startProxy, whyMissing } from "../world/proxy.ts";

@@ -8,7 +8,7 @@ import { onTestFinished } from "vitest";
 import type { JsonObject } from "../../src/base/json.ts";
 import type { Principal } from "../../src/base/principal.ts";
 import { Secret } from "../../src/base/secret.ts";
-import type { AuditConfig } from "../../src/config/config.ts";
+import type { AuditConfig } from "../../src/config/types/audit.ts";
 import { describeByDigest } from "../../src/observe/record/args.ts";
 import { createAudit, type Audit } from "../../src/observe/audit.ts";
 import type { CallEnd, CallTrace, RecordedCall } from "../../src/observe/record/event.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { JsonObject, JsonSchema, JsonValue } from "../../src/base/json.ts";
-import type { ArgsMode, Detector, RedactConfig } from "../../src/config/config.ts";
+import type { ArgsMode, Detector, RedactConfig } from "../../src/config/types/audit.ts";
 import { compileArgs } from "../../src/observe/record/args.ts";
 import { compileDetect } from "../../src/observe/record/detect.ts";
 import { createDigest } from "../../src/observe/record/digest.ts";

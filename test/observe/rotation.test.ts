@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { expect, test, vi } from "vitest";
 import type { Audit } from "../../src/observe/audit.ts";
-import type { AuditConfig, RotationConfig } from "../../src/config/config.ts";
+import type { AuditConfig, RotationConfig } from "../../src/config/types/audit.ts";
 import { listLog, listRotated } from "../../src/observe/sinks/log-dir.ts";
 import { readRecords } from "../world/audit.ts";
 import {

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { Secret } from "../../src/base/secret.ts";
-import type { AuditConfig, SinkConfig } from "../../src/config/config.ts";
+import type { AuditConfig, SinkConfig } from "../../src/config/types/audit.ts";
 import type { Audit } from "../../src/observe/audit.ts";
 import { listRotated } from "../../src/observe/sinks/log-dir.ts";
 import { readRecords, type AuditRecord } from "../world/audit.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 import { expect, test } from "vitest";
 
-import type { RefsConfig } from "../../src/config/config.ts";
+import type { RefsConfig } from "../../src/config/types/apis.ts";
 import { classifyAddress } from "../../src/openapi/document/address.ts";
 import { loadDocument } from "../../src/openapi/load.ts";
 import type { ApiDocument } from "../../src/openapi/operation/operation.ts";

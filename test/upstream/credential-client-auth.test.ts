@@ -10,7 +10,7 @@ import { createLocalJWKSet, decodeProtectedHeader, exportJWK, jwtVerify } from "
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 
 import { Secret } from "../../src/base/secret.ts";
-import type { ClientAuthConfig } from "../../src/config/config.ts";
+import type { ClientAuthConfig } from "../../src/config/types/clients.ts";
 import type { ClientKeys } from "../../src/upstream/credential/client-auth.ts";
 import { createIntrospect } from "../../src/upstream/credential/introspect.ts";
 import { createIssuerMetadata } from "../../src/upstream/credential/issuer-metadata.ts";

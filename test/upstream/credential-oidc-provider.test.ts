@@ -8,7 +8,7 @@ import { type Context, Provider } from "oidc-provider/lib/provider.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { Secret } from "../../src/base/secret.ts";
-import type { ClientAuthConfig } from "../../src/config/config.ts";
+import type { ClientAuthConfig } from "../../src/config/types/clients.ts";
 import {
   bearerParts,
   clientConfig,

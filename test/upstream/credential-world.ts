@@ -14,12 +14,9 @@ import type { JsonObject } from "../../src/base/json.ts";
 import type { Log, Ports } from "../../src/base/ports.ts";
 import type { Principal } from "../../src/base/principal.ts";
 import { Secret } from "../../src/base/secret.ts";
-import type {
-  ApiConfig,
-  ClientAuthConfig,
-  ClientConfig,
-  CredentialConfig,
-} from "../../src/config/config.ts";
+import type { ApiConfig } from "../../src/config/types/apis.ts";
+import type { ClientAuthConfig, ClientConfig } from "../../src/config/types/clients.ts";
+import type { CredentialConfig } from "../../src/config/types/credential.ts";
 import type { Operation } from "../../src/openapi/operation/operation.ts";
 import type { ClientKeys } from "../../src/upstream/credential/client-auth.ts";
 import { createCredential } from "../../src/upstream/credential/credential.ts";

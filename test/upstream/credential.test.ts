@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 
 import { Secret } from "../../src/base/secret.ts";
-import type { CredentialConfig } from "../../src/config/config.ts";
+import type { CredentialConfig } from "../../src/config/types/credential.ts";
 import {
   type Answer,
   bearerParts,

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 
 import { loadConfig } from "../../src/config/load.ts";
-import type { CredentialConfig } from "../../src/config/config.ts";
+import type { CredentialConfig } from "../../src/config/types/credential.ts";
 import { Secret } from "../../src/base/secret.ts";
 import {
   type Answer,

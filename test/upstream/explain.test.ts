@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 
-import type { CredentialConfig, ProviderConfig } from "../../src/config/config.ts";
+import type { ProviderConfig } from "../../src/config/types/connections.ts";
+import type { CredentialConfig } from "../../src/config/types/credential.ts";
 import { explainCredential } from "../../src/upstream/credential/explain.ts";
 import { clientConfig } from "./credential-world.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import type { ApiConfig, ServerChoice } from "../../src/config/config.ts";
+import type { ApiConfig, ServerChoice } from "../../src/config/types/apis.ts";
 import { checkServers, compileLocate } from "../../src/upstream/request/locate.ts";
 import { loadDocument } from "../../src/openapi/load.ts";
 import { serveDocuments } from "../openapi/document-server.ts";

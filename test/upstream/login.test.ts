@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { CredentialConfig } from "../../src/config/config.ts";
+import type { CredentialConfig } from "../../src/config/types/credential.ts";
 import type { Login } from "../../src/upstream/credential/login.ts";
 import { bearerParts, createRoom, createTestPorts, person } from "./credential-world.ts";
 

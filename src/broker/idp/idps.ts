@@ -1,5 +1,6 @@
 import type { Ports } from "../../base/ports.ts";
-import type { BrokerConfig, ClientConfig } from "../../config/config.ts";
+import type { BrokerConfig } from "../../config/types/broker.ts";
+import type { ClientConfig } from "../../config/types/clients.ts";
 import { createClientAuth, type ClientKeys } from "../../upstream/credential/client-auth.ts";
 import type { FetchAs } from "../../upstream/credential/tls-fetch.ts";
 import type { Idp } from "./idp.ts";

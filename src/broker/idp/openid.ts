@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import * as oauth from "oauth4webapi";
 import type { JsonObject } from "../../base/json.ts";
 import { escapeText } from "../../base/text.ts";
-import type { IdpConfig } from "../../config/config.ts";
+import type { IdpConfig } from "../../config/types/broker.ts";
 import { isLoopback } from "../redirect.ts";
 import { IdpError, type Attempt, type Entrant, type Idp, type UpstreamTokens } from "./idp.ts";
 import { createIdpFetch, type Fetch } from "./idp-fetch.ts";

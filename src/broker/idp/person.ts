@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject, type JsonValue } from "../../base/json.ts";
-import type { AllowConfig, IdpConfig } from "../../config/config.ts";
+import type { AllowConfig, IdpConfig } from "../../config/types/broker.ts";
 import type { Account } from "../login.ts";
 import { IdpError } from "./idp.ts";
 

@@ -1,5 +1,5 @@
 import type { Ports } from "../../base/ports.ts";
-import type { BrokerStoreConfig } from "../../config/config.ts";
+import type { BrokerStoreConfig } from "../../config/types/broker.ts";
 import { createMemoryRows, type Rows } from "./rows.ts";
 import { sealRows } from "./sealed-rows.ts";
 

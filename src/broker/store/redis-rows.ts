@@ -1,6 +1,6 @@
 import { Redis } from "ioredis";
 import type { Log } from "../../base/ports.ts";
-import type { RedisConfig } from "../../config/config.ts";
+import type { RedisConfig } from "../../config/types/redis.ts";
 import type { Rows } from "./rows.ts";
 
 const connectMs = 3_000;

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
-import type { ApiConfig, ClientConfig, RefsConfig, ServerChoice } from "../config.ts";
+import type { ApiConfig, RefsConfig, ServerChoice } from "../types/apis.ts";
+import type { ClientConfig } from "../types/clients.ts";
 import {
   child,
   entriesOf,

@@ -1,4 +1,4 @@
-import type { ArgConfig } from "../config.ts";
+import type { ArgConfig } from "../types/argument.ts";
 import { child, label, nameOf, textOf, writtenChild, type YamlNode } from "../node.ts";
 import type { Scope } from "./scope.ts";
 

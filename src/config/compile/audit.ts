@@ -9,7 +9,7 @@ import type {
   RedactConfig,
   RotationConfig,
   SinkConfig,
-} from "../config.ts";
+} from "../types/audit.ts";
 import {
   child,
   entriesOf,

@@ -3,12 +3,12 @@ import type {
   AuthConfig,
   ClaimTest,
   ClaimValue,
-  ClientConfig,
   IssuerConfig,
   JwksConfig,
   ScopeClaims,
-  ServerConfig,
-} from "../config.ts";
+} from "../types/auth.ts";
+import type { ClientConfig } from "../types/clients.ts";
+import type { ServerConfig } from "../types/server.ts";
 import {
   child,
   entriesOf,

@@ -7,10 +7,10 @@ import type {
   BrokerConfig,
   BrokerStoreConfig,
   BrokerUpstream,
-  ClientConfig,
   IdpConfig,
-  ServerConfig,
-} from "../config.ts";
+} from "../types/broker.ts";
+import type { ClientConfig } from "../types/clients.ts";
+import type { ServerConfig } from "../types/server.ts";
 import { publicIdps } from "../idp-presets.ts";
 import {
   child,

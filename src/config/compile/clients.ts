@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { Secret } from "../../base/secret.ts";
-import type { ClientAuthConfig, ClientConfig, Config } from "../config.ts";
+import type { Config } from "../config.ts";
+import type { ClientAuthConfig, ClientConfig } from "../types/clients.ts";
 import {
   child,
   entriesOf,

@@ -1,13 +1,10 @@
 import { resolve } from "node:path";
 import { nearest } from "../../base/nearest.ts";
 import type { Secret } from "../../base/secret.ts";
-import type {
-  ApiConfig,
-  AuthConfig,
-  ClientConfig,
-  ConnectionsConfig,
-  ProviderConfig,
-} from "../config.ts";
+import type { ApiConfig } from "../types/apis.ts";
+import type { AuthConfig } from "../types/auth.ts";
+import type { ClientConfig } from "../types/clients.ts";
+import type { ConnectionsConfig, ProviderConfig } from "../types/connections.ts";
 import { flowParameters } from "../exchange-presets.ts";
 import { child, entriesOf, label, nameOf, quote, textOf, textsOf, type YamlNode } from "../node.ts";
 import { compileRedis } from "./redis.ts";

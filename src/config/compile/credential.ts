@@ -1,5 +1,6 @@
 import { nearest } from "../../base/nearest.ts";
-import type { ClientConfig, CredentialConfig } from "../config.ts";
+import type { ClientConfig } from "../types/clients.ts";
+import type { CredentialConfig } from "../types/credential.ts";
 import { exchangePreset, ownClaims, protocolFields } from "../exchange-presets.ts";
 import {
   child,

@@ -1,4 +1,7 @@
-import type { ApiConfig, AuthConfig, EndpointConfig, ServerConfig } from "../config.ts";
+import type { ApiConfig } from "../types/apis.ts";
+import type { AuthConfig } from "../types/auth.ts";
+import type { EndpointConfig } from "../types/endpoints.ts";
+import type { ServerConfig } from "../types/server.ts";
 import { child, entriesOf, itemsOf, label, nameOf, quote, textOf, textsOf } from "../node.ts";
 import type { YamlNode } from "../node.ts";
 import { didYouMean } from "../problems.ts";

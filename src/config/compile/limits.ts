@@ -1,4 +1,4 @@
-import type { LimitsConfig } from "../config.ts";
+import type { LimitsConfig } from "../types/limits.ts";
 import { child } from "../node.ts";
 import { durationOf, numberOf, rateOf, type Scope, sizeOf } from "./scope.ts";
 

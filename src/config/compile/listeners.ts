@@ -1,4 +1,4 @@
-import type { Listen } from "../config.ts";
+import type { Listen } from "../types/server.ts";
 import { child, nameOf } from "../node.ts";
 import { isLoopback } from "../units.ts";
 import type { Scope } from "./scope.ts";

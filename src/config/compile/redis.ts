@@ -1,5 +1,5 @@
 import { Secret } from "../../base/secret.ts";
-import type { RedisConfig } from "../config.ts";
+import type { RedisConfig } from "../types/redis.ts";
 import { child, textOf, type YamlNode } from "../node.ts";
 
 export function compileRedis(node: YamlNode): RedisConfig {

@@ -1,4 +1,6 @@
-import type { ApiConfig, ConnectionsConfig, ReplicasConfig } from "../config.ts";
+import type { ApiConfig } from "../types/apis.ts";
+import type { ConnectionsConfig } from "../types/connections.ts";
+import type { ReplicasConfig } from "../types/replicas.ts";
 import { child, label, nameOf } from "../node.ts";
 import { compileRedis } from "./redis.ts";
 import { durationOf, type Scope } from "./scope.ts";

@@ -1,4 +1,4 @@
-import type { ResponseConfig } from "../config.ts";
+import type { ResponseConfig } from "../types/response.ts";
 import { child, label, nameOf, textOf, textsOf, writtenChild, type YamlNode } from "../node.ts";
 import type { Scope } from "./scope.ts";
 

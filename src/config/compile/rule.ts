@@ -1,5 +1,5 @@
 import { nearest } from "../../base/nearest.ts";
-import type { RuleConfig } from "../config.ts";
+import type { RuleConfig } from "../types/rule.ts";
 import {
   child,
   entriesOf,

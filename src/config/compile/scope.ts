@@ -1,5 +1,5 @@
 import { label, quote, textOf, type YamlNode } from "../node.ts";
-import type { RateConfig } from "../config.ts";
+import type { RateConfig } from "../types/limits.ts";
 import type { Problems } from "../problems.ts";
 import { parseDuration, parseRate, parseSize } from "../units.ts";
 import { urlFault, type UrlRules } from "../url.ts";

@@ -5,7 +5,7 @@ import type {
   Listen,
   ServerConfig,
   TrustedProxiesConfig,
-} from "../config.ts";
+} from "../types/server.ts";
 import { child, itemsOf, label, quote, textOf, textsOf, type YamlNode } from "../node.ts";
 import { isLoopback, parseListen } from "../units.ts";
 import { hostOf, originRules, portOf } from "../url.ts";

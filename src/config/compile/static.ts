@@ -1,5 +1,6 @@
 import { Secret } from "../../base/secret.ts";
-import type { ApiConfig, CredentialConfig } from "../config.ts";
+import type { ApiConfig } from "../types/apis.ts";
+import type { CredentialConfig } from "../types/credential.ts";
 import { child, entriesOf, label, nameOf, quote, textOf, type YamlNode } from "../node.ts";
 import type { Scope } from "./scope.ts";
 

@@ -1,5 +1,6 @@
 import { Secret } from "../../base/secret.ts";
-import type { Config, OtlpConfig } from "../config.ts";
+import type { Config } from "../config.ts";
+import type { OtlpConfig } from "../types/telemetry.ts";
 import { child, entriesOf, textOf, textsOf, type YamlNode } from "../node.ts";
 import type { Problems } from "../problems.ts";
 import { apiRules } from "../url.ts";

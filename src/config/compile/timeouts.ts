@@ -1,4 +1,6 @@
-import type { LimitsConfig, RuleConfig, TimeoutsConfig } from "../config.ts";
+import type { LimitsConfig } from "../types/limits.ts";
+import type { RuleConfig } from "../types/rule.ts";
+import type { TimeoutsConfig } from "../types/timeouts.ts";
 import { child, entriesOf, itemsOf, label, quote, type YamlNode } from "../node.ts";
 import { durationOf, type Scope } from "./scope.ts";
 

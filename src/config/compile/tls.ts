@@ -2,7 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { createSecureContext } from "node:tls";
 import { Secret } from "../../base/secret.ts";
-import type { TlsConfig } from "../config.ts";
+import type { TlsConfig } from "../types/server.ts";
 import { child, label, nameOf, textOf, type YamlNode } from "../node.ts";
 import type { Problems } from "../problems.ts";
 import { hostOf } from "../url.ts";

@@ -1,6 +1,6 @@
 import { exactFormOf, printExactly } from "../../base/exact-number.ts";
 import type { JsonObject, JsonSchema } from "../../base/json.ts";
-import type { ArgsMode, AuditConfig } from "../../config/config.ts";
+import type { ArgsMode, AuditConfig } from "../../config/types/audit.ts";
 import type { Digest } from "./digest.ts";
 import { glob } from "./query.ts";
 import { compileShow } from "./redact.ts";

@@ -1,4 +1,4 @@
-import type { Detector } from "../../config/config.ts";
+import type { Detector } from "../../config/types/audit.ts";
 
 /**
  * Of a text only so much is looked at: more is never shown. Every quantifier is bounded, so that no

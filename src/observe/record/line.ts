@@ -1,5 +1,5 @@
 import type { Principal } from "../../base/principal.ts";
-import type { AuditConfig } from "../../config/config.ts";
+import type { AuditConfig } from "../../config/types/audit.ts";
 import { describeUnknown } from "./args.ts";
 import type { Digest } from "./digest.ts";
 import { type Client, describeClient } from "./client.ts";

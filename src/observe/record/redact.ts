@@ -1,7 +1,7 @@
 import { digitsOf } from "../../base/exact-number.ts";
 import { isJsonObject, type JsonObject, type JsonSchema, type JsonValue } from "../../base/json.ts";
 import { escapeText } from "../../base/text.ts";
-import type { ArgsMode, Mask, RedactConfig } from "../../config/config.ts";
+import type { ArgsMode, Mask, RedactConfig } from "../../config/types/audit.ts";
 import { compileDetect } from "./detect.ts";
 import { createSchemaWalk, type Applying } from "./sensitive.ts";
 

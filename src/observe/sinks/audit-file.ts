@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import type { Ports } from "../../base/ports.ts";
-import type { RotationConfig } from "../../config/config.ts";
+import type { RotationConfig } from "../../config/types/audit.ts";
 import { auditFile, listRotated, rotatedName, syncDirectory } from "./log-dir.ts";
 import { headOfRotated, linesFrom, recoverTail, timeOfFirst } from "./log-tail.ts";
 import type { Sink } from "./sink.ts";

@@ -3,7 +3,7 @@ import { rename, rm } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import type { Ports } from "../../base/ports.ts";
-import type { RotationConfig } from "../../config/config.ts";
+import type { RotationConfig } from "../../config/types/audit.ts";
 import { listRotated, type RotatedFile } from "./log-dir.ts";
 import { firstLine } from "./read-lines.ts";
 

@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject, type JsonValue } from "../../base/json.ts";
-import type { OtlpConfig } from "../../config/config.ts";
+import type { OtlpConfig } from "../../config/types/telemetry.ts";
 import { revealHeaders } from "../otlp-headers.ts";
 import { textAt } from "../record/query.ts";
 import { TooLarge, type ShippedRecord, type Transport } from "./shipper.ts";

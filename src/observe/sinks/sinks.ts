@@ -1,7 +1,7 @@
 import { ConfigError } from "../../base/errors.ts";
 import type { Issue } from "../../base/issue.ts";
 import type { Ports } from "../../base/ports.ts";
-import type { AuditConfig, SinkConfig } from "../../config/config.ts";
+import type { AuditConfig, SinkConfig } from "../../config/types/audit.ts";
 import { openAuditFile, type AuditFile, type AuditFileOptions } from "./audit-file.ts";
 import { createHousekeeping } from "./housekeeping.ts";
 import type { RotatedFile } from "./log-dir.ts";

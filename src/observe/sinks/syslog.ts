@@ -1,6 +1,6 @@
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import type { SyslogConfig } from "../../config/config.ts";
+import type { SyslogConfig } from "../../config/types/audit.ts";
 import { textAt } from "../record/query.ts";
 import type { ShippedRecord, Transport } from "./shipper.ts";
 

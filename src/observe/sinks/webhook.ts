@@ -1,6 +1,6 @@
 import { createHmac } from "node:crypto";
 import type { Ports } from "../../base/ports.ts";
-import type { WebhookConfig } from "../../config/config.ts";
+import type { WebhookConfig } from "../../config/types/audit.ts";
 import { textAt } from "../record/query.ts";
 import { TooLarge, type Transport } from "./shipper.ts";
 

@@ -4,7 +4,7 @@ import { resourceFromAttributes } from "@opentelemetry/resources";
 import { BasicTracerProvider, BatchSpanProcessor } from "@opentelemetry/sdk-trace-base";
 import type { Ports } from "../../base/ports.ts";
 import { within } from "../../base/within.ts";
-import type { OtlpConfig } from "../../config/config.ts";
+import type { OtlpConfig } from "../../config/types/telemetry.ts";
 import { revealHeaders } from "../otlp-headers.ts";
 
 export interface Exporter {

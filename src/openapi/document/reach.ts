@@ -7,7 +7,7 @@ import type { Position } from "../../base/issue.ts";
 import type { JsonValue } from "../../base/json.ts";
 import { hostOf } from "../../config/url.ts";
 import { isLoopback } from "../../config/units.ts";
-import type { RefsConfig } from "../../config/config.ts";
+import type { RefsConfig } from "../../config/types/apis.ts";
 import type { AddressKind } from "./address.ts";
 import type { Copies } from "./copies.ts";
 import { documentError } from "./parsed.ts";

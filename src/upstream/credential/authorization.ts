@@ -1,6 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 
-import type { ClientConfig } from "../../config/config.ts";
+import type { ClientConfig } from "../../config/types/clients.ts";
 import type { IssuerMetadata } from "./issuer-metadata.ts";
 
 /** What a browser must bring back to prove that it is the one that was sent away. */

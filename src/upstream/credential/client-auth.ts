@@ -19,7 +19,7 @@ import {
 import { ConfigError } from "../../base/errors.ts";
 import type { Ports } from "../../base/ports.ts";
 import type { Secret } from "../../base/secret.ts";
-import type { ClientAuthConfig, ClientConfig } from "../../config/config.ts";
+import type { ClientAuthConfig, ClientConfig } from "../../config/types/clients.ts";
 import { readJwtClaims } from "./jwt-claims.ts";
 import { TokenFailure } from "./token-failure.ts";
 

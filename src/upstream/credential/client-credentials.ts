@@ -1,5 +1,5 @@
 import type { Ports } from "../../base/ports.ts";
-import type { CredentialConfig } from "../../config/config.ts";
+import type { CredentialConfig } from "../../config/types/credential.ts";
 import type { Credential } from "./credential-parts.ts";
 import { type Grant, toGrant } from "./grant.ts";
 import { type TokenDeps, tokenKey, unlessCancelled } from "./token-cache.ts";

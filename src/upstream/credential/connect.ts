@@ -1,7 +1,8 @@
 import type { JsonObject } from "../../base/json.ts";
 import type { Ports } from "../../base/ports.ts";
 import type { Principal } from "../../base/principal.ts";
-import type { ClientConfig, ConnectionsConfig, ProviderConfig } from "../../config/config.ts";
+import type { ClientConfig } from "../../config/types/clients.ts";
+import type { ConnectionsConfig, ProviderConfig } from "../../config/types/connections.ts";
 import {
   type AuthorizationRequest,
   authorizationUrlFor,

@@ -1,6 +1,8 @@
 import { ConfigError } from "../../base/errors.ts";
 import type { Ports } from "../../base/ports.ts";
-import type { ApiConfig, ClientConfig, ProviderConfig } from "../../config/config.ts";
+import type { ApiConfig } from "../../config/types/apis.ts";
+import type { ClientConfig } from "../../config/types/clients.ts";
+import type { ProviderConfig } from "../../config/types/connections.ts";
 import type { ClientKeys } from "./client-auth.ts";
 import { type ClientCredentialsConfig, createClientCredentials } from "./client-credentials.ts";
 import { type ConnectionDeps, createConnection } from "./connection.ts";

@@ -2,7 +2,7 @@ import { AuthError, CallError } from "../../base/errors.ts";
 import type { JsonValue } from "../../base/json.ts";
 import type { Ports } from "../../base/ports.ts";
 import type { Principal } from "../../base/principal.ts";
-import type { CredentialConfig } from "../../config/config.ts";
+import type { CredentialConfig } from "../../config/types/credential.ts";
 import { checkActors } from "./actors.ts";
 import type { Credential } from "./credential-parts.ts";
 import { bearerOf, type Grant, toGrant } from "./grant.ts";

@@ -1,9 +1,7 @@
-import type {
-  ApiConfig,
-  ClientConfig,
-  CredentialConfig,
-  ProviderConfig,
-} from "../../config/config.ts";
+import type { ApiConfig } from "../../config/types/apis.ts";
+import type { ClientConfig } from "../../config/types/clients.ts";
+import type { ProviderConfig } from "../../config/types/connections.ts";
+import type { CredentialConfig } from "../../config/types/credential.ts";
 import type { Operation } from "../../openapi/operation/operation.ts";
 import { scopeFor } from "./operation-scope.ts";
 

@@ -1,4 +1,5 @@
-import type { ClientConfig, CredentialConfig } from "../../config/config.ts";
+import type { ClientConfig } from "../../config/types/clients.ts";
+import type { CredentialConfig } from "../../config/types/credential.ts";
 import type { ExchangeConfig, ExchangeDeps } from "./exchange.ts";
 import type { RequestToken } from "./token-endpoint.ts";
 import { TokenFailure } from "./token-failure.ts";

@@ -2,7 +2,7 @@ import { allowInsecureRequests, introspectionRequest } from "oauth4webapi";
 
 import type { JsonObject } from "../../base/json.ts";
 import type { Ports } from "../../base/ports.ts";
-import type { ClientConfig } from "../../config/config.ts";
+import type { ClientConfig } from "../../config/types/clients.ts";
 import { createClientAuth } from "./client-auth.ts";
 import { isSafeUrl } from "./issuer-metadata.ts";
 import type { TokenEndpointDeps } from "./token-endpoint.ts";

@@ -2,7 +2,7 @@ import { createCache } from "../../base/cache.ts";
 import { CallError } from "../../base/errors.ts";
 import type { Ports } from "../../base/ports.ts";
 import type { Principal } from "../../base/principal.ts";
-import type { CredentialConfig } from "../../config/config.ts";
+import type { CredentialConfig } from "../../config/types/credential.ts";
 import type { Credential } from "./credential-parts.ts";
 import { bearerOf, type Grant } from "./grant.ts";
 import { tokenKey, type TokenCache, unlessCancelled } from "./token-cache.ts";

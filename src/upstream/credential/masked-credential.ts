@@ -1,4 +1,4 @@
-import type { CredentialConfig } from "../../config/config.ts";
+import type { CredentialConfig } from "../../config/types/credential.ts";
 import type { CredentialParts } from "../request/request.ts";
 
 /** What a credential would add, with `***` for every secret: for showing a request, not sending it. */

@@ -1,7 +1,7 @@
 import { allowInsecureRequests, revocationRequest } from "oauth4webapi";
 
 import type { Ports } from "../../base/ports.ts";
-import type { ClientConfig } from "../../config/config.ts";
+import type { ClientConfig } from "../../config/types/clients.ts";
 import { createClientAuth } from "./client-auth.ts";
 import { isSafeUrl } from "./issuer-metadata.ts";
 import type { TokenEndpointDeps } from "./token-endpoint.ts";

@@ -4,7 +4,7 @@ import { CallError } from "../../base/errors.ts";
 import type { JsonObject } from "../../base/json.ts";
 import type { Principal } from "../../base/principal.ts";
 import type { Ports } from "../../base/ports.ts";
-import type { CredentialConfig } from "../../config/config.ts";
+import type { CredentialConfig } from "../../config/types/credential.ts";
 import { checkActors } from "./actors.ts";
 import type { Credential } from "./credential-parts.ts";
 import type { CredentialParts } from "../request/request.ts";

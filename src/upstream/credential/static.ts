@@ -1,5 +1,6 @@
 import { ConfigError } from "../../base/errors.ts";
-import type { ApiConfig, CredentialConfig } from "../../config/config.ts";
+import type { ApiConfig } from "../../config/types/apis.ts";
+import type { CredentialConfig } from "../../config/types/credential.ts";
 import type { Credential } from "./credential-parts.ts";
 import { isFieldValue } from "../request/header.ts";
 import type { CredentialParts } from "../request/request.ts";

@@ -6,7 +6,7 @@ import { CallError } from "../../base/errors.ts";
 import type { JsonValue } from "../../base/json.ts";
 import type { Ports } from "../../base/ports.ts";
 import type { Principal } from "../../base/principal.ts";
-import type { ClientConfig } from "../../config/config.ts";
+import type { ClientConfig } from "../../config/types/clients.ts";
 import type { Grant } from "./grant.ts";
 import type { CredentialParts } from "../request/request.ts";
 import { createTokenCircuit, type TokenCircuit } from "./token-circuit.ts";

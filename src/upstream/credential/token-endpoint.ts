@@ -3,7 +3,7 @@ import { allowInsecureRequests, genericTokenEndpointRequest } from "oauth4webapi
 import type { JsonObject, JsonValue } from "../../base/json.ts";
 import type { StepUp } from "../../base/step-up.ts";
 import type { Ports } from "../../base/ports.ts";
-import type { ClientConfig } from "../../config/config.ts";
+import type { ClientConfig } from "../../config/types/clients.ts";
 import { type ClientKeys, createClientAuth } from "./client-auth.ts";
 import { type IssuerMetadata, isSafeUrl } from "./issuer-metadata.ts";
 import { parseRetryAfter } from "../retry-after.ts";

@@ -1,6 +1,6 @@
 import type { JsonValue } from "../../base/json.ts";
 import type { Ports } from "../../base/ports.ts";
-import type { ResponseConfig } from "../../config/config.ts";
+import type { ResponseConfig } from "../../config/types/response.ts";
 import type { Output } from "../../tools/output.ts";
 import type { Values } from "../../tools/values.ts";
 import { BudgetError } from "./budget.ts";

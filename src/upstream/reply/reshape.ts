@@ -2,7 +2,7 @@ import { compile, isRegistered, TreeInterpreter } from "@jmespath-community/jmes
 import { ConfigError } from "../../base/errors.ts";
 import { printExactly } from "../../base/exact-number.ts";
 import { isJsonObject, type JsonValue } from "../../base/json.ts";
-import type { ResponseConfig } from "../../config/config.ts";
+import type { ResponseConfig } from "../../config/types/response.ts";
 import { withinBudget } from "./budget.ts";
 import { isSinglePass } from "./single-pass.ts";
 

@@ -1,6 +1,6 @@
 import type { Issue } from "../../base/issue.ts";
 import { escapeText } from "../../base/text.ts";
-import type { ApiConfig, ServerChoice } from "../../config/config.ts";
+import type { ApiConfig, ServerChoice } from "../../config/types/apis.ts";
 import { hostOf } from "../../config/url.ts";
 import type { Server, Servers } from "../../openapi/operation/operation.ts";
 import type { ServedOperation } from "../../tools/tool.ts";

@@ -9,7 +9,7 @@ import { openLmdbRows } from "../../../src/broker/store/lmdb-rows.ts";
 import { openRows } from "../../../src/broker/store/open.ts";
 import { createRecords } from "../../../src/broker/store/records.ts";
 import type { Rows } from "../../../src/broker/store/rows.ts";
-import type { BrokerStoreConfig } from "../../../src/config/config.ts";
+import type { BrokerStoreConfig } from "../../../src/config/types/broker.ts";
 import { noRedis, startRedis } from "../redis.ts";
 
 const log = { debug() {}, info() {}, warn() {}, error() {} };
