@@ -36,11 +36,22 @@ export interface DoorParts {
 
 type Handle = (req: IncomingMessage, res: ServerResponse) => Promise<void>;
 
+/** What programs ask, on any origin. */
+interface Program {
+  readonly method: string;
+  readonly handle: Handle;
+}
+
 const registrationsPerMinute = 60;
 /** Of one address. Each is kept for ten minutes, whether a person ever comes or not. */
 const signIns: Rate = { count: 300, periodMs: 60_000 };
 /** Of one address; a sign-in takes five or six. */
 const steps: Rate = { count: 1_800, periodMs: 60_000 };
+/**
+ * Of one address, which may be that of a host of many clients, or of a gateway that exchanges for
+ * everybody: most tokens live for five minutes.
+ */
+const tokenRequests: Rate = { count: 6_000, periodMs: 60_000 };
 
 /**
  * What stands in front of oidc-provider: only the public paths, only our own host names, and
@@ -50,8 +61,9 @@ export function createDoor(deps: DoorDeps, ports: Ports): RequestListener {
   const issuer = new URL(deps.issuer);
   const local = isLoopback(issuer.hostname);
   const requests = createClientRequests(deps.resources, deps.registered);
-  const mayStart = createSlowDown(signIns, deps, ports);
-  const mayGoOn = createSlowDown(steps, deps, ports);
+  const mayStart = createSlowDown(signIns, slowPerson, deps, ports);
+  const mayGoOn = createSlowDown(steps, slowPerson, deps, ports);
+  const mayAsk = createSlowDown(tokenRequests, slowProgram, deps, ports);
 
   /** For people: no CORS, and the cookies belong to the issuer's name. */
   const openPage = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
@@ -83,16 +95,17 @@ export function createDoor(deps: DoorDeps, ports: Ports): RequestListener {
     return deps.parts().provider(req, res);
   };
 
-  const programs = new Map<string, { readonly method: string; readonly handle: Handle }>([
+  const counted = (handle: Handle): Program => ({
+    method: "POST",
+    handle: async (req, res) => (mayAsk(req, res) ? handle(req, res) : undefined),
+  });
+  const programs = new Map<string, Program>([
     ["/.well-known/oauth-authorization-server", { method: "GET", handle: provide }],
     ["/.well-known/openid-configuration", { method: "GET", handle: provide }],
     ["/jwks.json", { method: "GET", handle: provide }],
-    [
-      "/token",
-      { method: "POST", handle: async (req, res) => provide(await requests.token(req), res) },
-    ],
-    ["/revoke", { method: "POST", handle: provide }],
-    ["/introspect", { method: "POST", handle: provide }],
+    ["/token", counted(async (req, res) => provide(await requests.token(req), res))],
+    ["/revoke", counted(provide)],
+    ["/introspect", counted(provide)],
   ]);
   if (deps.redirects !== undefined) {
     const { tell, addressOf } = deps;
@@ -136,12 +149,35 @@ export function isOwnPath(path: string): boolean {
   return ownPaths.test(path);
 }
 
+/** How one too many is recorded, and answered. */
+interface Slow {
+  readonly reason: string;
+  readonly answer: (res: ServerResponse, seconds: number) => void;
+}
+
+const slowPerson: Slow = {
+  reason: "too_many_sign_ins",
+  answer(res, seconds) {
+    const text = `Too many sign-ins came from your network. Try again in ${seconds} seconds.`;
+    res.writeHead(429, pageHeaders).end(errorPage("too_many_sign_ins", text));
+  },
+};
+
+const slowProgram: Slow = {
+  reason: "too_many_token_requests",
+  answer(res, seconds) {
+    const error_description = `too many requests from this address; try again in ${seconds} s`;
+    sendJson(res, 429, { error: "temporarily_unavailable", error_description });
+  },
+};
+
 /**
  * Whether this address may do one more of what anybody may do without a login; else it is answered
  * here, before anything is kept of it.
  */
 function createSlowDown(
   rate: Rate,
+  { reason, answer }: Slow,
   { tell, addressOf }: Pick<DoorDeps, "tell" | "addressOf">,
   { now }: Pick<Ports, "now">,
 ): (req: IncomingMessage, res: ServerResponse) => boolean {
@@ -154,15 +190,14 @@ function createSlowDown(
     tell({
       event: "broker.refuse",
       outcome: "denied",
-      reason: "too_many_sign_ins",
+      reason,
       sub: undefined,
       clientId: undefined,
       detail: `/${path} from ${network}`,
     });
     const seconds = Math.ceil(waitMs / 1_000);
-    const text = `Too many sign-ins came from your network. Try again in ${seconds} seconds.`;
-    res.writeHead(429, { ...pageHeaders, "retry-after": String(seconds) });
-    res.end(errorPage("too_many_sign_ins", text));
+    res.setHeader("retry-after", String(seconds));
+    answer(res, seconds);
     return false;
   };
 }

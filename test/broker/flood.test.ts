@@ -202,6 +202,43 @@ describe("a flood of sign-ins", () => {
   });
 });
 
+test("token requests of one address are slowed down together, whatever they ask", async () => {
+  vi.useFakeTimers({ now: Date.now(), toFake: ["Date"] });
+  const at = await world();
+  const paths = ["/token", "/revoke", "/introspect"];
+  const ask = (path: string, from = "127.0.0.1"): Promise<Answer> =>
+    getFrom(from, new URL(path, at.issuer), {}, "POST");
+  for (let sent = 0; sent < 6_000; sent += 60) {
+    const answers = await Promise.all(
+      Array.from({ length: 60 }, (_, i) => ask(paths[i % paths.length] ?? "")),
+    );
+    expect(answers.map(({ status }) => status)).not.toContain(429);
+  }
+  for (const path of paths) {
+    const { status, headers, text } = await ask(path);
+    expect([status, headers["retry-after"]]).toEqual([429, "1"]);
+    expect(headers["access-control-allow-origin"]).toBe("*");
+    expect(JSON.parse(text)).toMatchObject({ error: "temporarily_unavailable" });
+  }
+  expect(at.events.filter(({ reason }) => reason?.startsWith("too_many"))).toEqual(
+    paths.map((path) => ({
+      event: "broker.refuse",
+      outcome: "denied",
+      reason: "too_many_token_requests",
+      sub: undefined,
+      clientId: undefined,
+      detail: `${path} from 127.0.0.1`,
+    })),
+  );
+  // Others are not held up, nor is it for long, nor are people who sign in.
+  expect((await ask("/token", "127.0.0.2")).status).toBe(400);
+  vi.setSystemTime(Date.now() + 10);
+  expect((await ask("/token")).status).toBe(400);
+  expect((await ask("/token")).status).toBe(429);
+  const clientId = await at.client();
+  expect((await getFrom("127.0.0.1", at.authorizeUrl({ client_id: clientId }))).status).toBe(303);
+});
+
 interface Answer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
@@ -212,12 +249,13 @@ function getFrom(
   localAddress: string,
   url: URL,
   headers: Record<string, string> = {},
+  method = "GET",
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const { host, port, pathname, search } = url;
     const path = `${pathname}${search}`;
     const options = { host: "127.0.0.1", port, path, localAddress, headers: { ...headers, host } };
-    const sent = request(options, (answer) => {
+    const sent = request({ ...options, method }, (answer) => {
       let text = "";
       answer.on("data", (chunk: Buffer) => (text += chunk.toString()));
       answer.on("end", () => {

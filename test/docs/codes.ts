@@ -82,7 +82,7 @@ export const codes: Readonly<Record<string, readonly string[]>> = {
   ],
   "Pages of the broker": [
     ...matches(/^ {2}([a-z_]+): "/gm, (path) => path === "broker/refusal.ts"),
-    ...matches(/errorPage\("([a-z_]+)"/g, (path) => path === "broker/door.ts"),
+    ...matches(/"(too_many_[a-z_]+)"/g, (path) => path === "broker/door.ts"),
     ...matches(/refuse\(res, \d+, "([a-z_]+)"\)/g, (path) => path === "broker/door.ts"),
   ],
   "Token endpoint": [
