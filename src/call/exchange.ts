@@ -43,6 +43,8 @@ export async function exchange(sending: Sending, now: () => number): Promise<Wir
   for (let failures = 1; ; failures++) {
     const admitted = route.circuit?.admit() ?? 0;
     trace.attempts++;
+    // Of an attempt without an answer the record does not tell that of the one before it.
+    trace.status = undefined;
     let happened: WireResponse | SendError;
     try {
       happened = await send(request, bounds, watch);

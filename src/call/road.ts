@@ -13,7 +13,7 @@ import type { Tool } from "../tools/tool.ts";
 import { collectValues, type Values } from "../tools/values.ts";
 import type { Reply } from "../upstream/reply/reply.ts";
 import type { CredentialParts } from "../upstream/request/request.ts";
-import type { WireRequest } from "../upstream/request/message.ts";
+import type { WireRequest, WireResponse } from "../upstream/request/message.ts";
 import type { TakeBody } from "../upstream/taken-body.ts";
 import type { Call, CallTool } from "./call.ts";
 import { askAgain, exchange, withKey, type Sending } from "./exchange.ts";
@@ -102,7 +102,7 @@ export function compileRoad(parts: RoadParts, ports: Ports): Road {
       const again = route.joinPages && askAgain(sending, ports.now);
       const response = await exchange(sending, ports.now);
       const joined = again && (await route.joinPages?.(response, values, again));
-      if (joined !== undefined) trace.answeredAt = ports.now();
+      if (joined !== undefined) noteJoined(trace, joined.response, ports.now());
       const whole = joined?.response ?? response;
       // Of an answer that was passed on they are counted, and nothing of it is here.
       trace.answerBytes += whole.body.length;
@@ -206,10 +206,14 @@ function bodyTaker(
   if (streamText === undefined || open === undefined) return undefined;
   const onBytes = (bytes: number): void => {
     trace.answerBytes = bytes;
-    // An attempt before this one may have had an answer of its own.
-    trace.status = undefined;
   };
   return streamText({ open, values, onBytes, runsOn: unsafe && cancel === undefined });
+}
+
+/** The page after the last one that is joined may have had no answer. */
+function noteJoined(trace: CallTrace, { status }: WireResponse, moment: number): void {
+  trace.answeredAt = moment;
+  trace.status ??= status;
 }
 
 function within<T>(span: CallSpan, step: Parameters<CallSpan["step"]>[0], work: () => T): T {

@@ -67,6 +67,26 @@ test("an API that goes on failing is asked as often as told, and its last answer
   ]);
 });
 
+test.each([401, 503])(
+  "a call whose last attempt has no answer is not recorded with the %d of the one before",
+  async (status) => {
+    const port = await freePort();
+    const extra = { api: "timeout: 800ms", top: `admin: {listen: "127.0.0.1:${port}"}` };
+    const at = await world({ spec, extra });
+    at.api.answer = (_, response) => {
+      if (at.api.requests.length === 1) answerJson(response, {}, status);
+    };
+    expect(await at.call("get_order")).toMatchObject({ isError: true });
+    expect(at.api.requests).toHaveLength(2);
+    const [record] = await at.audit();
+    expect(record).toMatchObject({ reason: "upstream_timeout", upstream: { attempts: 2 } });
+    expect(record!["upstream"]).not.toHaveProperty("status");
+    const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    const [counted] = metrics.match(/^http_client_request_duration_seconds_count.*$/m) ?? [];
+    expect(counted).toContain('http_request_method="GET",error_type="upstream_timeout"} 1');
+  },
+);
+
 test("every attempt of a call has the same key, and every call its own", async () => {
   const at = await shop("retry: {idempotencyKey: X-Key}");
   failing(at.api, 1, 503);

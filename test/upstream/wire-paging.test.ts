@@ -359,10 +359,18 @@ describe("maxPages joins pages of one call", () => {
   });
 
   test.each([
-    { title: "an error", fail: (response: ServerResponse) => response.writeHead(500).end("no") },
-    { title: "no JSON", fail: (response: ServerResponse) => response.end("<p>") },
-    { title: "a broken connection", fail: (response: ServerResponse) => response.destroy() },
-  ])("until $title, and says where it stopped", async ({ fail }) => {
+    {
+      title: "an error",
+      status: 500,
+      fail: (response: ServerResponse) => response.writeHead(500).end("no"),
+    },
+    { title: "no JSON", status: 200, fail: (response: ServerResponse) => response.end("<p>") },
+    {
+      title: "a broken connection",
+      status: 200,
+      fail: (response: ServerResponse) => response.destroy(),
+    },
+  ])("until $title, and says where it stopped", async ({ fail, status }) => {
     const made = await thing({ declared: "json", parameters, response: "{maxPages: 5}" });
     const pages = answerPages((n) => `[${n}]`);
     made.api.answer = (request, response) =>
@@ -371,6 +379,8 @@ describe("maxPages joins pages of one call", () => {
       content: [text("[1,2]"), text("More results: call again with page=3")],
       structuredContent: [1, 2],
     });
+    const ends = [1, 2].map(() => ({ outcome: "success", upstream: { status } }));
+    expect(await made.audit()).toMatchObject(ends);
   });
 
   test("while all pages together stay within the size limit", async () => {

@@ -56,7 +56,7 @@ export interface CallTrace {
   /** When the first request went out. */
   sentAt: number;
   attempts: number;
-  /** Of the last answer. */
+  /** Of the answer to the last attempt; undefined: there was none. */
   status: number | undefined;
   /** When the last answer was whole. */
   answeredAt: number;
