@@ -84,7 +84,7 @@ async function readRoot(
   const corrected = correctSpelling(tree, gatewaySchema, problems);
   const filled = await interpolate(corrected, gatewaySchema, sources, problems);
   const root = expandPresets(filled);
-  validateTree(root, problems);
+  validateTree(root, gatewaySchema, problems);
   return root;
 }
 

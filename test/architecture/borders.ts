@@ -46,9 +46,8 @@ export const homes: Readonly<Record<string, readonly string[]>> = {
   "@opentelemetry/exporter-trace-otlp-http": ["observe"],
   "@opentelemetry/resources": ["observe"],
   "@opentelemetry/sdk-trace-base": ["observe"],
-  // One checks gateway.yaml, one the arguments of a call.
-  ajv: ["config", "tools"],
-  "ajv-formats": ["config", "tools"],
+  ajv: ["tools"],
+  "ajv-formats": ["tools"],
   commander: ["cli"],
   // The public listener and the operator's; the broker brings its own.
   fastify: ["http", "admin"],
