@@ -207,7 +207,7 @@ function bodyTaker(
   const onBytes = (bytes: number): void => {
     trace.answerBytes = bytes;
   };
-  return streamText({ open, values, onBytes, runsOn: unsafe && cancel === undefined });
+  return streamText({ open, values, onBytes, unsafe, endsWithClient: cancel !== undefined });
 }
 
 /** The page after the last one that is joined may have had no answer. */

@@ -231,7 +231,7 @@ function exchange(
           enter("body", idleMs);
           size += chunk.length;
           if (size > maxBytes) {
-            fail(tooLarge(maxBytes));
+            if (taking?.overflow() !== true) fail(tooLarge(maxBytes));
             return;
           }
           if (taking?.push(chunk) === true) return;

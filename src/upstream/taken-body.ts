@@ -24,8 +24,10 @@ export interface BodyFlow {
 }
 
 export interface BodyReader {
-  /** `wait`: nothing more until the flow is resumed; `enough`: nothing more at all. */
+  /** `wait`: nothing more until the flow is resumed; `enough`: nothing more is wanted. */
   readonly push: (chunk: Buffer) => "more" | "wait" | "enough";
+  /** Whether the body is read to its end for the sake of who sends it, though there is `enough`. */
+  readonly toEnd: boolean;
   /** @returns What remains to be said. */
   readonly end: () => Reply;
 }
@@ -38,6 +40,12 @@ export interface Taking {
   readonly end: () => Reply | undefined;
   /** Whoever takes it is not ready for more. */
   readonly waits: () => boolean;
+  /**
+   * There is more than may be read.
+   *
+   * @returns false: some of it is wanted.
+   */
+  readonly overflow: () => boolean;
 }
 
 interface Beginning {
@@ -70,7 +78,13 @@ export function startTaking(
   let reader: BodyReader | undefined;
   let size = 0;
   let waits = false;
+  let hasEnough = false;
   let ended = false;
+  const finish = (from: BodyReader): void => {
+    if (ended) return;
+    ended = true;
+    exchange.finish(from.end());
+  };
   const flow: BodyFlow = {
     resume() {
       if (!waits || ended) return;
@@ -86,8 +100,8 @@ export function startTaking(
     if (ended) return;
     const next = to.push(chunk);
     if (next === "enough") {
-      ended = true;
-      exchange.finish(to.end());
+      hasEnough = true;
+      if (!to.toEnd) finish(to);
     } else if (next === "wait" && !waits) {
       waits = true;
       exchange.pause();
@@ -111,5 +125,10 @@ export function startTaking(
     },
     end: () => reader?.end(),
     waits: () => waits,
+    overflow() {
+      if (reader === undefined || !hasEnough) return false;
+      finish(reader);
+      return true;
+    },
   };
 }

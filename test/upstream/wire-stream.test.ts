@@ -166,6 +166,35 @@ test.each(years)(
   },
 );
 
+test.each(years)(
+  "of what may change something the rest is taken from the API, %s",
+  async (year) => {
+    const at = await wide({ method: "post", response: "{maxTokens: 500000}" });
+    const api = endless(at);
+    const { content, isError } = resultOf(await ask(at, year));
+    expect(content[0]!.text === "€".repeat(2e6)).toBe(true);
+    expect(content[1]!.text).toMatch(/^\[cut: the first 2000000 characters /);
+    expect(isError).toBeUndefined();
+    // To its last byte, and the connection is not closed.
+    expect(api.finished()).toBe(true);
+    expect(await at.audit()).toMatchObject([
+      { outcome: "success", response: { bytes: api.written(), is_error: false } },
+    ]);
+  },
+);
+
+test("but not more of it than responseSize", async () => {
+  const top = "limits: {responseSize: 20MiB}";
+  const at = await wide({ method: "post", response: "{maxTokens: 500000}", extra: { top } });
+  const api = endless(at);
+  const { content, isError } = resultOf(await ask(at, 2026));
+  expect(content[1]!.text).toMatch(/^\[cut: /);
+  expect(isError).toBeUndefined();
+  await vi.waitFor(() => expect(api.closed()).toBe(true));
+  expect(api.finished()).toBe(false);
+  expect(await at.audit()).toMatchObject([{ outcome: "success", response: { is_error: false } }]);
+});
+
 test("JSON that is too long is JSON still", async () => {
   const at = await wide();
   const body = jsonOf(6e6);
@@ -276,13 +305,20 @@ async function begin(at: World, year: Year): Promise<IncomingMessage> {
 }
 
 /** An API with 30 MB that tells how much of it the system has taken. */
-function endless(at: World): { readonly written: () => number; readonly closed: () => boolean } {
+function endless(at: World): {
+  readonly written: () => number;
+  readonly closed: () => boolean;
+  /** All of it was taken. */
+  readonly finished: () => boolean;
+} {
   // Half of it is left out on its way: the connections cannot hold both halves.
   const piece = Buffer.from("€\u0000\u0000\u0000".repeat(10_000));
   let written = 0;
   let closed = false;
+  let finished = false;
   at.api.answer = async (_, response) => {
     response.on("close", () => (closed = true));
+    response.on("finish", () => (finished = true));
     response.writeHead(200, { "content-type": "text/plain" });
     while (!response.destroyed && written < 30e6) {
       if (!response.write(piece)) {
@@ -292,7 +328,7 @@ function endless(at: World): { readonly written: () => number; readonly closed: 
     }
     response.end();
   };
-  return { written: () => written, closed: () => closed };
+  return { written: () => written, closed: () => closed, finished: () => finished };
 }
 
 /** Resolves when it has stayed the same for a while. */

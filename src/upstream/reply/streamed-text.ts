@@ -32,8 +32,10 @@ interface Streaming {
   readonly values: Values;
   /** Of the answer so far. */
   readonly onBytes: (bytes: number) => void;
-  /** It may change something and cannot be cancelled: it runs to its end, whoever still listens. */
-  readonly runsOn: boolean;
+  /** It may change something: an API may undo what it did when its answer is not taken whole. */
+  readonly unsafe: boolean;
+  /** An unsafe one that does not runs to its end, whoever still listens. */
+  readonly endsWithClient: boolean;
 }
 
 export type StreamText = (streaming: Streaming) => TakeBody;
@@ -55,7 +57,7 @@ export function compileStreamText(
   const more = (headers: ResponseHeaders, values: Values): readonly string[] =>
     trailer?.({ headers, parse: () => undefined }, values) ?? [];
 
-  return ({ open, values, onBytes, runsOn }) => ({
+  return ({ open, values, onBytes, unsafe, endsWithClient }) => ({
     aboveBytes: streamAboveBytes,
     accept(status, headers) {
       const family = familyOf(status, headers);
@@ -65,7 +67,14 @@ export function compileStreamText(
         isUtf16(start, isJson)
           ? undefined
           : read({
-              ...openText({ open, flow, isJson, maxChars: maxTextChars, runsOn }),
+              ...openText({
+                open,
+                flow,
+                isJson,
+                maxChars: maxTextChars,
+                runsOn: unsafe && !endsWithClient,
+              }),
+              toEnd: unsafe,
               onBytes,
               onTruncated,
               hint,
@@ -136,11 +145,13 @@ function openText(of: {
 function read({
   text,
   write,
+  toEnd,
   onBytes,
   onTruncated,
   hint,
   more,
 }: Opened & {
+  readonly toEnd: boolean;
   readonly onBytes: (bytes: number) => void;
   readonly onTruncated: () => void;
   /** What the model can do to see the rest. */
@@ -150,9 +161,11 @@ function read({
 }): BodyReader {
   let bytes = 0;
   return {
+    toEnd,
     push(chunk) {
       bytes += chunk.length;
       onBytes(bytes);
+      if (text.isCut()) return "enough";
       const escaped = text.push(chunk);
       const isReady = escaped.length === 0 || write(escaped);
       if (text.isCut()) return "enough";
