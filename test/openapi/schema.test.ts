@@ -1,8 +1,19 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { expect, test } from "vitest";
 
+import { loadDocument } from "../../src/openapi/load.ts";
 import type { ApiDocument } from "../../src/openapi/operation/operation.ts";
-import { convertComponent, document, loadText, only } from "./load-text.ts";
+import {
+  convertComponent,
+  document,
+  loadText,
+  named as namedAt,
+  newDir,
+  only,
+} from "./load-text.ts";
 
 test.each([
   [
@@ -497,3 +508,40 @@ function validator(api: ApiDocument, name: string): (value: unknown) => boolean 
   collect(root);
   return new Ajv2020({ strict: false }).compile({ ...root, $defs });
 }
+
+test("operations whose parameters are written alike have the same schema, and each its own findings", async () => {
+  const good = "{name: a, in: query, schema: {type: integer, minimum: 1}}";
+  const bad = "{name: b, in: query, schema: {type: integer, minimum: none}}";
+  const api = await loadText(
+    document(
+      `/x:\n  get: {parameters: [${good}, ${bad}]}\n/y:\n  get: {parameters: [${good}, ${bad}]}`,
+    ),
+  );
+  const [x, y] = api.operations;
+  expect(x?.parameters.map(({ schema }) => schema)).toEqual([
+    { type: "integer", minimum: 1 },
+    { type: "integer" },
+  ]);
+  expect(y?.parameters).toEqual(x?.parameters);
+  expect([x, y].map((operation) => operation?.warnings)).toMatchObject([
+    [{ code: "bad_keyword", position: { line: 5 } }],
+    [{ code: "bad_keyword", position: { line: 7 } }],
+  ]);
+});
+
+test("documents of two versions mean different schemas by the same words", async () => {
+  const dir = await newDir();
+  const parameter = "{name: a, in: query, schema: {type: string, nullable: true}}";
+  const old = join(dir, "old.yaml");
+  await writeFile(old, document(`/a:\n  get: {parameters: [${parameter}]}`, "", "3.0.3"));
+  const file = join(dir, "api.yaml");
+  await writeFile(
+    file,
+    document(`/a: {$ref: 'old.yaml#/paths/~1a'}\n/b:\n  get: {parameters: [${parameter}]}`),
+  );
+  const api = await loadDocument({ file, position: namedAt });
+  expect(api.operations.map(({ parameters }) => parameters[0]?.schema)).toEqual([
+    { type: ["string", "null"] },
+    { type: "string" },
+  ]);
+});

@@ -19,6 +19,7 @@ import { ownServers } from "./server.ts";
 import type { Source } from "../document/source.ts";
 import { modernParameter, splitBody } from "./swagger.ts";
 import { cleanDescription } from "../text.ts";
+import type { DialectAt } from "../document/version.ts";
 import { isKnownDialect } from "../schema/refer.ts";
 
 export interface Operations {
@@ -92,14 +93,21 @@ function itemMember(item: readonly Node[], key: string): Node | undefined {
 }
 
 function spotsOf(key: string, item: readonly Node[], { dialectAt }: Model): readonly Spot[] {
-  const methods = new Set(item.flatMap(({ at }) => dialectAt(at).methods));
-  const standard = [...methods].flatMap((method) => {
+  const standard = methodsOf(item, dialectAt).flatMap((method) => {
     const node = itemMember(item, method);
     return node === undefined ? [] : [{ method: method.toUpperCase(), key, node, item }];
   });
   const newest = item.filter(({ at }) => dialectAt(at).name === "3.2");
   const additional = children(itemMember(newest, "additionalOperations"));
   return [...standard, ...additional.map(([method, node]) => ({ method, key, node, item }))];
+}
+
+/** An item and the one that it refers to may be of two versions. */
+function methodsOf([own, referred]: readonly Node[], dialectAt: DialectAt): readonly string[] {
+  const methods = own === undefined ? [] : dialectAt(own.at).methods;
+  return referred === undefined
+    ? methods
+    : [...new Set([...methods, ...dialectAt(referred.at).methods])];
 }
 
 const methodToken = /^[!#$%&'*+.^_`|~\w-]{1,32}$/;

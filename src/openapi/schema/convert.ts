@@ -69,6 +69,8 @@ function convertReference(node: Node, ref: string, { conversion, scope }: Around
     $recursiveRef: _recursiveRef,
     ...rest
   } = node.value as JsonObject;
+  // Most stand alone.
+  if (Object.keys(rest).length === 0) return $ref;
   const siblings = convertKeywords({ ...node, value: rest }, conversion, scope);
   return { ...$ref, ...siblings };
 }

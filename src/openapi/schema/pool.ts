@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 
-import { isJsonObject, type JsonSchema } from "../../base/json.ts";
+import { isJsonObject, type JsonSchema, type JsonValue } from "../../base/json.ts";
 import { type Finding, Unconvertible, type Warn } from "../document/finding.ts";
 import { child, descend, formatPointer, type Node, type Pointer } from "../document/node.ts";
 import type { SchemaPool } from "../operation/operation.ts";
@@ -131,17 +131,61 @@ export function createSchemas(model: Model, warn: Warn): Schemas {
     return finished.get(name);
   };
 
+  const convertInline = (node: Node, warnInline: Warn): JsonSchema => {
+    const fail = (finding: Finding): never => {
+      throw new Unconvertible(finding);
+    };
+    const schema = convertNode({ node, base: false }, { warn: warnInline, fail });
+    requireKnownDialects(schema);
+    return openClosedParts(schema, named);
+  };
+
+  /** By what was written. Thousands of parameters are of a few kinds, which they share. */
+  const flat = new Map<string, JsonSchema>();
   return {
     pool: { get: finish },
     inline(node, warnInline) {
-      const fail = (finding: Finding): never => {
-        throw new Unconvertible(finding);
-      };
-      const schema = convertNode({ node, base: false }, { warn: warnInline, fail });
-      requireKnownDialects(schema);
-      return openClosedParts(schema, named);
+      const text = flatText(node.value);
+      if (text === undefined) return convertInline(node, warnInline);
+      const { name, schemaDialect } = dialectAt(node.at);
+      const key = `${name} ${schemaDialect} ${text}`;
+      const known = flat.get(key);
+      if (known !== undefined) return known;
+      let isPlain = true;
+      const schema = convertInline(node, (finding) => {
+        isPlain = false;
+        warnInline(finding);
+      });
+      // What is wrong with it is said at each place.
+      if (isPlain) flat.set(key, schema);
+      return schema;
     },
   };
+}
+
+const maxFlatWords = 16;
+const maxFlatLength = 1_000;
+
+/** Of a short schema that holds and names no other: it means the same wherever it stands. */
+function flatText(value: JsonValue): string | undefined {
+  if (!isJsonObject(value)) return undefined;
+  const words = Object.entries(value);
+  const isFlat =
+    words.length <= maxFlatWords &&
+    words.every(([word, held]) => !word.startsWith("$") && isPlainValue(held));
+  const text = isFlat ? JSON.stringify(value) : "";
+  return text !== "" && text.length <= maxFlatLength ? text : undefined;
+}
+
+/** A text, a number that JSON can write, and the like, or a short list of them. */
+function isPlainValue(value: JsonValue): boolean {
+  if (typeof value === "number") return Number.isFinite(value);
+  if (typeof value === "string") return value.length <= maxFlatLength;
+  if (!Array.isArray(value)) return typeof value !== "object" || value === null;
+  return (
+    value.length <= maxFlatWords &&
+    value.every((item: JsonValue) => !Array.isArray(item) && isPlainValue(item))
+  );
 }
 
 function digestOf(key: string): string {
