@@ -2,18 +2,26 @@
  * AssemblyScript: reads like TypeScript, becomes WebAssembly. `npm run build:assembly` writes what it
  * becomes into src/upstream/reply/json-scan-binary.ts, and a test fails when that is not up to date.
  *
- * Proves that bytes are one compact JSON text (RFC 8259) and writes them as they stand inside a JSON
- * string, in one pass. It takes the bytes block by block and remembers between blocks where it is, so
- * its memory is the same for a kilobyte and for a gigabyte. UTF-8 is its caller's matter.
+ * Proves that bytes are one compact JSON text (RFC 8259), in one pass, and on the way either writes
+ * them as they stand inside a JSON string, or notes where its long arrays and objects are. It takes
+ * the bytes block by block and remembers between blocks where it is, so its memory is the same for a
+ * kilobyte and for a gigabyte. UTF-8 is its caller's matter.
  *
- * Memory: the opening bracket of each open container, one block of input, one block of output.
+ * Memory: of each open container the opening bracket, where it begins and its items so far; one
+ * block of input; what is written of one block.
  */
 const openBrackets: usize = 0;
-const input: usize = 1_024;
+const openExtents: usize = 1_024;
+/** At each depth 16 long containers can end in one block: their notes fill seven eighths of `output`. */
+const mostDepth: i32 = 600;
+const input: usize = openExtents + 8 * 1_024;
 const inputBytes: usize = 65_536;
 /** Strings are read eight bytes at a time, and the last eight may be past the end. */
 const slack: usize = 8;
+/** At most two bytes for each of the input, or the notes. */
 const output: usize = input + inputBytes + slack;
+/** To read what is no longer costs less than to remember it. */
+const longBytes: u32 = 4_096;
 
 /** What the next byte has to be: the start of a value, … */
 const value = 0;
@@ -43,6 +51,8 @@ let state: i32 = value;
 /** Of containers that are open. */
 let depth: i32 = 0;
 let maxDepth: i32 = 0;
+/** Bytes of the blocks before this one. */
+let bytesBefore: u32 = 0;
 /** Whether the string that is open is a name. */
 let isName: bool = false;
 /** Hexadecimal digits of `\u` that are still to come, and the first of them. */
@@ -63,11 +73,12 @@ export function blockBytes(): usize {
   return inputBytes;
 }
 
-/** Forgets what came before. @param deepest At most 1,000. */
+/** Forgets what came before. @param deepest What is nested deeper is not proven. */
 export function begin(deepest: i32): void {
   state = value;
   depth = 0;
-  maxDepth = deepest;
+  maxDepth = min(deepest, mostDepth);
+  bytesBefore = 0;
   isName = false;
 }
 
@@ -233,7 +244,22 @@ function next(now: i32, byte: u32): i32 {
  *
  * @returns How many it wrote; -1: this is not compact JSON, or JSON with an escaped surrogate.
  */
-export function scan(length: i32): i32 {
+export function escape(length: i32): i32 {
+  return scan(length, true);
+}
+
+/**
+ * Takes so many bytes of the input and writes three numbers for each long container that ends among
+ * them to the output: where it begins, the index behind it, its items or members.
+ *
+ * @returns As `escape`.
+ */
+export function outline(length: i32): i32 {
+  return scan(length, false);
+}
+
+@inline
+function scan(length: i32, escapes: bool): i32 {
   let at: usize = input;
   const end: usize = input + length;
   let to: usize = output;
@@ -246,20 +272,51 @@ export function scan(length: i32): i32 {
       do {
         const eight = load<u64>(at);
         ends = endsOfRun(eight);
-        store<u64>(to, eight);
+        if (escapes) store<u64>(to, eight);
         // Of nothing it is 64.
         const plain = <usize>ctz(ends) >> 3;
         at += plain;
-        to += plain;
+        if (escapes) to += plain;
       } while (ends == 0);
       if (at == end) break;
     }
     const byte = <u32>load<u8>(at++);
-    if (byte == 0x22 || byte == 0x5c) store<u8>(to++, 0x5c);
-    store<u8>(to++, <u8>byte);
-    now = next(now, byte);
+    if (escapes) {
+      if (byte == 0x22 || byte == 0x5c) store<u8>(to++, 0x5c);
+      store<u8>(to++, <u8>byte);
+      now = next(now, byte);
+    } else {
+      const before = depth;
+      now = next(now, byte);
+      if (depth != before || byte == 0x2c) to = note(before, bytesBefore + <u32>(at - input), to);
+    }
     if (now == failed) return failed;
   }
   state = now;
+  bytesBefore += length;
   return <i32>(to - output);
+}
+
+/**
+ * Behind a bracket or a comma, which is of no string: in a string both are part of a run.
+ *
+ * @returns Where the next note goes.
+ */
+function note(depthBefore: i32, at: u32, to: usize): usize {
+  const extent: usize = openExtents + 8 * (depthBefore > depth ? depthBefore : depth);
+  if (depth > depthBefore) {
+    store<u32>(extent, at - 1);
+    store<u32>(extent + 4, 1);
+    return to;
+  }
+  if (depth == depthBefore) {
+    store<u32>(extent + 4, load<u32>(extent + 4) + 1);
+    return to;
+  }
+  const start = load<u32>(extent);
+  if (at - start <= longBytes) return to;
+  store<u32>(to, start);
+  store<u32>(to + 4, at);
+  store<u32>(to + 8, load<u32>(extent + 4));
+  return to + 12;
 }

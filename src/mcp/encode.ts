@@ -1,9 +1,9 @@
 import type { JsonObject } from "../base/json.ts";
 import type { Progress } from "../upstream/reply/event-stream.ts";
-import type { JsonBytes } from "../upstream/reply/json-bytes.ts";
 import {
   blocksOf,
   type BlockReply,
+  type JsonReply,
   type Reply,
   type StructuredValue,
 } from "../upstream/reply/reply.ts";
@@ -19,7 +19,7 @@ export interface Encoder {
    * The same for a reply that is one JSON text: nothing of it becomes a string on its way. In pieces
    * when it is long: they are sent from where they are.
    */
-  readonly json: (id: string | number, json: JsonBytes) => Buffer | readonly Buffer[];
+  readonly json: (id: string | number, reply: JsonReply) => Buffer | readonly Buffer[];
   /** Around a text block that is written while it arrives. */
   readonly streamed: StreamedMessage;
   /** In pieces, because the list is kept as bytes and may be large. */
@@ -53,7 +53,7 @@ export function createEncoder(era: Era, info: ServerInfo): Encoder {
   const toText = `,"result":{${before}"content":[{"type":"text","text":"`;
   const bytesOf = compileBytes({
     head: toText,
-    middle: '"}],"structuredContent":',
+    middle: '"}]',
     tail: `${afterApi}}}`,
   });
   const caching = modern ? `,"ttlMs":${listTtlMs},"cacheScope":"private"` : "";
@@ -66,7 +66,7 @@ export function createEncoder(era: Era, info: ServerInfo): Encoder {
     },
     inputRequired: (id, result) =>
       encodeResult(id, `${JSON.stringify(result).slice(0, -1)}${after}}`),
-    json: (id, json) => bytesOf(id, json, !modern && !json.isObject),
+    json: (id, reply) => bytesOf(id, reply, !modern && !reply.json.isObject),
     streamed: {
       head: (id) => `{"jsonrpc":"2.0","id":${JSON.stringify(id)}${toText}`,
       tail(rest) {
@@ -98,16 +98,18 @@ const longBytes = 262_144;
 
 function compileBytes(
   around: Around,
-): (id: string | number, json: JsonBytes, wraps: boolean) => Buffer | readonly Buffer[] {
-  const plain = [Buffer.from(around.middle), Buffer.from(around.tail)] as const;
+): (id: string | number, reply: JsonReply, wraps: boolean) => Buffer | readonly Buffer[] {
+  const toStructured = `${around.middle},"structuredContent":`;
+  const plain = [Buffer.from(toStructured), Buffer.from(around.tail)] as const;
   const wrapped = [
-    Buffer.from(`${around.middle}{"result":`),
+    Buffer.from(`${toStructured}{"result":`),
     Buffer.from(`}${around.tail}`),
   ] as const;
-  return (id, { bytes, escaped }, wraps) => {
+  const afterText = Buffer.from(around.middle + around.tail);
+  return (id, { json: { bytes, escaped }, isCut }, wraps) => {
     const head = `{"jsonrpc":"2.0","id":${JSON.stringify(id)}${around.head}`;
     const [middle, tail] = wraps ? wrapped : plain;
-    const pieces = [...escaped, middle, bytes, tail];
+    const pieces = isCut ? [...escaped, afterText] : [...escaped, middle, bytes, tail];
     return bytes.length > longBytes ? [Buffer.from(head), ...pieces] : joined(head, pieces);
   };
 }

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { answerJson } from "../world/api.ts";
 import { lanes } from "./lanes.ts";
 import { call, eras, type Posted } from "./wire.ts";
 
@@ -38,6 +39,26 @@ test.each(cases)("both lanes answer the same to $era: $title", async ({ posted }
   expect(hot.messages).toEqual(sdk.messages);
   const [first, second] = await twoRecords(world.audit);
   expect(first).toEqual(second);
+});
+
+test.each(eras)("both lanes cut a long answer alike to $era", async ({ request }) => {
+  const { ask, world } = await lanes();
+  const rows = Array.from({ length: 3_000 }, (_, id) => ({
+    id,
+    note: 'a "quoted" ☃ \\ long \u0001',
+  }));
+  world.api.answer = (_, response) => answerJson(response, rows);
+  const { hot, sdk, taken } = await ask(request("tools/call", call("list_orders"), "a-1"));
+  expect(taken).toBe(true);
+  expect(hot.messages).toEqual(sdk.messages);
+  const result = hot.messages[0]?.result as { content: readonly [{ text: string }] };
+  expect(result).not.toHaveProperty("structuredContent");
+  const { items, _truncated } = JSON.parse(result.content[0].text) as {
+    readonly items: readonly unknown[];
+    readonly _truncated: object;
+  };
+  expect(items).toEqual(rows.slice(0, items.length));
+  expect(_truncated).toMatchObject({ returned: items.length, total: rows.length });
 });
 
 const answers: readonly (readonly [string, Readonly<Record<string, unknown>>])[] = [

@@ -1,10 +1,16 @@
 import { expect, test } from "vitest";
 import fc from "fast-check";
-import { proveJson, type JsonBytes } from "../../src/upstream/reply/json-bytes.ts";
+import { proveJson, utf8Of, type JsonBytes } from "../../src/upstream/reply/json-bytes.ts";
+import { outlineJson } from "../../src/upstream/reply/json-scan.ts";
 import { readJson } from "../../src/upstream/reply/json-text.ts";
 
+/** An outline is drawn of what is proven, and of nothing else. */
 function prove(text: string): JsonBytes | undefined {
-  return proveJson(Buffer.from(text), 200);
+  const bytes = utf8Of(Buffer.from(text));
+  if (bytes === undefined) return undefined;
+  const proven = proveJson(bytes, 200);
+  expect([text, outlineJson(bytes, 200) !== undefined]).toEqual([text, proven !== undefined]);
+  return proven;
 }
 
 /** What the reader of texts, whose own oracle is the parser, passes on unchanged. */
@@ -68,12 +74,22 @@ test.each([
 test.each([[0xff], [0x22, 0xc3, 0x22], [0x22, 0xed, 0xa0, 0x80, 0x22], [0x22, 0x00, 0x22, 0x00]])(
   "the bytes %j… are not proven",
   (...bytes) => {
-    expect(proveJson(Buffer.from(bytes), 200)).toBeUndefined();
+    const utf8 = utf8Of(Buffer.from(bytes));
+    expect(utf8 && proveJson(utf8, 200)).toBeUndefined();
   },
 );
 
 test("nesting is proven as deep as it may be", () => {
   expect(prove(`${"[".repeat(200)}${"]".repeat(200)}\r\n`)?.bytes.length).toBe(400);
+});
+
+test("nothing is proven beyond the depth for which there is memory", () => {
+  const nested = (depth: number): Buffer => Buffer.from("[".repeat(depth) + "]".repeat(depth));
+  for (const read of [proveJson, outlineJson]) {
+    expect(read(nested(600), 1_000_000)).toBeDefined();
+    expect(read(nested(601), 1_000_000)).toBeUndefined();
+    expect(read(nested(100_000), 1_000_000)).toBeUndefined();
+  }
 });
 
 /** The scanner takes so many bytes at once. */

@@ -118,6 +118,8 @@ test.each([
   { name: "number", body: `1${"0".repeat(5000)}` },
   { name: "key", body: JSON.stringify({ ["k".repeat(5000)]: 1, id: 7 }) },
   { name: "chain", body: "[".repeat(9000) + "]".repeat(9000) },
+  // With `items` around it, it is deeper than what is proven by its bytes.
+  { name: "list", body: `[${"[".repeat(199)}${"]".repeat(199)},"${"x".repeat(5000)}"]` },
   {
     name: "object",
     body: JSON.stringify(Object.fromEntries([...Array(2000).keys()].map((k) => [`k${k}`, k]))),
@@ -162,6 +164,15 @@ test("an answer is cut the same whether its bytes or its text were proven", () =
     ),
     { numRuns: 300 },
   );
+});
+
+test("what is no compact JSON behind its first 100,000 characters is not cut as if it were", () => {
+  const head = `[${'"x",'.repeat(50_000)}`;
+  for (const tail of ["]", '"x"', '"x"]]', '"\\ud800"', '"\u0000"]', "01]"]) {
+    const text = textOf(reply(200, json, head + tail));
+    expect(text.startsWith('["x"')).toBe(true);
+    expect(text.slice(100_000)).toMatch(/not valid JSON\]$/);
+  }
 });
 
 test("a budget counts characters and not bytes", () => {

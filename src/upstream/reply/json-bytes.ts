@@ -1,6 +1,4 @@
 import { isUtf8 } from "node:buffer";
-import { parseExactly } from "../../base/exact-number.ts";
-import type { JsonValue } from "../../base/json.ts";
 import { escapeJson } from "./json-scan.ts";
 
 /** The bytes of a JSON text that was proven. */
@@ -15,23 +13,21 @@ export interface JsonBytes {
 const openObject = 0x7b;
 
 /**
- * Proves that a body is JSON that can be passed on as it is: UTF-8, compact (a line end behind it is
- * cut off), every escape whole, no surrogate among them. It builds no text.
+ * Proves that bytes are JSON that can be passed on as it is: compact, every escape whole, no
+ * surrogate among them. It builds no text.
  *
- * @returns undefined for any other body, good or bad; `JSON.parse` is the oracle of its test.
+ * @param bytes UTF-8.
+ * @returns undefined for any other bytes, good or bad; `JSON.parse` is the oracle of its test.
  */
-export function proveJson(body: Buffer, maxDepth: number): JsonBytes | undefined {
-  const bytes = withoutLineEnd(body);
-  const escaped = isUtf8(bytes) ? escapeJson(bytes, maxDepth) : undefined;
+export function proveJson(bytes: Buffer, maxDepth: number): JsonBytes | undefined {
+  const escaped = escapeJson(bytes, maxDepth);
   return escaped && { bytes, escaped, isObject: bytes[0] === openObject };
 }
 
-function withoutLineEnd(body: Buffer): Buffer {
+/** The bytes of a body without a line end behind them; undefined when they are not UTF-8. */
+export function utf8Of(body: Buffer): Buffer | undefined {
   let end = body.length;
   while (end > 0 && (body[end - 1] === 0x0a || body[end - 1] === 0x0d)) end--;
-  return end === body.length ? body : body.subarray(0, end);
-}
-
-export function parseProven({ bytes }: JsonBytes): JsonValue {
-  return parseExactly(bytes.toString());
+  const bytes = end === body.length ? body : body.subarray(0, end);
+  return isUtf8(bytes) ? bytes : undefined;
 }

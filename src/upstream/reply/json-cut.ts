@@ -1,4 +1,5 @@
-import type { Outline } from "./json-outline.ts";
+import { beforeFirst, zerosOf } from "./byte-marks.ts";
+import type { Outline } from "./json-scan.ts";
 import { cutText } from "./plain-text.ts";
 import type { Utf8 } from "./utf8.ts";
 
@@ -38,8 +39,12 @@ interface Loss {
 }
 
 interface Cut extends CutSource {
+  /** The same bytes, to look at four of them together. */
+  readonly words: DataView;
   /** Of the array at the root. */
   readonly total: number | undefined;
+  /** What is kept, in its order. */
+  readonly kept: Buffer[];
   loss: Loss | undefined;
 }
 
@@ -59,71 +64,80 @@ const [quote, backslash, comma, openArray, closeArray, openObject, closeObject] 
  * beginning, and only where the text is too long. It is always an object with `_truncated`; an
  * array or a scalar at the root becomes its `items` or `value`.
  */
-export function cutJson(source: CutSource, limits: CutLimits): string {
+export function cutJson(source: CutSource, limits: CutLimits): Buffer {
   const { bytes } = source.utf8;
-  const cut: Cut = { ...source, total: limits.total, loss: undefined };
+  const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const cut: Cut = { ...source, words, total: limits.total, kept: [], loss: undefined };
   const room = limits.maxChars - noticeChars - limits.hint.length;
   const whole = { start: 0, end: bytes.length };
   const isArray = bytes[0] === openArray;
-  const kept = isArray ? cutArray(cut, whole, room, 0) : cutValue(cut, whole, room, 0);
-  const notice = `"_truncated":${describeLoss(cut, kept, limits.hint)}`;
-  if (kept === undefined) return `{${notice}}`;
-  if (isArray) return `{"items":${kept},${notice}}`;
-  if (bytes[0] !== openObject) return `{"value":${kept},${notice}}`;
-  return kept === "{}" ? `{${notice}}` : `${kept.slice(0, -1)},${notice}}`;
+  const isObject = bytes[0] === openObject;
+  if (!isObject) put(cut, isArray ? '{"items":' : '{"value":');
+  const units = isArray ? cutArray(cut, whole, room, 0) : cutValue(cut, whole, room, 0);
+  const notice = `"_truncated":${describeLoss(cut, units ?? 0, limits.hint)}}`;
+  if (units === undefined) return Buffer.from(`{${notice}`);
+  // The notice is one more member: before the bracket that closes the others.
+  if (isObject) cut.kept.pop();
+  put(cut, isObject && units === 2 ? notice : `,${notice}`);
+  return Buffer.concat(cut.kept);
 }
 
-function describeLoss(cut: Cut, kept: string | undefined, hint: string): string {
+function describeLoss(cut: Cut, returned: number, hint: string): string {
   const counts =
     cut.loss === undefined
-      ? {
-          returned: kept?.length ?? 0,
-          total: cut.utf8.unitsOf(0, cut.utf8.bytes.length),
-          unit: "characters",
-        }
+      ? { returned, total: cut.utf8.unitsOf(0, cut.utf8.bytes.length), unit: "characters" }
       : { returned: cut.loss.returned, total: cut.loss.total };
   return JSON.stringify({ ...counts, hint });
+}
+
+// Each of these adds to what is kept, and says how many UTF-16 units it added.
+
+function put({ kept }: Cut, text: string): number {
+  kept.push(Buffer.from(text));
+  return text.length;
+}
+
+function keep({ kept, utf8 }: Cut, start: number, end: number): number {
+  kept.push(utf8.bytes.subarray(start, end));
+  return utf8.unitsOf(start, end);
 }
 
 function widthOf({ utf8 }: Cut, { start, end }: Span): number {
   return utf8.unitsOf(start, end);
 }
 
-function textOf({ utf8 }: Cut, start: number, end: number): string {
-  return utf8.bytes.toString("utf8", start, end);
-}
-
 /** @returns undefined when nothing meaningful fits into `room`. */
-function fit(cut: Cut, span: Span, room: number, depth: number): string | undefined {
+function fit(cut: Cut, span: Span, room: number, depth: number): number | undefined {
   const fits = cut.utf8.fits(span.start, span.end, room);
-  return fits ? textOf(cut, span.start, span.end) : cutValue(cut, span, room, depth);
+  return fits ? keep(cut, span.start, span.end) : cutValue(cut, span, room, depth);
 }
 
 /** Of a value that is longer than `room`. */
-function cutValue(cut: Cut, span: Span, room: number, depth: number): string | undefined {
+function cutValue(cut: Cut, span: Span, room: number, depth: number): number | undefined {
   if (depth > maxDepth || room < minShare) return undefined;
   const first = cut.utf8.bytes[span.start];
   if (first === openArray) return cutArray(cut, span, room, depth);
   if (first === openObject) return cutObject(cut, span, room, depth);
-  if (first === quote) return cutString(textOf(cut, span.start, span.end), room);
+  if (first === quote) return cutString(cut, span, room);
   return undefined;
 }
 
-function cutArray(cut: Cut, span: Span, room: number, depth: number): string {
-  const kept = firstItems(cut, span, room);
-  const total = (depth === 0 ? cut.total : undefined) ?? kept.total;
-  let { returned } = kept;
-  let text = textOf(cut, span.start + 1, kept.end);
+function cutArray(cut: Cut, span: Span, room: number, depth: number): number {
+  const first = firstItems(cut, span, room);
+  const total = (depth === 0 ? cut.total : undefined) ?? first.total;
+  let { returned } = first;
+  let units = keep(cut, span.start, first.end);
   if (returned === 0 && span.end - span.start > 2) {
     // One item alone is too long: a part of it says more than an empty list.
-    const first = { start: span.start + 1, end: valueEnd(cut, span.start + 1) };
-    text = fit(cut, first, room - 2, depth + 1) ?? "";
-    if (text !== "") returned = 1;
+    const item = { start: span.start + 1, end: valueEnd(cut, span.start + 1) };
+    const part = fit(cut, item, room - 2, depth + 1);
+    if (part !== undefined) returned = 1;
+    units += part ?? 0;
   }
   if (returned < total && isWider(cut, span)) {
     cut.loss = { span, width: undefined, returned, total };
   }
-  return `[${text}]`;
+  return units + put(cut, "]");
 }
 
 /** As many items of an array as fit into `room` with its brackets, and how many it has. */
@@ -159,22 +173,28 @@ function isWider(cut: Cut, span: Span): boolean {
   return widthOf(cut, span) > loss.width;
 }
 
-function cutObject(cut: Cut, span: Span, room: number, depth: number): string {
+function cutObject(cut: Cut, span: Span, room: number, depth: number): number {
   const members = membersOf(cut, span);
   const share = shareOf(cut, members, room - 2);
-  const parts: string[] = [];
+  let units = put(cut, "{");
+  const none = cut.kept.length;
   let left = room - 2;
-  for (const member of members) {
+  for (const { start, valueStart, end } of members) {
     const allowed = Math.min(left - 1, share < minShare ? left - 1 : share);
-    const key = textOf(cut, member.start, member.valueStart);
-    const value = { start: member.valueStart, end: member.end };
-    const kept = fit(cut, value, allowed - key.length, depth + 1);
-    if (kept !== undefined && key.length < allowed) {
-      parts.push(key + kept);
-      left -= key.length + kept.length + 1;
+    const name = cut.utf8.unitsOf(start, valueStart);
+    if (name >= allowed) continue;
+    const before = cut.kept.length;
+    // With the comma in front of it.
+    const key = keep(cut, before === none ? start : start - 1, valueStart);
+    const value = fit(cut, { start: valueStart, end }, allowed - name, depth + 1);
+    if (value === undefined) {
+      cut.kept.length = before;
+    } else {
+      left -= name + value + 1;
+      units += key + value;
     }
   }
-  return `{${parts.join(",")}}`;
+  return units + put(cut, "}");
 }
 
 /** The longest text a member may have so that all fit: small ones whole, long ones alike. */
@@ -196,22 +216,22 @@ function sizeWithin({ utf8 }: Cut, { start, end }: Span, room: number): number {
   return utf8.fits(start, end, room) ? utf8.unitsOf(start, end) : end - start;
 }
 
-function cutString(token: string, room: number): string {
-  const value = String(JSON.parse(token));
+function cutString(cut: Cut, { start, end }: Span, room: number): number {
+  const value = String(JSON.parse(cut.utf8.bytes.toString("utf8", start, end)));
   // Escapes make the printed form longer than the value, by an amount only printing shows.
-  for (let keep = room - 3; keep > 0; keep = Math.floor(keep / 2)) {
-    const printed = JSON.stringify(`${cutText(value, keep)}…`);
-    if (printed.length <= room) return printed;
+  for (let chars = room - 3; chars > 0; chars = Math.floor(chars / 2)) {
+    const printed = JSON.stringify(`${cutText(value, chars)}…`);
+    if (printed.length <= room) return put(cut, printed);
   }
-  return '"…"';
+  return put(cut, '"…"');
 }
 
-function membersOf(source: CutSource, span: Span): readonly Member[] {
+function membersOf(cut: Cut, span: Span): readonly Member[] {
   const members: Member[] = [];
   let start = span.start + 1;
   while (start < span.end - 1) {
-    const valueStart = stringEnd(source.utf8.bytes, start) + 1;
-    const end = valueEnd(source, valueStart);
+    const valueStart = stringEnd(cut, start) + 1;
+    const end = valueEnd(cut, valueStart);
     members.push({ start, valueStart, end });
     start = end + 1;
   }
@@ -219,20 +239,22 @@ function membersOf(source: CutSource, span: Span): readonly Member[] {
 }
 
 /** Index behind the value at `start`. */
-function valueEnd({ utf8: { bytes }, outline }: CutSource, start: number): number {
+function valueEnd(cut: Cut, start: number): number {
+  const { bytes } = cut.utf8;
   const first = bytes[start];
-  if (first === quote) return stringEnd(bytes, start);
+  if (first === quote) return stringEnd(cut, start);
   if (first !== openArray && first !== openObject) return scalarEnd(bytes, start);
-  return outline?.get(start)?.end ?? containerEnd(bytes, start);
+  return cut.outline?.get(start)?.end ?? containerEnd(cut, start);
 }
 
-function containerEnd(bytes: Buffer, start: number): number {
+function containerEnd(cut: Cut, start: number): number {
+  const { bytes } = cut.utf8;
   let open = 0;
   let at = start;
   while (at < bytes.length) {
     const code = bytes[at];
     if (code === quote) {
-      at = stringEnd(bytes, at);
+      at = stringEnd(cut, at);
       continue;
     }
     at++;
@@ -242,11 +264,24 @@ function containerEnd(bytes: Buffer, start: number): number {
   return at;
 }
 
-/** Index behind the string opened at `start`. */
-function stringEnd(bytes: Buffer, start: number): number {
+/** Index behind the string opened at `start`: four bytes are looked at together. */
+function stringEnd({ utf8: { bytes }, words }: Cut, start: number): number {
+  const last = bytes.length - 4;
   let at = start + 1;
+  while (at <= last) {
+    const plain = beforeFirst(marksOf(words.getInt32(at, true)));
+    at += plain;
+    if (plain === 4) continue;
+    if (bytes[at] === quote) return at + 1;
+    at += 2;
+  }
   while (bytes[at] !== quote) at += bytes[at] === backslash ? 2 : 1;
   return at + 1;
+}
+
+/** The high bits of quotes and backslashes. */
+function marksOf(word: number): number {
+  return (zerosOf(word ^ 0x22222222) | zerosOf(word ^ 0x5c5c5c5c)) & 0x80808080;
 }
 
 function scalarEnd(bytes: Buffer, start: number): number {

@@ -7,9 +7,22 @@ interface Scanner {
   readonly outputAt: () => number;
   readonly blockBytes: () => number;
   readonly begin: (maxDepth: number) => void;
-  readonly scan: (length: number) => number;
+  readonly escape: Scan;
+  readonly outline: Scan;
   readonly isWhole: () => number;
 }
+
+/** Of a block of so many bytes. @returns How many were written; -1: it is no JSON of this form. */
+type Scan = (length: number) => number;
+
+/** A long array or object: the index behind it, and how many items or members it has. */
+interface Extent {
+  readonly end: number;
+  readonly items: number;
+}
+
+/** By where they begin. */
+export type Outline = ReadonlyMap<number, Extent>;
 
 const scanner = instantiate();
 const memory = Buffer.from(scanner.memory.buffer);
@@ -28,15 +41,39 @@ function instantiate(): Scanner {
  */
 export function escapeJson(bytes: Buffer, maxDepth: number): readonly Buffer[] | undefined {
   const pieces: Buffer[] = [];
+  const isJson = scanAll(bytes, maxDepth, scanner.escape, (written) => {
+    const piece = Buffer.allocUnsafe(written);
+    memory.copy(piece, 0, output, output + written);
+    pieces.push(piece);
+  });
+  return isJson ? pieces : undefined;
+}
+
+/** As `escapeJson`, but all that is made is where the long arrays and objects are. */
+export function outlineJson(bytes: Buffer, maxDepth: number): Outline | undefined {
+  const outline = new Map<number, Extent>();
+  const isJson = scanAll(bytes, maxDepth, scanner.outline, (written) => {
+    for (let at = output; at < output + written; at += 12) {
+      const start = memory.readUInt32LE(at);
+      outline.set(start, { end: memory.readUInt32LE(at + 4), items: memory.readUInt32LE(at + 8) });
+    }
+  });
+  return isJson ? outline : undefined;
+}
+
+function scanAll(
+  bytes: Buffer,
+  maxDepth: number,
+  scan: Scan,
+  take: (written: number) => void,
+): boolean {
   scanner.begin(maxDepth);
   for (let at = 0; at < bytes.length; at += blockBytes) {
     const block = bytes.length <= blockBytes ? bytes : bytes.subarray(at, at + blockBytes);
     memory.set(block, input);
-    const written = scanner.scan(block.length);
-    if (written === -1) return undefined;
-    const piece = Buffer.allocUnsafe(written);
-    memory.copy(piece, 0, output, output + written);
-    pieces.push(piece);
+    const written = scan(block.length);
+    if (written === -1) return false;
+    take(written);
   }
-  return scanner.isWhole() === 0 ? undefined : pieces;
+  return scanner.isWhole() !== 0;
 }

@@ -1,3 +1,4 @@
+import { parseExactly } from "../../base/exact-number.ts";
 import type { JsonValue } from "../../base/json.ts";
 import type { Ports } from "../../base/ports.ts";
 import type { ResponseConfig } from "../../config/types/response.ts";
@@ -21,9 +22,9 @@ import {
   unfit,
   wrongType,
 } from "./error-reply.ts";
-import { parseProven, proveJson } from "./json-bytes.ts";
+import { proveJson, utf8Of, type JsonBytes } from "./json-bytes.ts";
 import { cutJson } from "./json-cut.ts";
-import { outlineOf } from "./json-outline.ts";
+import { outlineJson } from "./json-scan.ts";
 import type { JsonText } from "./json-text.ts";
 import type { ResponseHeaders, WireResponse } from "../request/message.ts";
 import type { Next } from "./paging.ts";
@@ -32,7 +33,7 @@ import { blocksOf, type BlockReply, type Reply, type StructuredValue } from "./r
 import type { ReplyShape } from "./reply-shape.ts";
 import type { Reshape } from "./reshape.ts";
 import { compileTrailer } from "./trailer.ts";
-import { measureUtf8 } from "./utf8.ts";
+import { measureUtf8, type Utf8 } from "./utf8.ts";
 
 export interface ReplyLimits {
   /** UTF-16 units of text in all blocks together. */
@@ -116,24 +117,28 @@ function isSuccess({ status }: WireResponse): boolean {
 /** The usual answer, by its bytes alone; undefined: anything else, right or wrong. */
 function readPlainJson(
   { status, headers, body }: WireResponse,
-  { maxTextChars, hint, onCut }: EntityLimits,
+  limits: EntityLimits,
 ): ReturnType<ReadSuccess> | undefined {
   if (status === 204 || status === 205 || !isPlainJson(headers)) return undefined;
-  const json = proveJson(body, maxJsonDepth);
-  if (json === undefined) return undefined;
-  const parse = (): JsonValue => parseProven(json);
+  const bytes = utf8Of(body);
+  if (bytes === undefined) return undefined;
+  const { maxTextChars } = limits;
   // Characters are never more than bytes.
-  const utf8 = json.bytes.length > maxTextChars ? measureUtf8(json.bytes) : undefined;
-  if (utf8 === undefined || utf8.fits(0, json.bytes.length, maxTextChars)) {
-    return { reply: { json, isError: false }, json: { parse } };
-  }
-  onCut();
-  const source = { utf8, outline: outlineOf(json.bytes, maxJsonDepth) };
-  const cut = cutJson(source, { maxChars: maxTextChars, total: undefined, hint });
-  return {
-    reply: { content: [textBlock(cut)], structured: undefined, isError: false },
-    json: { parse },
-  };
+  const utf8 = bytes.length > maxTextChars ? measureUtf8(bytes) : undefined;
+  const isCut = utf8 !== undefined && !utf8.fits(0, bytes.length, maxTextChars);
+  const json = isCut ? cutPlainJson(utf8, limits) : proveJson(bytes, maxJsonDepth);
+  if (json === undefined) return undefined;
+  if (isCut) limits.onCut();
+  const parse = (): JsonValue => parseExactly(bytes.toString());
+  return { reply: { json, isCut, isError: false }, json: { parse } };
+}
+
+/** Of an answer that is too long nothing is escaped but what is kept. */
+function cutPlainJson(utf8: Utf8, { maxTextChars, hint }: EntityLimits): JsonBytes | undefined {
+  const outline = outlineJson(utf8.bytes, maxJsonDepth);
+  if (outline === undefined) return undefined;
+  const limits = { maxChars: maxTextChars, total: undefined, hint };
+  return proveJson(cutJson({ utf8, outline }, limits), maxJsonDepth);
 }
 
 /** An answer of several parts may be cut in each of them; reading it waits for nothing in between. */

@@ -29,8 +29,10 @@ export interface BlockReply {
  * The usual success: one JSON text, which is both the one block and the structured value. It stays
  * the bytes that came, because the hot lane writes both of them from there.
  */
-interface JsonReply {
+export interface JsonReply {
   readonly json: JsonBytes;
+  /** It is made of a longer answer: the block alone. */
+  readonly isCut: boolean;
   readonly isError: false;
 }
 
@@ -39,7 +41,7 @@ export function blocksOf(reply: Reply): BlockReply {
   if (reply.json === undefined) return reply;
   const { bytes, isObject } = reply.json;
   const text = bytes.toString();
-  const structured = { json: text, isObject };
+  const structured = reply.isCut ? undefined : { json: text, isObject };
   return { content: [{ type: "text", text }], structured, isError: false };
 }
 
