@@ -10,6 +10,8 @@ export function closeWhenStalled(
   response: ServerResponse,
   { lookMs, stallMs }: { readonly lookMs: number; readonly stallMs: number } = usual,
 ): void {
+  // Nothing more is told of its end: nobody would stop the timer.
+  if (response.destroyed) return;
   // Its own one is not there yet while it waits behind another reply.
   const { socket } = response.req;
   let armed = false;

@@ -3,6 +3,7 @@ import { createServer, type RequestListener, type ServerResponse } from "node:ht
 import { connect, type AddressInfo, type Socket } from "node:net";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { networkOf } from "../../src/base/network.ts";
+import { openEventStream } from "../../src/mcp/event-stream.ts";
 import { closeWhenStalled } from "../../src/mcp/slow-reader.ts";
 import { answerJson } from "../world/api.ts";
 import { readRecords } from "../world/audit.ts";
@@ -192,6 +193,19 @@ test("F59: so is one who takes nothing of a reply that waited behind another", a
   client.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n".repeat(2));
   await vi.waitFor(() => expect(waiting[1]?.destroyed).toBe(true), { timeout: 5_000 });
   client.destroy();
+});
+
+test("who has gone away before there is anything to read is not looked after", async () => {
+  let told: ServerResponse | undefined;
+  const client = await connectTo((_, response) => (told = response));
+  client.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+  await vi.waitFor(() => expect(told).toBeDefined());
+  client.destroy();
+  await vi.waitFor(() => expect(told?.destroyed).toBe(true));
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  onTestFinished(() => void vi.useRealTimers());
+  openEventStream(told!).finish("{}");
+  expect(vi.getTimerCount()).toBe(0);
 });
 
 test("F59: a reader who takes little, but does, gets all", async () => {
