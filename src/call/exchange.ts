@@ -56,7 +56,7 @@ export async function exchange(sending: Sending, now: () => number): Promise<Wir
     const waitMs = againAfter(route, happened, failures, deadline - now());
     if (waitMs !== undefined) await pause(waitMs, cancel);
     else {
-      if (happened instanceof SendError) throw happened;
+      if (happened instanceof SendError) throw withDoubt(route, happened);
       if (happened.status !== 401) return happened;
       const canRenew = route.credential.invalidate(principal, credential);
       if (isFresh) throw unauthorized();
@@ -112,8 +112,23 @@ function noteFailure(
   moment: number,
 ): SendError {
   route.circuit?.record(endingOf(error), admitted, moment);
-  if (!(error instanceof SendError)) throw error;
+  if (!(error instanceof SendError)) throw withDoubt(route, error);
   return error;
+}
+
+const doubt = "It may have taken effect: check that before you repeat the call.";
+
+/** Whether a call that may change something has done so when its answer fails, nobody knows. */
+function withDoubt({ unsafe }: Route, error: unknown): unknown {
+  if (!unsafe || !(error instanceof CallError) || !mayHaveArrived(error)) return error;
+  const { code, message, cause } = error;
+  return new CallError(code, `${message} ${doubt}`, { cause });
+}
+
+/** Whether the API may have the request. */
+function mayHaveArrived(error: CallError): boolean {
+  if (error instanceof SendError) return error.stage !== "unsent";
+  return error.code === "upstream_too_large" || error.code === "upstream_protocol";
 }
 
 function unauthorized(): CallError {

@@ -140,7 +140,8 @@ function exchange(
       slot: undefined,
       expire(why) {
         if (why === "stopped") {
-          fail(new CallError("cancelled", "The gateway is stopping. Try again."));
+          const stage = stages[phase];
+          fail(new SendError("cancelled", "The gateway is stopping.", { stage }));
           return;
         }
         if (taking?.waits() === true) {
@@ -357,6 +358,12 @@ const protocolCodes = new Set([
 /** OpenSSL's verdicts on a certificate, as Node names them, and Node's own and TLS's. */
 const tlsCode = /^(?:ERR_TLS_|ERR_SSL_|EPROTO$|CERT_|CRL_|UNABLE_TO_|.*SELF_SIGNED_CERT|.*_CA$)/;
 
+const broken = {
+  connect: "The API could not be reached.",
+  head: "The API closed the connection before it answered.",
+  body: "The API broke off in the middle of its answer.",
+} as const;
+
 function translate(error: Error, phase: Phase): CallError {
   if (error instanceof CallError) return error;
   const code = "code" in error ? String(error.code) : "";
@@ -367,6 +374,6 @@ function translate(error: Error, phase: Phase): CallError {
     const message = "The API's certificate is not accepted, or it speaks no TLS that is.";
     return new CallError("upstream_tls", message, { cause: error });
   }
-  const message = "The API could not be reached.";
-  return new SendError("upstream_unreachable", message, { cause: error, stage: stages[phase] });
+  const options = { cause: error, stage: stages[phase] };
+  return new SendError("upstream_unreachable", broken[phase], options);
 }

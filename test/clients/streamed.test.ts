@@ -32,7 +32,7 @@ test.each(overHttp)(
     const texts = broken.content as readonly { readonly text: string }[];
     expect([texts.length, texts[1]?.text, broken.isError]).toEqual([
       2,
-      "The API could not be reached.",
+      "The API broke off in the middle of its answer.",
       true,
     ]);
   },

@@ -123,7 +123,7 @@ test("a call that takes longer than the drain is ended, told and recorded", asyn
   const closing = at.gateway.close();
   expect(await call).toMatchObject({
     isError: true,
-    content: [{ text: "The gateway is stopping. Try again." }],
+    content: [{ text: "The gateway is stopping." }],
   });
   await closing;
   expect(at.gateway.aborted).toBe(1);

@@ -161,7 +161,7 @@ describe("what fails on the way is told by its class only", () => {
     {
       title: "a closed connection",
       answer: (_, response) => void response.destroy(),
-      told: unreachable,
+      told: "The API closed the connection before it answered.",
     },
     {
       title: "no HTTP",
@@ -174,7 +174,7 @@ describe("what fails on the way is told by its class only", () => {
         response.writeHead(200, { "content-length": "10" }).write("abc");
         setTimeout(() => response.destroy(), 20);
       },
-      told: unreachable,
+      told: "The API broke off in the middle of its answer.",
     },
     {
       title: "too late",
@@ -187,6 +187,44 @@ describe("what fails on the way is told by its class only", () => {
     const { legacy, modern } = await inBothEras(made);
     expect(modern).toEqual({ content: [text(told)], isError: true });
     expect(legacy).toEqual(modern);
+  });
+
+  test.each<{
+    title: string;
+    answer: World["api"]["answer"];
+    top?: string;
+    told: string;
+  }>([
+    {
+      title: "a closed connection",
+      answer: (_, response) => void response.destroy(),
+      told: "The API closed the connection before it answered.",
+    },
+    {
+      title: "an answer that is too large",
+      answer: sends(typed("text/plain", "x".repeat(2_000))),
+      top: "limits: {responseSize: 1000B}",
+      told: "The answer is larger than 1000 bytes. Ask for less: a smaller page, fewer fields, a narrower filter.",
+    },
+    {
+      title: "no HTTP",
+      answer: (_, { socket }) => void socket?.end("SSH-2.0-x\r\n"),
+      told: "The API's answer was not valid HTTP.",
+    },
+    { title: "too late", answer: () => {}, told: "The API did not answer within 0.3 s." },
+  ])("$title may have changed something", async ({ answer, top = "", told }) => {
+    const made = await thing({ method: "post", extra: { api: "timeout: 300ms", top } });
+    made.api.answer = answer;
+    const { modern } = await inBothEras(made);
+    const whole = `${told} It may have taken effect: check that before you repeat the call.`;
+    expect(modern).toEqual({ content: [text(whole)], isError: true });
+  });
+
+  test("nothing was changed where nobody listens", async () => {
+    const made = await thing({ method: "post" });
+    made.api.close();
+    const { modern } = await inBothEras(made);
+    expect(modern).toEqual({ content: [text(unreachable)], isError: true });
   });
 
   test("nobody listens", async () => {

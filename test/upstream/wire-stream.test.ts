@@ -219,7 +219,7 @@ describe("an answer that breaks off ends as an error behind the text that came",
     {
       what: "the API closes the connection",
       breaks: (response) => response.destroy(),
-      says: "The API could not be reached.",
+      says: "The API broke off in the middle of its answer.",
       reason: "upstream_unreachable",
     },
     {
