@@ -8,6 +8,12 @@ export interface PairPlan {
   readonly connections: number;
 }
 
+/** CPU per call of floor and target in slices that followed each other, in µs. */
+export interface Pair {
+  readonly floor: number;
+  readonly target: number;
+}
+
 export interface PairResult {
   /** Median over the pairs of CPU per call of the target / of the floor. */
   readonly ratio: number;
@@ -22,23 +28,31 @@ export async function warm(target: Target, count: number, connections: number): 
 }
 
 /** Slices of a fixed count, floor and target in turn, the order swapped at every pair. */
-export async function runPairs(floor: Target, target: Target, plan: PairPlan): Promise<PairResult> {
-  const ratios: number[] = [];
-  const costs = { floor: [] as number[], target: [] as number[] };
-  for (let pair = 0; pair < plan.pairs; pair++) {
-    const order = pair % 2 === 0 ? [floor, target] : [target, floor];
-    const cost = new Map<Target, number>();
-    for (const one of order) cost.set(one, await runSlice(one, plan));
-    const [below, above] = [cost.get(floor) ?? Number.NaN, cost.get(target) ?? Number.NaN];
-    ratios.push(above / below);
-    costs.floor.push(below);
-    costs.target.push(above);
+export async function runPairs(
+  floor: Target,
+  target: Target,
+  plan: PairPlan,
+): Promise<readonly Pair[]> {
+  const pairs: Pair[] = [];
+  while (pairs.length < plan.pairs) {
+    if (pairs.length % 2 === 0) {
+      const below = await runSlice(floor, plan);
+      pairs.push({ floor: below, target: await runSlice(target, plan) });
+    } else {
+      const above = await runSlice(target, plan);
+      pairs.push({ floor: await runSlice(floor, plan), target: above });
+    }
   }
+  return pairs;
+}
+
+export function summarize(pairs: readonly Pair[]): PairResult {
+  const ratios = pairs.map(({ floor, target }) => target / floor);
   return {
     ratio: median(ratios),
     spread: [quantile(ratios, 0.1), quantile(ratios, 0.9)],
-    floorMicros: median(costs.floor),
-    targetMicros: median(costs.target),
+    floorMicros: median(pairs.map(({ floor }) => floor)),
+    targetMicros: median(pairs.map(({ target }) => target)),
   };
 }
 

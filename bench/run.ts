@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pinSelf, freePort } from "./process.ts";
-import { median, quantile, runPairs, warm, type PairResult } from "./pair.ts";
+import { median, quantile, runPairs, summarize, warm, type Pair, type PairResult } from "./pair.ts";
 import { runLoad } from "./load.ts";
 import { describeMachine, printTable } from "./report.ts";
 import {
@@ -11,7 +11,6 @@ import {
   startFloor,
   startGateway,
   startUpstream,
-  type CallForm,
   type Target,
 } from "./target.ts";
 
@@ -38,29 +37,27 @@ const witness = { name: "SDK lane, 2026", hot: "checks off, 2026", wanted: 6, bo
 /** Four standard deviations of a quiet machine. */
 const tolerance = 1.08;
 const gate = process.argv.includes("--gate");
-const plan = { pairs: gate ? 16 : 40, slice: 2_500, connections: 16 };
+/**
+ * One process differs from the next of the same program by up to 7 %, which no number of slices
+ * tells: so each round starts the floor and the gateways anew.
+ */
+const plan = { rounds: gate ? 2 : 4, pairs: 8, slice: 2_500, connections: 16 };
 const warmUp = 20_000;
 
-pinSelf(clientCore);
-const [offPort, fullPort] = [await freePort(), await freePort()];
-const upstream = await startUpstream(`http://127.0.0.1:${fullPort}/mcp`);
-const floor = await startFloor(upstream);
-const off = await startGateway({ config: "checks-off", port: offPort, upstream });
-const full = await startGateway({ config: "full", port: fullPort, upstream });
-const [token = ""] = upstream.tokens;
-
-function target(name: string, form: CallForm & { readonly era: "2025" | "2026" }): Target {
-  const pid = form.port === offPort ? off.pid : full.pid;
-  const request = form.era === "2025" ? legacyCall(form) : modernCall(form);
-  return { name, pid, port: form.port, request, expect: "Item 1", close: async () => {} };
+interface Subject {
+  readonly name: string;
+  readonly config: "checks-off" | "full";
+  readonly era: "2025" | "2026";
+  /** So much dearer that a few pairs tell it. */
+  readonly sdkLane?: boolean;
 }
 
-const targets: readonly Target[] = [
-  target("checks off, 2025", { port: offPort, era: "2025" }),
-  target("checks off, 2026", { port: offPort, era: "2026" }),
-  target("everything on, 2025", { port: fullPort, token, era: "2025" }),
-  target("everything on, 2026", { port: fullPort, token, era: "2026" }),
-  target("SDK lane, 2026", { port: offPort, era: "2026", unusual: true }),
+const subjects: readonly Subject[] = [
+  { name: "checks off, 2025", config: "checks-off", era: "2025" },
+  { name: "checks off, 2026", config: "checks-off", era: "2026" },
+  { name: "everything on, 2025", config: "full", era: "2025" },
+  { name: "everything on, 2026", config: "full", era: "2026" },
+  { name: "SDK lane, 2026", config: "checks-off", era: "2026", sdkLane: true },
 ];
 
 interface Row extends PairResult {
@@ -70,32 +67,65 @@ interface Row extends PairResult {
   readonly addedP99: number;
 }
 
-async function measure(one: Target): Promise<Row> {
-  const slow = one.name.startsWith("SDK");
-  const slice = slow ? plan.slice / 5 : plan.slice;
-  await warm(one, slow ? warmUp / 5 : warmUp, plan.connections);
-  const pair = await runPairs(floor, one, {
-    ...plan,
-    slice,
-    pairs: slow ? plan.pairs / 2 : plan.pairs,
-  });
-  const added = await addedLatency(one);
-  return { name: one.name, ...pair, ...added };
+interface Samples {
+  readonly pairs: Pair[];
+  readonly p50: { readonly below: number; readonly above: number }[];
+  readonly p99: { readonly below: number; readonly above: number }[];
 }
 
-/** One connection, slices in turn: what a single caller waits longer than at the floor. */
-async function addedLatency(one: Target): Promise<Pick<Row, "addedP50" | "addedP99">> {
-  const p50: number[] = [];
-  const p99: { below: number[]; above: number[] } = { below: [], above: [] };
-  for (let round = 0; round < (gate ? 0 : 8); round++) {
-    const below = (await runLoad({ ...floor, count: 500, connections: 1 })).latencies;
-    const above = (await runLoad({ ...one, count: 500, connections: 1 })).latencies;
-    p50.push(median(above) - median(below));
-    p99.below.push(quantile(below, 0.99));
-    p99.above.push(quantile(above, 0.99));
+pinSelf(clientCore);
+const ports = { "checks-off": await freePort(), full: await freePort() };
+const upstream = await startUpstream(`http://127.0.0.1:${ports.full}/mcp`);
+const [token = ""] = upstream.tokens;
+
+function targetOf({ name, config, era, sdkLane = false }: Subject, pid: number): Target {
+  const port = ports[config];
+  const form = { port, unusual: sdkLane, ...(config === "full" ? { token } : {}) };
+  const request = era === "2025" ? legacyCall(form) : modernCall(form);
+  return { name, pid, port, request, expect: "Item 1", close: async () => {} };
+}
+
+/** The floor reads the same bytes as the gateway: what a client sends is not the gateway's price. */
+async function sample(floor: Target, target: Target, few: boolean, into: Samples): Promise<void> {
+  const below = { ...floor, request: target.request };
+  await warm(target, few ? warmUp / 4 : warmUp, plan.connections);
+  const { pairs } = plan;
+  into.pairs.push(...(await runPairs(below, target, { ...plan, pairs: few ? pairs / 4 : pairs })));
+  // One connection, slices in turn: what a single caller waits longer than at the floor.
+  for (let turn = 0; turn < (gate ? 0 : 2); turn++) {
+    const alone = { count: 500, connections: 1 };
+    const one = (await runLoad({ ...below, ...alone })).latencies;
+    const other = (await runLoad({ ...target, ...alone })).latencies;
+    into.p50.push({ below: median(one), above: median(other) });
+    into.p99.push({ below: quantile(one, 0.99), above: quantile(other, 0.99) });
   }
-  // The least of the rounds: a neighbour on the machine can only add.
-  return { addedP50: median(p50), addedP99: Math.min(...p99.above) - Math.min(...p99.below) };
+}
+
+async function runRound(samples: ReadonlyMap<Subject, Samples>): Promise<void> {
+  const floor = await startFloor(upstream);
+  const off = await startGateway({ config: "checks-off", port: ports["checks-off"], upstream });
+  const full = await startGateway({ config: "full", port: ports.full, upstream });
+  try {
+    await warm(floor, warmUp, plan.connections);
+    for (const [subject, into] of samples) {
+      process.stderr.write(`  ${subject.name}\n`);
+      const { pid } = subject.config === "full" ? full : off;
+      await sample(floor, targetOf(subject, pid), subject.sdkLane === true, into);
+    }
+  } finally {
+    await Promise.all([off.close(), full.close(), floor.close()]);
+  }
+}
+
+function summarizeRow(name: string, { pairs, p50, p99 }: Samples): Row {
+  // The least of the turns: a neighbour on the machine can only add.
+  const least = (values: readonly number[]): number => Math.min(...values);
+  return {
+    name,
+    ...summarize(pairs),
+    addedP50: median(p50.map(({ below, above }) => above - below)),
+    addedP99: least(p99.map(({ above }) => above)) - least(p99.map(({ below }) => below)),
+  };
 }
 
 function rowOf(rows: readonly Row[], name: string): Row {
@@ -133,16 +163,17 @@ function failures(rows: readonly Row[]): string[] {
 }
 
 async function measureAll(): Promise<{ readonly rows: readonly Row[]; readonly found: string[] }> {
-  const rows: Row[] = [];
-  for (const one of targets) {
-    process.stderr.write(`measuring ${one.name} …\n`);
-    rows.push(await measure(one));
+  const samples = new Map<Subject, Samples>();
+  for (const subject of subjects) samples.set(subject, { pairs: [], p50: [], p99: [] });
+  for (let round = 1; round <= plan.rounds; round++) {
+    process.stderr.write(`round ${round} of ${plan.rounds}\n`);
+    await runRound(samples);
   }
+  const rows = [...samples].map(([{ name }, got]) => summarizeRow(name, got));
   return { rows, found: failures(rows) };
 }
 
 try {
-  await warm(floor, warmUp, plan.connections);
   let result = await measureAll();
   if (gate && result.found.length > 0) {
     process.stderr.write(`once more: ${result.found.join("; ")}\n`);
@@ -173,6 +204,5 @@ try {
   for (const line of result.found) process.stdout.write(`over its bound: ${line}\n`);
   if (gate && result.found.length > 0) process.exitCode = 1;
 } finally {
-  await Promise.all([off.close(), full.close(), floor.close()]);
   await upstream.close();
 }
