@@ -112,37 +112,45 @@ interface Count {
   max: number;
 }
 
+/** Most calls find a place everywhere at once. */
 function pass(doors: readonly Bulkhead[], call: Entering, count: Count): Leave | Promise<Leave> {
-  const leave = (passed: number): void => {
-    count.inside--;
-    for (let i = 0; i < passed; i++) doors[i]?.leave();
-  };
   count.inside++;
   for (let i = 0; i < doors.length; i++) {
     let waiting: Promise<void> | undefined;
     try {
       waiting = doors[i]?.enter(call.cancel);
     } catch (error) {
-      leave(i);
+      leave(doors, i, count);
       throw error;
     }
-    if (waiting !== undefined) return waitFor(waiting, i);
+    if (waiting !== undefined) return waitFor(waiting, { doors, call, count, at: i });
   }
-  return () => leave(doors.length);
+  return () => leave(doors, doors.length, count);
+}
 
-  async function waitFor(first: Promise<void>, at: number): Promise<Leave> {
-    let passed = at;
-    try {
-      await first;
-      for (passed = at + 1; passed < doors.length; passed++) {
-        await doors[passed]?.enter(call.cancel);
-      }
-    } catch (error) {
-      leave(passed);
-      throw error;
-    }
-    return () => leave(passed);
+function leave(doors: readonly Bulkhead[], passed: number, count: Count): void {
+  count.inside--;
+  for (let i = 0; i < passed; i++) doors[i]?.leave();
+}
+
+async function waitFor(first: Promise<void>, { doors, call, count, at }: Waiting): Promise<Leave> {
+  let passed = at;
+  try {
+    await first;
+    for (passed = at + 1; passed < doors.length; passed++) await doors[passed]?.enter(call.cancel);
+  } catch (error) {
+    leave(doors, passed, count);
+    throw error;
   }
+  return () => leave(doors, passed, count);
+}
+
+interface Waiting {
+  readonly doors: readonly Bulkhead[];
+  readonly call: Entering;
+  readonly count: Count;
+  /** Where it waits. */
+  readonly at: number;
 }
 
 /** The narrowest first: what it refuses is not counted by the others. undefined: there are none. */

@@ -126,7 +126,7 @@ function compileDefaults(
     const name = parameter?.in === "header" ? parameter.name.toLowerCase() : undefined;
     return defaults.some(([known]) => known === name);
   });
-  if (!declared) return (headers) => [...flat, ...headers];
+  if (!declared) return (headers) => (headers.length === 0 ? flat : [...flat, ...headers]);
   return (headers) => [
     ...defaults.filter(([name]) => !headers.some((h, i) => i % 2 === 0 && h === name)).flat(),
     ...headers,
