@@ -10,9 +10,9 @@ const maxMembers = 10_000;
  * The body as JSON. Arguments of a call with numbers that JavaScript cannot hold have an exact form.
  *
  * @returns undefined when it is not UTF-8, not JSON, or JSON that different readers read
- *   differently or cannot read at all: a name twice in one object, half a surrogate pair, or nested
- *   deeper or with more names than anything sensible, which could exhaust the stack or the time of
- *   whatever walks it.
+ *   differently or cannot read at all: a name twice in one object, half a surrogate pair, a number
+ *   that is infinite to JavaScript (and null once it is printed), or nested deeper or with more names
+ *   than anything sensible, which could exhaust the stack or the time of whatever walks it.
  */
 export function parseJsonBody(body: Buffer): JsonValue | undefined {
   if (!isUtf8(body)) return undefined;
@@ -101,6 +101,7 @@ function countKept(value: JsonValue, strict: boolean): number {
     if (strict && loneSurrogate.test(value)) throw new TypeError("lone surrogate");
     return 0;
   }
+  if (value === Infinity || value === -Infinity) throw new TypeError("infinite number");
   if (typeof value !== "object" || value === null) return 0;
   let kept = 0;
   if (!isJsonObject(value)) {

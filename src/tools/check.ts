@@ -60,6 +60,8 @@ const maxCollected = 1_000;
 function createAjv(allErrors: boolean): Ajv2020 {
   const ajv = new Ajv2020({
     strict: false,
+    // What JavaScript reads as infinity would be sent as null.
+    strictNumbers: true,
     allErrors,
     logger: false,
     validateSchema: false,

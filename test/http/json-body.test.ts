@@ -22,6 +22,8 @@ test.each([
   { what: "half a pair", text: String.raw`{"a":"\ud83d"}` },
   { what: "half a pair in capitals", text: String.raw`{"a":"\uDE00"}` },
   { what: "half a pair in a name", text: String.raw`{"\ud83d":1}` },
+  { what: "a number beyond all doubles", text: '{"a":[1e400]}' },
+  { what: "one below them", text: '{"a":-1e999}' },
   { what: "a string without an end", text: '{"a":"b' },
   { what: "a string that ends in a backslash", text: '{"a":"b\\' },
   { what: "an escape cut off", text: String.raw`{"a":"\u` },

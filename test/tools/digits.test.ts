@@ -14,6 +14,7 @@ test.each([
   ["number", "decimal", "0.10000000000000000001", true],
   ["number", "decimal", "1e3", false],
   ["number", "double", "0.1", false],
+  ["number", "double", Infinity, false],
   [["integer", "null"], "int64", "9007199254740993", true],
   [["integer", "null"], "int64", null, true],
 ])("%j of format %s takes %j: %s", async (type, format, value, isTaken) => {
