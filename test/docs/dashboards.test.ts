@@ -43,11 +43,16 @@ test("rules and panels ask only for metrics that there are", () => {
   ).toEqual([]);
 });
 
-test("every metric is in the manual", () => {
+test("every metric is in the manual, and none twice in its table", () => {
   const manual = readFileSync("docs/operations.md", "utf8");
   const named = (name: string): boolean => manual.includes(`\`${name}\``);
   const parts = /_(?:bucket|count|sum)$/;
   expect([...registered()].filter((name) => !parts.test(name) && !named(name))).toEqual([]);
+  const [, table = ""] = manual.split(/^\| Metric .*$/m);
+  const rows = table.split("\n\n", 1)[0]!.matchAll(/`((?:mcp|http|tollgate|nodejs|process)_\w+)`/g);
+  const listed = [...rows].flatMap(([, name]) => (registered().has(name!) ? [name] : []));
+  expect(listed.length).toBeGreaterThan(30);
+  expect(listed).toEqual([...new Set(listed)]);
 });
 
 test("promtool accepts the rules and they fire when they should", async ({ skip }) => {
