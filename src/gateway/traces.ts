@@ -47,8 +47,17 @@ function readEnv(env: Env): TracesConfig | undefined {
   const pairs = (env["OTEL_EXPORTER_OTLP_HEADERS"] ?? "").split(",").flatMap((pair) => {
     const at = pair.indexOf("=");
     if (at < 1) return [];
-    const value = new Secret(decodeURIComponent(pair.slice(at + 1).trim()));
+    const value = new Secret(decoded(pair.slice(at + 1).trim()));
     return [[pair.slice(0, at).trim().toLowerCase(), value] as const];
   });
   return { endpoint: endpoint.replace(/\/$/, ""), headers: new Map(pairs), ratio: 1 };
+}
+
+/** Who did not know that values are percent-encoded meant what stands there. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }

@@ -390,6 +390,21 @@ test("without telemetry no request says anything of traces", async () => {
   expect((await at.audit()).at(-1)).not.toHaveProperty("trace_id");
 });
 
+test("the variables of OpenTelemetry name a collector, and its headers even where they are not encoded", async () => {
+  const collector = await startCollector();
+  const env = {
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+    OTEL_EXPORTER_OTLP_HEADERS: "X-Key=a%20b, x-raw=50%off, none",
+  };
+  const at = await world({ spec, env });
+  await at.call("get_order", { id: 7 });
+  await at.gateway.close();
+  expect(collector.taken[0]).toMatchObject({
+    path: "/v1/traces",
+    headers: { "x-key": "a b", "x-raw": "50%off" },
+  });
+});
+
 test("a collector that is not there holds up no call and no end", async () => {
   const { at, spans, collector } = await traced();
   await collector.stop();
