@@ -140,12 +140,22 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     for (const listener of listeners) listener();
   };
   const places: Place<Listener>[] = [];
+  const refusals = createRefusals(recorder, ports);
   let serving: Serving;
   try {
     const prepareMove = (wanted: Config): Promise<Move> => prepareMoves(places, wanted);
     serving = await createServing(options, first, { lasting, ports, onToolsChanged, prepareMove });
+    broker = await startableBroker(() => serving.snapshot.config, config, {
+      keys: clientKeys,
+      lasting,
+      refuse: refusals.note,
+      addressOf: (request) => serving.snapshot.http.addressOf(request),
+      onGrantEnded: createEndGrant(config, lasting, ports),
+      ports,
+    });
   } catch (error) {
-    // A configuration that cannot serve leaves no file open.
+    // A configuration that cannot serve leaves no file open, and no start in the log.
+    await kept.store.close();
     await audit.close();
     await traces.close();
     throw error;
@@ -162,15 +172,6 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     underWay: lasting.limits.underWay,
   });
 
-  const refusals = createRefusals(recorder, ports);
-  broker = await startableBroker(() => serving.snapshot.config, config, {
-    keys: clientKeys,
-    lasting,
-    refuse: refusals.note,
-    addressOf: (request) => serving.snapshot.http.addressOf(request),
-    onGrantEnded: createEndGrant(config, lasting, ports),
-    ports,
-  });
   const { delayMs, timeoutMs } = config.server.drain;
   const drainMs = delayMs ?? (options.env["KUBERNETES_SERVICE_HOST"] === undefined ? 0 : 5_000);
   const parts = {
