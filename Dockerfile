@@ -34,5 +34,5 @@ USER 65532:65532
 EXPOSE 3000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 CMD ["/nodejs/bin/node","/app/dist/cli/main.js","healthcheck"]
 STOPSIGNAL SIGTERM
-ENTRYPOINT ["/nodejs/bin/node","--enable-source-maps","/app/dist/cli/main.js"]
+ENTRYPOINT ["/nodejs/bin/node","/app/dist/cli/main.js"]
 CMD ["serve"]

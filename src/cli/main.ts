@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { readStack } from "../observe/stack.ts";
 import { run } from "./run.ts";
 
 /** What crashes is no state to go on from: the supervisor starts a new process. */
@@ -31,7 +32,8 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 
 process.on("uncaughtException", (error) => {
-  process.stderr.write(`${JSON.stringify({ level: 60, msg: "crashed", stack: error.stack })}\n`);
+  const stack = readStack(error);
+  process.stderr.write(`${JSON.stringify({ level: 60, msg: "crashed", stack })}\n`);
   process.exit(crashed);
 });
 

@@ -2,6 +2,7 @@ import { pino } from "pino";
 import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
 import type { Log } from "../base/ports.ts";
 import { escapeText } from "../base/text.ts";
+import { readStack } from "./stack.ts";
 
 /** One JSON line per event to `write`; the stack of a bug is kept, secrets print as `***`. */
 export function createLog(write: (line: string) => void, level: string): Log {
@@ -33,5 +34,5 @@ function escapeValue(value: JsonValue): JsonValue {
 function describeCause(cause: unknown): JsonObject {
   if (!(cause instanceof Error)) return {};
   const inner = cause.cause instanceof Error ? { cause: cause.cause.message } : {};
-  return { error: cause.name, stack: cause.stack ?? cause.message, ...inner };
+  return { error: cause.name, stack: readStack(cause), ...inner };
 }
