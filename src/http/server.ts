@@ -412,7 +412,7 @@ function serveMcp(app: FastifyInstance, parts: LongWay, ports: Ports): void {
     }
     if (origin !== undefined) allowOrigin(reply, origin);
     if (request.method === "OPTIONS" && request.headers["access-control-request-method"]) {
-      answerPreflight(reply);
+      answerPreflight(request, reply);
       return;
     }
     const proceed = (principal: Principal): void => {
@@ -463,12 +463,23 @@ function allowOrigin(reply: FastifyReply, origin: string): void {
   });
 }
 
-function answerPreflight(reply: FastifyReply): void {
+const neededHeaders = [
+  "authorization",
+  "dpop",
+  "content-type",
+  "mcp-protocol-version",
+  "mcp-method",
+  "mcp-name",
+];
+
+/** Which arguments a call repeats as headers its preflight does not tell: those it asks for, then. */
+function answerPreflight({ headers }: FastifyRequest, reply: FastifyReply): void {
+  const asked = headers["access-control-request-headers"]?.toLowerCase().split(/[,\s]+/) ?? [];
+  const repeated = asked.filter((name) => /^mcp-param-[a-z0-9_-]+$/.test(name));
   void reply
     .headers({
       "access-control-allow-methods": "POST",
-      "access-control-allow-headers":
-        "authorization, dpop, content-type, mcp-protocol-version, mcp-method, mcp-name",
+      "access-control-allow-headers": [...neededHeaders, ...repeated].join(", "),
       "access-control-max-age": "600",
     })
     .code(204)

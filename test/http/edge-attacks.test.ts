@@ -108,12 +108,18 @@ test.each([
 test("S35 an allowed origin is named itself, without credentials, with the needed headers only", async () => {
   const at = await shop({ extra: { server: "allowedOrigins: [app.acme.test]" } });
   const origin = "https://app.acme.test";
-  const headers = [`Origin: ${origin}`, "Access-Control-Request-Method: POST"];
+  const headers = [
+    `Origin: ${origin}`,
+    "Access-Control-Request-Method: POST",
+    "Access-Control-Request-Headers: authorization,cookie,mcp-name,mcp-param-region,x-mcp-param-a,mcp-param-*",
+  ];
   const preflight = await sendRaw(at.url, requestBytes(at.url, { method: "OPTIONS", headers }));
   expect(preflight.status).toBe(204);
   expect(preflight.headers.get("access-control-allow-origin")).toEqual([origin]);
   expect(preflight.headers.get("access-control-allow-methods")).toEqual(["POST"]);
-  expect(preflight.headers.get("access-control-allow-headers")?.join()).not.toContain("*");
+  expect(preflight.headers.get("access-control-allow-headers")).toEqual([
+    "authorization, dpop, content-type, mcp-protocol-version, mcp-method, mcp-name, mcp-param-region",
+  ]);
   expect(preflight.headers.has("access-control-allow-credentials")).toBe(false);
   for (const other of ["https://evil-app.acme.test", "https://app.acme.test.evil.test"]) {
     expect((await post(at, [`Origin: ${other}`])).status).toBe(403);
