@@ -259,7 +259,7 @@ function preflight(res: ServerResponse, method: string): void {
   res.writeHead(204, {
     "access-control-allow-methods": method,
     // Inspector and the SDK's browser client send the protocol version along.
-    "access-control-allow-headers": "authorization, content-type, mcp-protocol-version",
+    "access-control-allow-headers": "authorization, dpop, content-type, mcp-protocol-version",
     "access-control-max-age": "3600",
   });
   res.end();

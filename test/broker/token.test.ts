@@ -204,6 +204,9 @@ test("programs on other origins may use the token endpoints, pages may not be re
     });
     expect(preflight.status).toBe(204);
     expect(preflight.headers.get("access-control-allow-origin")).toBe("*");
+    expect(preflight.headers.get("access-control-allow-headers")?.split(", ")).toEqual(
+      expect.arrayContaining(["authorization", "content-type", "dpop"]),
+    );
     const answer = await fetch(`${at.issuer}${path}`, { method: "POST", headers });
     expect(answer.status).toBeGreaterThanOrEqual(400);
     expect(answer.headers.get("access-control-allow-origin")).toBe("*");
