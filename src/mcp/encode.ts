@@ -109,17 +109,21 @@ function compileBytes(
   return (id, { json: { bytes, escaped }, isCut }, wraps) => {
     const head = `{"jsonrpc":"2.0","id":${JSON.stringify(id)}${around.head}`;
     const [middle, tail] = wraps ? wrapped : plain;
-    const pieces = isCut ? [...escaped, afterText] : [...escaped, middle, bytes, tail];
-    return bytes.length > longBytes ? [Buffer.from(head), ...pieces] : joined(head, pieces);
+    const rest = isCut ? [afterText] : [middle, bytes, tail];
+    if (bytes.length <= longBytes) return joined(head, escaped, rest);
+    return [Buffer.from(head), ...escaped.map((piece) => Buffer.from(piece, "latin1")), ...rest];
   };
 }
 
-function joined(head: string, pieces: readonly Buffer[]): Buffer {
+/** @param latin1 A character for each byte. */
+function joined(head: string, latin1: readonly string[], rest: readonly Buffer[]): Buffer {
   let length = Buffer.byteLength(head);
-  for (const piece of pieces) length += piece.length;
+  for (const piece of latin1) length += piece.length;
+  for (const piece of rest) length += piece.length;
   const message = Buffer.allocUnsafe(length);
   let at = message.write(head);
-  for (const piece of pieces) {
+  for (const piece of latin1) at += message.write(piece, at, "latin1");
+  for (const piece of rest) {
     message.set(piece, at);
     at += piece.length;
   }

@@ -5,8 +5,8 @@ import { escapeJson } from "./json-scan.ts";
 export interface JsonBytes {
   /** Compact UTF-8, safe to splice into a message. */
   readonly bytes: Buffer;
-  /** The same as it stands inside a JSON string; pieces to be joined. */
-  readonly escaped: readonly Buffer[];
+  /** The same as it stands inside a JSON string; pieces to be joined, a character for each byte. */
+  readonly escaped: readonly string[];
   readonly isObject: boolean;
 }
 

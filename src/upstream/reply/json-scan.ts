@@ -37,14 +37,14 @@ function instantiate(): Scanner {
  * Proves that bytes, which must be UTF-8, are one compact JSON text without escaped surrogates, in
  * one pass that costs a third of what parsing does.
  *
- * @returns The same as it stands inside a JSON string, in pieces; undefined for any other bytes.
+ * @returns The same as it stands inside a JSON string, in pieces of Latin-1: a character for each
+ *   byte. As Buffers, which V8 does not count as young, they made it collect all of its memory
+ *   every forty answers of 100 KB. undefined for any other bytes.
  */
-export function escapeJson(bytes: Buffer, maxDepth: number): readonly Buffer[] | undefined {
-  const pieces: Buffer[] = [];
+export function escapeJson(bytes: Buffer, maxDepth: number): readonly string[] | undefined {
+  const pieces: string[] = [];
   const isJson = scanAll(bytes, maxDepth, scanner.escape, (written) => {
-    const piece = Buffer.allocUnsafe(written);
-    memory.copy(piece, 0, output, output + written);
-    pieces.push(piece);
+    pieces.push(memory.toString("latin1", output, output + written));
   });
   return isJson ? pieces : undefined;
 }
