@@ -31,6 +31,8 @@ export function createBulkhead(initial: BulkheadSize, busy: string): Bulkhead {
 
   const wait = (cancel: CancelSignal | undefined): Promise<void> =>
     new Promise((resolve, reject) => {
+      // Not there yet while a call that is cancelled already ends at once.
+      let forget: (() => void) | undefined;
       const end = (): void => {
         waiting.delete(waiter);
         clearTimeout(timer);
@@ -47,7 +49,7 @@ export function createBulkhead(initial: BulkheadSize, busy: string): Bulkhead {
         reject(new CallError("busy", busy));
       }, size.queueMs);
       waiting.add(waiter);
-      const forget = cancel?.onCancel(() => {
+      forget = cancel?.onCancel(() => {
         end();
         reject(new CallError("cancelled", "The call was cancelled."));
       });

@@ -49,3 +49,13 @@ test("with fewer places after a reload, those inside leave before anybody enters
   bulkhead.leave();
   expect(bulkhead.enter(undefined)).toBeUndefined();
 });
+
+test("who is cancelled before there is a place does not wait for one", async () => {
+  const bulkhead = createBulkhead({ places: 1, queue: 1, queueMs: 60_000 }, "full");
+  void bulkhead.enter(undefined);
+  const cancellation = createCancellation();
+  cancellation.cancel();
+  await expect(bulkhead.enter(cancellation)).rejects.toMatchObject({ code: "cancelled" });
+  bulkhead.leave();
+  expect(bulkhead.idle()).toBe(true);
+});
