@@ -15,7 +15,7 @@ export interface Bulkhead {
   readonly leave: () => void;
   /** Nobody is inside. */
   readonly idle: () => boolean;
-  /** After a reload: who is inside stays, also where fewer places are left. */
+  /** After a reload: who is inside stays, also where fewer places are left; new ones are for who waits. */
   readonly resize: (size: BulkheadSize) => void;
 }
 
@@ -72,6 +72,11 @@ export function createBulkhead(initial: BulkheadSize, busy: string): Bulkhead {
     idle: () => inside === 0,
     resize(next) {
       size = next;
+      for (const waiter of waiting) {
+        if (inside >= size.places) break;
+        inside++;
+        waiter.admit();
+      }
     },
   };
 }

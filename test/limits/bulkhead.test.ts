@@ -59,3 +59,21 @@ test("who is cancelled before there is a place does not wait for one", async () 
   bulkhead.leave();
   expect(bulkhead.idle()).toBe(true);
 });
+
+test("with more places after a reload, those who wait are the first to enter", async () => {
+  const bulkhead = createBulkhead({ places: 1, queue: 3, queueMs: 60_000 }, "full");
+  void bulkhead.enter(undefined);
+  const order: number[] = [];
+  const waiting = [1, 2, 3].map(async (number) => {
+    await bulkhead.enter(undefined);
+    order.push(number);
+  });
+  bulkhead.resize({ places: 3, queue: 0, queueMs: 60_000 });
+  expect(() => bulkhead.enter(undefined)).toThrow(busy);
+  await Promise.all(waiting.slice(0, 2));
+  expect(order).toEqual([1, 2]);
+  bulkhead.leave();
+  await waiting[2];
+  for (let left = 3; left > 0; left--) bulkhead.leave();
+  expect(bulkhead.idle()).toBe(true);
+});
