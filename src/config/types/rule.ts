@@ -4,6 +4,7 @@ import type { RateConfig } from "./limits.ts";
 import type { ResponseConfig } from "./response.ts";
 import type { TimeoutsConfig } from "./timeouts.ts";
 
+/** CEL over principal, tool and args. */
 export interface WhenConfig {
   readonly expression: string;
   readonly position: Position;
@@ -25,8 +26,8 @@ export interface RuleConfig {
   readonly scopes: readonly string[];
   /** Whether a person has to agree to each call; undefined: nobody is asked. */
   readonly confirm: "required" | undefined;
-  /** CEL over principal, tool and args, with the position of the expression. */
-  readonly when: { readonly expression: string; readonly position: Position } | undefined;
+  /** That must hold beside those of the API and of all tools. */
+  readonly when: WhenConfig | undefined;
   /** Of the body, lower case without parameters; undefined: the preferred one of those declared. */
   readonly mediaType: string | undefined;
   /** Sends the body that the document gives a GET or HEAD operation. */
