@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { thing } from "../upstream/wire-world.ts";
+import { wide } from "../upstream/wire-world.ts";
 import { clientKinds } from "./clients.ts";
 
 const overHttp = clientKinds.filter(({ transport }) => transport === "http");
@@ -10,10 +10,7 @@ const body = JSON.stringify(
 test.each(overHttp)(
   "$name reads an answer that is passed on, and one that breaks off",
   async (kind) => {
-    const at = await thing({
-      response: "{maxTokens: 1000000}",
-      extra: { top: "limits: {responseSize: 32MiB}" },
-    });
+    const at = await wide();
     const client = await kind.connect({ url: at.url, token: await at.idp.token() });
     at.api.answer = (_, response) => {
       response.writeHead(200, { "content-type": "application/json" }).end(body);

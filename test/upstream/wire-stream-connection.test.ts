@@ -4,16 +4,7 @@ import { connect, type Socket } from "node:net";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { call, eras, usual } from "../mcp/wire.ts";
 import type { World } from "../world/world.ts";
-import { thing, type Options } from "./wire-world.ts";
-
-type Year = 2025 | 2026;
-const years = [2025, 2026] as const;
-
-/** A tool whose large answers are passed on while they come. */
-function wide(options: Options = {}): Promise<World> {
-  const top = "limits: {responseSize: 32MiB}";
-  return thing({ response: "{maxTokens: 1000000}", ...options, extra: { top, ...options.extra } });
-}
+import { wide, years, type Year } from "./wire-world.ts";
 
 /** One call as it stands on the wire. */
 async function written(at: World, year: Year, id = 1, version = "1.1"): Promise<string> {

@@ -4,15 +4,7 @@ import { gzipSync } from "node:zlib";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { call, eras, send, usual, type Answer, type Posted } from "../mcp/wire.ts";
 import { freePort, type World } from "../world/world.ts";
-import { thing, type Options } from "./wire-world.ts";
-
-const raised = "limits: {responseSize: 32MiB}";
-const most = "{maxTokens: 1000000}";
-
-/** A tool whose large answers are streamed. */
-function wide({ extra, ...options }: Options = {}): Promise<World> {
-  return thing({ response: most, extra: { ...extra, top: extra?.top ?? raised }, ...options });
-}
+import { raised, thing, wide, years, type Options, type Year } from "./wire-world.ts";
 
 interface Result {
   readonly content: readonly { readonly type: string; readonly text: string }[];
@@ -29,8 +21,6 @@ function resultOf({ messages }: Answer): Result {
 
 const [legacy, modern] = eras.map(({ request }) => request("tools/call", call("thing")));
 const asked = { 2025: legacy!, 2026: modern! } as const;
-type Year = keyof typeof asked;
-const years: readonly Year[] = [2025, 2026];
 
 async function authorized(at: World, { headers }: Posted): Promise<Record<string, string>> {
   return { ...usual, ...headers, authorization: `Bearer ${await at.idp.token()}` };

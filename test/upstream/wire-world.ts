@@ -42,6 +42,20 @@ export async function thing(options: Options = {}): Promise<World> {
   });
 }
 
+export const raised = "limits: {responseSize: 32MiB}";
+
+/** A tool whose large answers are passed on while they come. */
+export function wide({ extra, ...options }: Options = {}): Promise<World> {
+  return thing({
+    response: "{maxTokens: 1000000}",
+    extra: { ...extra, top: extra?.top ?? raised },
+    ...options,
+  });
+}
+
+export const years = [2025, 2026] as const;
+export type Year = (typeof years)[number];
+
 export function sends({
   status = 200,
   headers = {},
