@@ -209,10 +209,10 @@ export function createCatalog(
 function nameTools(drafts: readonly Draft[], issues: Issue[]): (string | undefined)[] {
   const owners = new Map<string, { readonly api: string; readonly explicit: boolean }>();
   const names: (string | undefined)[] = drafts.map(() => undefined);
-  const order = [...drafts.keys()].toSorted((a, b) => compareDrafts(drafts[a], drafts[b]));
-  for (const index of order) {
-    const draft = drafts[index];
-    if (draft === undefined) continue;
+  const order = drafts
+    .map((draft, index) => ({ draft, index, key: orderKey(draft) }))
+    .toSorted((a, b) => (a.key < b.key ? -1 : Number(a.key > b.key)));
+  for (const { draft, index } of order) {
     const { operation, rule, api } = draft;
     const explicit = rule.name !== undefined;
     let name = rule.name ?? toolName(operation, draft.prefix);
@@ -239,14 +239,8 @@ function nameTools(drafts: readonly Draft[], issues: Issue[]): (string | undefin
 type Draft = Selected & { readonly api: string; readonly prefix: string };
 
 /** Names that the operator wrote are given first; then by method and path, never by position. */
-function compareDrafts(a: Draft | undefined, b: Draft | undefined): number {
-  if (a === undefined || b === undefined) return 0;
-  const explicit = Number(b.rule.name !== undefined) - Number(a.rule.name !== undefined);
-  if (explicit !== 0) return explicit;
-  const [x = "", y = ""] = [a, b].map(
-    ({ api, operation: { method, path, fixedQuery } }) => `${method} ${path}?${fixedQuery} ${api}`,
-  );
-  return x < y ? -1 : Number(x > y);
+function orderKey({ rule, api, operation: { method, path, fixedQuery } }: Draft): string {
+  return `${rule.name === undefined ? 1 : 0} ${method} ${path}?${fixedQuery} ${api}`;
 }
 
 /** The gateway supplies it, so the model must not, even where the document does not say so. */

@@ -16,11 +16,10 @@ export function toolName(
   },
   prefix = "",
 ): string {
-  const spelled = spellPath(operation.method, operation.path);
   const fromId = plain(operation.id ?? "", illegalInTool);
-  const source = fromId === "" ? spelled : (operation.id ?? spelled);
+  const source = fromId === "" ? spellPath(operation.method, operation.path) : (operation.id ?? "");
   // A method of symbols only, with such a path, has no words at all.
-  const words = fromId || plain(spelled, illegalInTool) || `tool_${hash(source)}`;
+  const words = fromId || plain(source, illegalInTool) || `tool_${hash(source)}`;
   const whole = `${prefix}${words}`;
   const name = /^[0-9-]/.test(whole) ? `_${whole}` : whole;
   return name.length <= maxToolName ? name : cut(name, maxToolName, source);
@@ -51,7 +50,11 @@ function spellPath(method: string, path: string): string {
   return `${method.toLowerCase()}_${words}`;
 }
 
+/** What every client accepts as it is. */
+const isPlain = /^[a-zA-Z0-9-]+(?:_[a-zA-Z0-9-]+)*$/;
+
 function plain(text: string, illegal: RegExp): string {
+  if (isPlain.test(text)) return text;
   return text
     .normalize("NFKD")
     .replace(/\p{M}+/gu, "")

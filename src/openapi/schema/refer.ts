@@ -8,15 +8,15 @@ import type { Around, Conversion } from "./conversion.ts";
 export function pointTo(ref: string, node: Node, { conversion, scope }: Around): JsonObject {
   const { at } = node;
   const target = conversion.references.resolve(ref, at, scope.own);
-  const quoted = `the reference "${escapeText(ref, 200)}"`;
+  const quoted = (): string => `the reference "${escapeText(ref, 200)}"`;
   if (isFailure(target)) {
-    const message = `${quoted} ${target.reason}; anything is accepted there`;
+    const message = `${quoted()} ${target.reason}; anything is accepted there`;
     conversion.warn({ code: target.code, message, at });
     return {};
   }
   const reading = conversion.leavesCycle(target, scope.chain, scope.inAllOf);
   if (reading === "never") {
-    const message = `${quoted} leads back to its own schema; anything is accepted there`;
+    const message = `${quoted()} leads back to its own schema; anything is accepted there`;
     conversion.warn({ code: "circular_ref", message, at });
     return {};
   }
