@@ -16,14 +16,20 @@ export interface Encoder {
   readonly inputRequired: (id: string | number, result: InputRequired) => string;
   readonly call: (id: string | number, reply: BlockReply) => string;
   /**
-   * The same for a reply that is one JSON text: nothing of it becomes a string on its way. In pieces
-   * when it is long: they are sent from where they are.
+   * The same for a reply that is one JSON text: its bytes are joined as Latin-1, which Node writes
+   * with the head of the response in one go. In pieces when it is long: they are sent from where
+   * they are.
    */
-  readonly json: (id: string | number, reply: JsonReply) => Buffer | readonly Buffer[];
+  readonly json: (id: string | number, reply: JsonReply) => Latin1 | readonly Buffer[];
   /** Around a text block that is written while it arrives. */
   readonly streamed: StreamedMessage;
   /** In pieces, because the list is kept as bytes and may be large. */
   readonly list: (id: string | number, tools: Uint8Array) => readonly [string, Uint8Array, string];
+}
+
+/** The UTF-8 of a message as text, a character for each byte. */
+export interface Latin1 {
+  readonly latin1: string;
 }
 
 /** A message whose first block is the text between its head and its tail. */
@@ -98,36 +104,32 @@ const longBytes = 262_144;
 
 function compileBytes(
   around: Around,
-): (id: string | number, reply: JsonReply, wraps: boolean) => Buffer | readonly Buffer[] {
-  const toStructured = `${around.middle},"structuredContent":`;
-  const plain = [Buffer.from(toStructured), Buffer.from(around.tail)] as const;
-  const wrapped = [
-    Buffer.from(`${toStructured}{"result":`),
-    Buffer.from(`}${around.tail}`),
-  ] as const;
-  const afterText = Buffer.from(around.middle + around.tail);
+): (id: string | number, reply: JsonReply, wraps: boolean) => Latin1 | readonly Buffer[] {
+  const toText = latin1Of(around.head);
+  const afterText = latin1Of(around.middle + around.tail);
+  const toStructured = latin1Of(`${around.middle},"structuredContent":`);
+  const afterStructured = latin1Of(around.tail);
   return (id, { json: { bytes, escaped }, isCut }, wraps) => {
-    const head = `{"jsonrpc":"2.0","id":${JSON.stringify(id)}${around.head}`;
-    const [middle, tail] = wraps ? wrapped : plain;
-    const rest = isCut ? [afterText] : [middle, bytes, tail];
-    if (bytes.length <= longBytes) return joined(head, escaped, rest);
-    return [Buffer.from(head), ...escaped.map((piece) => Buffer.from(piece, "latin1")), ...rest];
+    // A number is ASCII, and nearly every id is one.
+    const idText = typeof id === "number" ? id : latin1Of(JSON.stringify(id));
+    const head = `{"jsonrpc":"2.0","id":${idText}${toText}`;
+    const middle = wraps ? `${toStructured}{"result":` : toStructured;
+    const tail = wraps ? `}${afterStructured}` : afterStructured;
+    if (bytes.length > longBytes) {
+      const before = [head, ...escaped].map((piece) => Buffer.from(piece, "latin1"));
+      return isCut
+        ? [...before, Buffer.from(afterText, "latin1")]
+        : [...before, Buffer.from(middle, "latin1"), bytes, Buffer.from(tail, "latin1")];
+    }
+    let latin1 = head;
+    for (const piece of escaped) latin1 += piece;
+    return { latin1: latin1 + (isCut ? afterText : middle + bytes.toString("latin1") + tail) };
   };
 }
 
-/** @param latin1 A character for each byte. */
-function joined(head: string, latin1: readonly string[], rest: readonly Buffer[]): Buffer {
-  let length = Buffer.byteLength(head);
-  for (const piece of latin1) length += piece.length;
-  for (const piece of rest) length += piece.length;
-  const message = Buffer.allocUnsafe(length);
-  let at = message.write(head);
-  for (const piece of latin1) at += message.write(piece, at, "latin1");
-  for (const piece of rest) {
-    message.set(piece, at);
-    at += piece.length;
-  }
-  return message;
+/** The UTF-8 of a text, a character for each byte. */
+function latin1Of(text: string): string {
+  return Buffer.from(text).toString("latin1");
 }
 
 function encodeStructured({ structured }: BlockReply, era: Era): string {

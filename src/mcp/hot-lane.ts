@@ -7,7 +7,7 @@ import type { Consent } from "../call/consent.ts";
 import type { BlockReply, Reply } from "../upstream/reply/reply.ts";
 import { cannotAsk, notAsked, showsForms } from "./agreement.ts";
 import type { Caller } from "./client.ts";
-import { createEncoder, encodeError, encodeProgress } from "./encode.ts";
+import { createEncoder, encodeError, encodeProgress, type Latin1 } from "./encode.ts";
 import type { HotRequest } from "./envelope.ts";
 import { elicitationOf, elicitationRequired, type Introductions, opensPages } from "./errand.ts";
 import { openEventStream, type EventStream } from "./event-stream.ts";
@@ -119,11 +119,13 @@ export function createHotLane(
   };
 }
 
-type Message = string | Buffer | readonly Buffer[];
+type Message = string | Latin1 | readonly Buffer[];
 
 function textOf(message: Message): string {
   if (typeof message === "string") return message;
-  return (Buffer.isBuffer(message) ? message : Buffer.concat(message)).toString();
+  const bytes =
+    "latin1" in message ? Buffer.from(message.latin1, "latin1") : Buffer.concat(message);
+  return bytes.toString();
 }
 
 /** Where no call ever asks for input it does not matter. */
@@ -152,13 +154,16 @@ function encodeFault(id: string | number, error: unknown, ports: Ports): string 
 }
 
 function send(response: ServerResponse, message: Message): void {
-  if (typeof message !== "string" && !Buffer.isBuffer(message)) {
-    sendPieces(response, message);
-    return;
-  }
-  const length = Buffer.byteLength(message);
+  if (typeof message === "string") sendText(response, message, "utf8");
+  else if ("latin1" in message) sendText(response, message.latin1, "latin1");
+  else sendPieces(response, message);
+}
+
+/** Node writes a text together with its head, where bytes would be a second piece. */
+function sendText(response: ServerResponse, text: string, encoding: "utf8" | "latin1"): void {
+  const length = Buffer.byteLength(text, encoding);
   response.writeHead(200, ["content-type", "application/json", "content-length", `${length}`]);
-  response.end(message);
+  response.end(text, encoding);
   // Most answers are with the system by now.
   if (response.writableLength > 0) closeWhenStalled(response);
 }

@@ -41,6 +41,17 @@ test.each(cases)("both lanes answer the same to $era: $title", async ({ posted }
   expect(first).toEqual(second);
 });
 
+test.each(eras)("an id that is no ASCII comes back as it was, to $era", async ({ request }) => {
+  const { ask, world } = await lanes();
+  const answer = { name: "Größe ☃ 🎓" };
+  world.api.answer = (_, response) => answerJson(response, answer);
+  const id = "größe ☃ 🎓";
+  const { hot, sdk, taken } = await ask(request("tools/call", call("get_order", { id: 7 }), id));
+  expect(taken).toBe(true);
+  expect(hot.messages).toEqual(sdk.messages);
+  expect(hot.messages).toMatchObject([{ id, result: { structuredContent: answer } }]);
+});
+
 test.each(eras)("both lanes cut a long answer alike to $era", async ({ request }) => {
   const { ask, world } = await lanes();
   const rows = Array.from({ length: 3_000 }, (_, id) => ({
