@@ -74,6 +74,8 @@ export function createSdkLane(
       closeWhenStalled(response);
       const listens = isJsonObject(body) && body["method"] === "subscriptions/listen";
       if (listens) {
+        // Who has gone already is not told to be gone again.
+        if (response.destroyed) return;
         listening++;
         response.once("close", () => listening--);
       }

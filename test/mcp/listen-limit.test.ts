@@ -1,5 +1,11 @@
-import { connect } from "node:net";
-import { expect, onTestFinished, test } from "vitest";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { connect, type AddressInfo } from "node:net";
+import { expect, onTestFinished, test, vi } from "vitest";
+import type { JsonObject } from "../../src/base/json.ts";
+import { createMcpEndpoint } from "../../src/mcp/endpoint.ts";
+import { createIntroductions } from "../../src/mcp/errand.ts";
+import { createLog } from "../../src/observe/log.ts";
 import { freePort, world, type World } from "../world/world.ts";
 import { call, legacy, modern, usual, type Posted } from "./wire.ts";
 
@@ -42,6 +48,12 @@ async function listen({ url }: World, id: number): Promise<{ first: string; clos
   return { first: Buffer.from(chunk?.value ?? []).toString(), close: () => close.abort() };
 }
 
+/** Of listening clients, as the admin listener says. */
+async function countAt(port: number): Promise<string | undefined> {
+  const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  return /^tollgate_listen_streams (.*)$/m.exec(metrics)?.[1];
+}
+
 const acknowledged = "notifications/subscriptions/acknowledged";
 
 test("F68: one listening client more than limits.listenStreams is refused until another leaves", async () => {
@@ -52,10 +64,7 @@ test("F68: one listening client more than limits.listenStreams is refused until 
     credential: "none",
     extra: { top: `limits: { listenStreams: 2 }\nadmin: {listen: "127.0.0.1:${port}"}` },
   });
-  const listening = async (): Promise<string | undefined> => {
-    const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-    return /^tollgate_listen_streams (.*)$/m.exec(metrics)?.[1];
-  };
+  const listening = (): Promise<string | undefined> => countAt(port);
   expect(await listening()).toBe("0");
   const one = await listen(gate, 1);
   expect(one.first).toContain(acknowledged);
@@ -85,10 +94,7 @@ test("F68: a stream that waits behind a reply on its connection ends with that",
     extra: { top: `admin: {listen: "127.0.0.1:${port}"}`, api: "timeout: 60s" },
   });
   gate.api.answer = () => {};
-  const listening = async (): Promise<string | undefined> => {
-    const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-    return /^tollgate_listen_streams (.*)$/m.exec(metrics)?.[1];
-  };
+  const listening = (): Promise<string | undefined> => countAt(port);
   const socket = connect(Number(new URL(gate.url).port), "127.0.0.1");
   onTestFinished(() => void socket.destroy());
   const streams = Array.from({ length: 12 }, (_, id) =>
@@ -99,4 +105,42 @@ test("F68: a stream that waits behind a reply on its connection ends with that",
   await expect.poll(listening).toBe("12");
   socket.destroy();
   await expect.poll(listening).toBe("0");
+});
+
+test("who went away before the stream could begin does not count as listening", async () => {
+  const at = await world({ spec, auth: "none", credential: "none" });
+  const { mcp, authenticate } = at.gateway.snapshot.endpoints[0]!;
+  const ports = { now: () => Date.now(), log: createLog(() => {}, "debug") };
+  const endpoint = createMcpEndpoint(
+    () => mcp,
+    {
+      info: { name: "tollgate", version: "0.0.0-test" },
+      introductions: createIntroductions(ports.now),
+      maxListenStreams: 1,
+    },
+    ports,
+  );
+  onTestFinished(() => endpoint.close());
+  const { body, headers } = modern("subscriptions/listen", {
+    notifications: { toolsListChanged: true },
+  });
+  let done: Promise<void> | undefined;
+  const server = createServer((request, response) => {
+    const late = async (): Promise<void> => {
+      await once(response, "close");
+      const principal = await authenticate(request.rawHeaders, undefined);
+      const ip = request.socket.remoteAddress;
+      await endpoint.post({ request, response, body: body as JsonObject, principal, ip });
+    };
+    done = late();
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as AddressInfo;
+  const client = connect(port, "127.0.0.1");
+  client.write(written({ ...at, url: `http://127.0.0.1:${port}/mcp` }, { body, headers }));
+  await vi.waitFor(() => expect(done).toBeDefined());
+  client.destroy();
+  await done;
+  expect(endpoint.listening()).toBe(0);
 });
