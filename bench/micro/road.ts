@@ -221,7 +221,7 @@ function replyRows(endpoint: Endpoint, principal: Principal, body: Buffer): read
       count: 20_000,
       run(count) {
         for (let i = 0; i < count; i++) {
-          const message = encoder.json(i, reply);
+          const message = encoder.json(i, reply.json);
           if (!("latin1" in message)) throw new TypeError("too long");
           const written = socket.write(message.latin1, "latin1");
           if (written < body.length) throw new TypeError("too short");

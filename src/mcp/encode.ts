@@ -1,9 +1,9 @@
 import type { JsonObject } from "../base/json.ts";
 import type { Progress } from "../upstream/reply/event-stream.ts";
+import type { JsonBytes } from "../upstream/reply/json-bytes.ts";
 import {
   blocksOf,
   type BlockReply,
-  type JsonReply,
   type Reply,
   type StructuredValue,
 } from "../upstream/reply/reply.ts";
@@ -20,7 +20,7 @@ export interface Encoder {
    * with the head of the response in one go. In pieces when it is long: they are sent from where
    * they are.
    */
-  readonly json: (id: string | number, reply: JsonReply) => Latin1 | readonly Buffer[];
+  readonly json: (id: string | number, json: JsonBytes) => Latin1 | readonly Buffer[];
   /** Around a text block that is written while it arrives. */
   readonly streamed: StreamedMessage;
   /** In pieces, because the list is kept as bytes and may be large. */
@@ -72,7 +72,7 @@ export function createEncoder(era: Era, info: ServerInfo): Encoder {
     },
     inputRequired: (id, result) =>
       encodeResult(id, `${JSON.stringify(result).slice(0, -1)}${after}}`),
-    json: (id, reply) => bytesOf(id, reply, !modern && !reply.json.isObject),
+    json: (id, json) => bytesOf(id, json, !modern && !json.isObject),
     streamed: {
       head: (id) => `{"jsonrpc":"2.0","id":${JSON.stringify(id)}${toText}`,
       tail(rest) {
@@ -104,26 +104,25 @@ const longBytes = 262_144;
 
 function compileBytes(
   around: Around,
-): (id: string | number, reply: JsonReply, wraps: boolean) => Latin1 | readonly Buffer[] {
+): (id: string | number, json: JsonBytes, wraps: boolean) => Latin1 | readonly Buffer[] {
   const toText = latin1Of(around.head);
   const afterText = latin1Of(around.middle + around.tail);
   const toStructured = latin1Of(`${around.middle},"structuredContent":`);
   const afterStructured = latin1Of(around.tail);
-  return (id, { json: { bytes, escaped }, isCut }, wraps) => {
+  return (id, { bytes, escaped }, wraps) => {
     // A number is ASCII, and nearly every id is one.
     const idText = typeof id === "number" ? id : latin1Of(JSON.stringify(id));
     const head = `{"jsonrpc":"2.0","id":${idText}${toText}`;
+    if (bytes === undefined) return { latin1: head + escaped.join("") + afterText };
     const middle = wraps ? `${toStructured}{"result":` : toStructured;
     const tail = wraps ? `}${afterStructured}` : afterStructured;
     if (bytes.length > longBytes) {
       const before = [head, ...escaped].map((piece) => Buffer.from(piece, "latin1"));
-      return isCut
-        ? [...before, Buffer.from(afterText, "latin1")]
-        : [...before, Buffer.from(middle, "latin1"), bytes, Buffer.from(tail, "latin1")];
+      return [...before, Buffer.from(middle, "latin1"), bytes, Buffer.from(tail, "latin1")];
     }
     let latin1 = head;
     for (const piece of escaped) latin1 += piece;
-    return { latin1: latin1 + (isCut ? afterText : middle + bytes.toString("latin1") + tail) };
+    return { latin1: latin1 + middle + bytes.toString("latin1") + tail };
   };
 }
 

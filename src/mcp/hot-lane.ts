@@ -55,7 +55,7 @@ export function createHotLane(
 
   const encodeReply = (reply: Reply, paused: Paused): Message => {
     const { era, id } = paused.request;
-    if (reply.json !== undefined) return encoders[era].json(id, reply);
+    if (reply.json !== undefined) return encoders[era].json(id, reply.json);
     return reply.errand === undefined && reply.question === undefined
       ? encoders[era].call(id, reply)
       : encodePause(reply, paused);

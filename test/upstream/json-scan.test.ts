@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, onTestFinished, test } from "vitest";
-import { outlineJson, type Outline } from "../../src/upstream/reply/json-scan.ts";
+import { escapeJson, outlineJson, type Outline } from "../../src/upstream/reply/json-scan.ts";
 
 test("the WebAssembly that runs is what its source compiles to", () => {
   const dir = mkdtempSync(join(tmpdir(), "tollgate-assembly-"));
@@ -99,6 +99,30 @@ test.each([200, 600])(
     }
   },
 );
+
+test("parts are read as if they were joined, wherever they are cut", () => {
+  fc.assert(
+    fc.property(
+      document,
+      fc.array(fc.nat(), { maxLength: 12 }),
+      fc.nat(80),
+      (value, cuts, near) => {
+        // One part is as long as a block, or nearly so.
+        const root = ["-".repeat(blockBytes - near), value];
+        const bytes = Buffer.from(JSON.stringify(root));
+        const places = [...cuts.map((cut) => cut % bytes.length), blockBytes - near].toSorted(
+          (a, b) => a - b,
+        );
+        const parts = [0, ...places].map((start, i) => bytes.subarray(start, places[i]));
+        const joined = Buffer.from(escapeJson(parts, 200)?.join("") ?? "", "latin1").toString();
+        expect(joined === JSON.stringify(bytes.toString()).slice(1, -1)).toBe(true);
+        expect(escapeJson([...parts, Buffer.from(" ")], 200)).toBeUndefined();
+        expect(escapeJson(parts.slice(0, -1), 200)).toBeUndefined();
+      },
+    ),
+    { numRuns: 500 },
+  );
+});
 
 test("a list of as many items as there is room for is counted", () => {
   const root = `[${"0,".repeat(4_000_000)}0]`;

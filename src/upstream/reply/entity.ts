@@ -156,7 +156,7 @@ function jsonMeaning(scope: Scope, json: JsonText, total?: number): Meaning {
   if (json.text.length > maxChars || total !== undefined) {
     onCut();
     const source = { utf8: measureUtf8(Buffer.from(json.text)), outline: undefined };
-    const text = cutJson(source, { maxChars, total, hint }).toString();
+    const text = Buffer.concat(cutJson(source, { maxChars, total, hint })).toString();
     return { content: [block(scope, text)], structured: undefined, json };
   }
   const structured =

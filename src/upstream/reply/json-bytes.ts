@@ -1,11 +1,11 @@
 import { isUtf8 } from "node:buffer";
 import { escapeJson } from "./json-scan.ts";
 
-/** The bytes of a JSON text that was proven. */
+/** A JSON text that was proven. */
 export interface JsonBytes {
-  /** Compact UTF-8, safe to splice into a message. */
-  readonly bytes: Buffer;
-  /** The same as it stands inside a JSON string; pieces to be joined, a character for each byte. */
+  /** Compact UTF-8, safe to splice into a message; undefined: it is made of a longer answer. */
+  readonly bytes: Buffer | undefined;
+  /** It as it stands inside a JSON string; pieces to be joined, a character for each byte. */
   readonly escaped: readonly string[];
   readonly isObject: boolean;
 }
@@ -20,7 +20,7 @@ const openObject = 0x7b;
  * @returns undefined for any other bytes, good or bad; `JSON.parse` is the oracle of its test.
  */
 export function proveJson(bytes: Buffer, maxDepth: number): JsonBytes | undefined {
-  const escaped = escapeJson(bytes, maxDepth);
+  const escaped = escapeJson([bytes], maxDepth);
   return escaped && { bytes, escaped, isObject: bytes[0] === openObject };
 }
 

@@ -63,8 +63,10 @@ const [quote, backslash, comma, openArray, closeArray, openObject, closeObject] 
  * A shorter JSON text with the same shape: arrays keep their first items, long strings their
  * beginning, and only where the text is too long. It is always an object with `_truncated`; an
  * array or a scalar at the root becomes its `items` or `value`.
+ *
+ * @returns Pieces to be joined.
  */
-export function cutJson(source: CutSource, limits: CutLimits): Buffer {
+export function cutJson(source: CutSource, limits: CutLimits): readonly Buffer[] {
   const { bytes } = source.utf8;
   const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const cut: Cut = { ...source, words, total: limits.total, kept: [], loss: undefined };
@@ -75,11 +77,11 @@ export function cutJson(source: CutSource, limits: CutLimits): Buffer {
   if (!isObject) put(cut, isArray ? '{"items":' : '{"value":');
   const units = isArray ? cutArray(cut, whole, room, 0) : cutValue(cut, whole, room, 0);
   const notice = `"_truncated":${describeLoss(cut, units ?? 0, limits.hint)}}`;
-  if (units === undefined) return Buffer.from(`{${notice}`);
+  if (units === undefined) return [Buffer.from(`{${notice}`)];
   // The notice is one more member: before the bracket that closes the others.
   if (isObject) cut.kept.pop();
   put(cut, isObject && units === 2 ? notice : `,${notice}`);
-  return Buffer.concat(cut.kept);
+  return cut.kept;
 }
 
 function describeLoss(cut: Cut, returned: number, hint: string): string {

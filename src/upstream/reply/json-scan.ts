@@ -37,13 +37,17 @@ function instantiate(): Scanner {
  * Proves that bytes, which must be UTF-8, are one compact JSON text without escaped surrogates, in
  * one pass that costs a third of what parsing does.
  *
+ * @param parts To be read as if they were joined.
  * @returns The same as it stands inside a JSON string, in pieces of Latin-1: a character for each
  *   byte. As Buffers, which V8 does not count as young, they made it collect all of its memory
  *   every forty answers of 100 KB. undefined for any other bytes.
  */
-export function escapeJson(bytes: Buffer, maxDepth: number): readonly string[] | undefined {
+export function escapeJson(
+  parts: readonly Buffer[],
+  maxDepth: number,
+): readonly string[] | undefined {
   const pieces: string[] = [];
-  const isJson = scanAll(bytes, maxDepth, scanner.escape, (written) => {
+  const isJson = scanAll(parts, maxDepth, scanner.escape, (written) => {
     pieces.push(memory.toString("latin1", output, output + written));
   });
   return isJson ? pieces : undefined;
@@ -52,7 +56,7 @@ export function escapeJson(bytes: Buffer, maxDepth: number): readonly string[] |
 /** As `escapeJson`, but all that is made is where the long arrays and objects are. */
 export function outlineJson(bytes: Buffer, maxDepth: number): Outline | undefined {
   const outline = new Map<number, Extent>();
-  const isJson = scanAll(bytes, maxDepth, scanner.outline, (written) => {
+  const isJson = scanAll([bytes], maxDepth, scanner.outline, (written) => {
     for (let at = output; at < output + written; at += 12) {
       const start = memory.readUInt32LE(at);
       outline.set(start, { end: memory.readUInt32LE(at + 4), items: memory.readUInt32LE(at + 8) });
@@ -62,18 +66,27 @@ export function outlineJson(bytes: Buffer, maxDepth: number): Outline | undefine
 }
 
 function scanAll(
-  bytes: Buffer,
+  parts: readonly Buffer[],
   maxDepth: number,
   scan: Scan,
   take: (written: number) => void,
 ): boolean {
   scanner.begin(maxDepth);
-  for (let at = 0; at < bytes.length; at += blockBytes) {
-    const block = bytes.length <= blockBytes ? bytes : bytes.subarray(at, at + blockBytes);
-    memory.set(block, input);
-    const written = scan(block.length);
+  let filled = 0;
+  const scanBlock = (): boolean => {
+    const written = scan(filled);
+    filled = 0;
     if (written === -1) return false;
     take(written);
+    return true;
+  };
+  for (const part of parts) {
+    for (let at = 0; at < part.length;) {
+      const copied = part.copy(memory, input + filled, at, at + blockBytes - filled);
+      at += copied;
+      filled += copied;
+      if (filled === blockBytes && !scanBlock()) return false;
+    }
   }
-  return scanner.isWhole() !== 0;
+  return scanBlock() && scanner.isWhole() !== 0;
 }

@@ -24,7 +24,7 @@ import {
 } from "./error-reply.ts";
 import { proveJson, utf8Of, type JsonBytes } from "./json-bytes.ts";
 import { cutJson } from "./json-cut.ts";
-import { outlineJson } from "./json-scan.ts";
+import { escapeJson, outlineJson } from "./json-scan.ts";
 import type { JsonText } from "./json-text.ts";
 import type { ResponseHeaders, WireResponse } from "../request/message.ts";
 import type { Next } from "./paging.ts";
@@ -130,7 +130,7 @@ function readPlainJson(
   if (json === undefined) return undefined;
   if (isCut) limits.onCut();
   const parse = (): JsonValue => parseExactly(bytes.toString());
-  return { reply: { json, isCut, isError: false }, json: { parse } };
+  return { reply: { json, isError: false }, json: { parse } };
 }
 
 /** Of an answer that is too long nothing is escaped but what is kept. */
@@ -138,7 +138,8 @@ function cutPlainJson(utf8: Utf8, { maxTextChars, hint }: EntityLimits): JsonByt
   const outline = outlineJson(utf8.bytes, maxJsonDepth);
   if (outline === undefined) return undefined;
   const limits = { maxChars: maxTextChars, total: undefined, hint };
-  return proveJson(cutJson({ utf8, outline }, limits), maxJsonDepth);
+  const escaped = escapeJson(cutJson({ utf8, outline }, limits), maxJsonDepth);
+  return escaped && { bytes: undefined, escaped, isObject: true };
 }
 
 /** An answer of several parts may be cut in each of them; reading it waits for nothing in between. */

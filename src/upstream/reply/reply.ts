@@ -26,22 +26,25 @@ export interface BlockReply {
 }
 
 /**
- * The usual success: one JSON text, which is both the one block and the structured value. It stays
- * the bytes that came, because the hot lane writes both of them from there.
+ * The usual success: one JSON text, which is both the one block and, when it is whole, the structured
+ * value. It stays the bytes that came, because the hot lane writes both of them from there.
  */
-export interface JsonReply {
+interface JsonReply {
   readonly json: JsonBytes;
-  /** It is made of a longer answer: the block alone. */
-  readonly isCut: boolean;
   readonly isError: false;
 }
 
 /** For whoever needs the blocks themselves. */
 export function blocksOf(reply: Reply): BlockReply {
   if (reply.json === undefined) return reply;
-  const { bytes, isObject } = reply.json;
+  const { bytes, escaped, isObject } = reply.json;
+  if (bytes === undefined) {
+    const printed = Buffer.from(escaped.join(""), "latin1").toString();
+    const text = String(JSON.parse(`"${printed}"`));
+    return { content: [{ type: "text", text }], structured: undefined, isError: false };
+  }
   const text = bytes.toString();
-  const structured = reply.isCut ? undefined : { json: text, isObject };
+  const structured = { json: text, isObject };
   return { content: [{ type: "text", text }], structured, isError: false };
 }
 
