@@ -208,6 +208,17 @@ describe("identity headers", () => {
     },
   );
 
+  test("have spaces at the ends, which would make one person of two", async () => {
+    const at = await start("none");
+    for (const sub of [" alice", "alice  ", "alice"])
+      await at.call("list_orders", {}, { sub, groups: [" "] });
+    expect(at.api.requests.map(({ headers }) => [headers["x-user"], headers["x-groups"]])).toEqual([
+      ["%20alice", "%20"],
+      ["alice%20%20", "%20"],
+      ["alice", "%20"],
+    ]);
+  });
+
   test("are refused with a line break in a claim, and without the claim (H10)", async () => {
     const at = await start("none");
     for (const groups of ["a\r\nx-admin: 1", [{ a: 1 }], undefined]) {
