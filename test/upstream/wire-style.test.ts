@@ -438,7 +438,7 @@ test("one value in a header, not percent-encoded", async () => {
   expect(await faults(await worldOf(cells), cells)).toEqual([]);
 });
 
-test.each(["a\r\nX-Evil: 1", "a\nb", "a\u0000b", "\u007f", "日本", "€"])(
+test.each(["a\r\nX-Evil: 1", "a\nb", "a\u0000b", "\u007f", "日本", "€", " a", "a\t", " "])(
   "S22: %j is refused in a header, naming the argument",
   async (value) => {
     const it = await worldOf([{ param: header(text), value }]);

@@ -6,7 +6,7 @@ import { compileExpansion, rawDelimiters } from "./style.ts";
 
 /**
  * A header's value, not percent-encoded (OAS 3.2). Control characters could start another header;
- * what Latin-1 cannot say has no agreed form on the wire.
+ * what Latin-1 cannot say has no agreed form on the wire; spaces at the ends are lost there.
  *
  * @throws CallError `invalid_arguments` naming the argument.
  */
@@ -27,15 +27,18 @@ export function compileHeader(
         });
   return (value) => {
     const text = expand(value);
-    if (text !== undefined && !isFieldValue(text)) {
+    if (text !== undefined && (!isFieldValue(text) || atItsEnds.test(text))) {
       throw new CallError(
         "invalid_arguments",
-        `${argument} must not have control characters or characters outside Latin-1: it is sent as a header`,
+        `${argument} must not have control characters, characters outside Latin-1, or spaces at its ends: it is sent as a header`,
       );
     }
     return text;
   };
 }
+
+/** No part of a field value (RFC 9110 §5.5): the API would read another one. */
+const atItsEnds = /^[\t ]|[\t ]$/;
 
 function verbatim(text: string): string {
   return text;
