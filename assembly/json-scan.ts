@@ -5,7 +5,8 @@
  * Proves that bytes are one compact JSON text (RFC 8259), in one pass, and on the way either writes
  * them as they stand inside a JSON string, or notes where its long arrays and objects are. It takes
  * the bytes block by block and remembers between blocks where it is, so its memory is the same for a
- * kilobyte and for a gigabyte. UTF-8 is its caller's matter.
+ * kilobyte and for a gigabyte. It says whether they are ASCII; whether the others are UTF-8 is its
+ * caller's matter.
  *
  * Memory: of each open container the opening bracket, where it begins and its items so far; one
  * block of input; what is written of one block.
@@ -53,6 +54,8 @@ let depth: i32 = 0;
 let maxDepth: i32 = 0;
 /** Bytes of the blocks before this one. */
 let bytesBefore: u32 = 0;
+/** Of all eights that were looked at in strings; what else is no ASCII is no JSON. */
+let seen: u64 = 0;
 /** Whether the string that is open is a name. */
 let isName: bool = false;
 /** Hexadecimal digits of `\u` that are still to come, and the first of them. */
@@ -79,12 +82,17 @@ export function begin(deepest: i32): void {
   depth = 0;
   maxDepth = min(deepest, mostDepth);
   bytesBefore = 0;
+  seen = 0;
   isName = false;
 }
 
 /** Whether what has come is one whole value. */
 export function isWhole(): bool {
   return depth == 0 && (state == commaOrEnd || isNumber(state));
+}
+
+export function isAscii(): bool {
+  return (seen & 0x8080808080808080) == 0;
 }
 
 @inline
@@ -264,6 +272,7 @@ function scan(length: i32, escapes: bool): i32 {
   const end: usize = input + length;
   let to: usize = output;
   let now = state;
+  let all: u64 = 0;
   // A byte of no run: none goes past the end.
   store<u64>(end, 0);
   while (at < end) {
@@ -272,6 +281,7 @@ function scan(length: i32, escapes: bool): i32 {
       do {
         const eight = load<u64>(at);
         ends = endsOfRun(eight);
+        all |= eight;
         if (escapes) store<u64>(to, eight);
         // Of nothing it is 64.
         const plain = <usize>ctz(ends) >> 3;
@@ -293,6 +303,7 @@ function scan(length: i32, escapes: bool): i32 {
     if (now == failed) return failed;
   }
   state = now;
+  seen |= all;
   bytesBefore += length;
   return <i32>(to - output);
 }

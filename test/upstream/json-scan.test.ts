@@ -100,6 +100,13 @@ test.each([200, 600])(
   },
 );
 
+/** The one at this index or in front of it. */
+function startOfCharacter(bytes: Buffer, index: number): number {
+  let at = index;
+  while (((bytes[at] ?? 0) & 0xc0) === 0x80) at--;
+  return at;
+}
+
 test("parts are read as if they were joined, wherever they are cut", () => {
   fc.assert(
     fc.property(
@@ -110,9 +117,9 @@ test("parts are read as if they were joined, wherever they are cut", () => {
         // One part is as long as a block, or nearly so.
         const root = ["-".repeat(blockBytes - near), value];
         const bytes = Buffer.from(JSON.stringify(root));
-        const places = [...cuts.map((cut) => cut % bytes.length), blockBytes - near].toSorted(
-          (a, b) => a - b,
-        );
+        const places = [...cuts, blockBytes - near]
+          .map((cut) => startOfCharacter(bytes, cut % bytes.length))
+          .toSorted((a, b) => a - b);
         const parts = [0, ...places].map((start, i) => bytes.subarray(start, places[i]));
         const joined = Buffer.from(escapeJson(parts, 200)?.join("") ?? "", "latin1").toString();
         expect(joined === JSON.stringify(bytes.toString()).slice(1, -1)).toBe(true);

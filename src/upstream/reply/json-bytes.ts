@@ -1,4 +1,3 @@
-import { isUtf8 } from "node:buffer";
 import { escapeJson } from "./json-scan.ts";
 
 /** A JSON text that was proven. */
@@ -13,10 +12,9 @@ export interface JsonBytes {
 const openObject = 0x7b;
 
 /**
- * Proves that bytes are JSON that can be passed on as it is: compact, every escape whole, no
+ * Proves that bytes are JSON that can be passed on as it is: UTF-8, compact, every escape whole, no
  * surrogate among them. It builds no text.
  *
- * @param bytes UTF-8.
  * @returns undefined for any other bytes, good or bad; `JSON.parse` is the oracle of its test.
  */
 export function proveJson(bytes: Buffer, maxDepth: number): JsonBytes | undefined {
@@ -24,10 +22,9 @@ export function proveJson(bytes: Buffer, maxDepth: number): JsonBytes | undefine
   return escaped && { bytes, escaped, isObject: bytes[0] === openObject };
 }
 
-/** The bytes of a body without a line end behind them; undefined when they are not UTF-8. */
-export function utf8Of(body: Buffer): Buffer | undefined {
+/** What is no part of the text, and many servers send. */
+export function withoutLineEnd(body: Buffer): Buffer {
   let end = body.length;
   while (end > 0 && (body[end - 1] === 0x0a || body[end - 1] === 0x0d)) end--;
-  const bytes = end === body.length ? body : body.subarray(0, end);
-  return isUtf8(bytes) ? bytes : undefined;
+  return end === body.length ? body : body.subarray(0, end);
 }

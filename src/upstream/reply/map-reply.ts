@@ -22,7 +22,7 @@ import {
   unfit,
   wrongType,
 } from "./error-reply.ts";
-import { proveJson, utf8Of, type JsonBytes } from "./json-bytes.ts";
+import { proveJson, withoutLineEnd, type JsonBytes } from "./json-bytes.ts";
 import { cutJson } from "./json-cut.ts";
 import { escapeJson, outlineJson } from "./json-scan.ts";
 import type { JsonText } from "./json-text.ts";
@@ -120,8 +120,7 @@ function readPlainJson(
   limits: EntityLimits,
 ): ReturnType<ReadSuccess> | undefined {
   if (status === 204 || status === 205 || !isPlainJson(headers)) return undefined;
-  const bytes = utf8Of(body);
-  if (bytes === undefined) return undefined;
+  const bytes = withoutLineEnd(body);
   const { maxTextChars } = limits;
   // Characters are never more than bytes.
   const utf8 = bytes.length > maxTextChars ? measureUtf8(bytes) : undefined;
