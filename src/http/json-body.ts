@@ -15,9 +15,9 @@ const maxMembers = 10_000;
  *   than anything sensible, which could exhaust the stack or the time of whatever walks it.
  */
 export function parseJsonBody(body: Buffer): JsonValue | undefined {
-  if (!isUtf8(body)) return undefined;
   const seen = look(body);
   if (seen === undefined || seen.members > maxMembers) return undefined;
+  if (seen.hasNonAscii && !isUtf8(body)) return undefined;
   const text = body.toString();
   try {
     const value = JSON.parse(text) as JsonValue;
@@ -35,7 +35,7 @@ const [zero, nine, point, letterU, letterD] = [0x30, 0x39, 0x2e, 0x75, 0x64];
 const toLowerCase = 0x20;
 
 /** Bytes inside a string that need no look. */
-const isPlain = new Uint8Array(256).fill(1);
+const isPlain = new Uint8Array(256).fill(1, 0, 0x80);
 isPlain[quote] = 0;
 isPlain[backslash] = 0;
 
@@ -46,17 +46,19 @@ interface Seen {
   /** Colons outside strings: one for each member of an object. */
   members: number;
   hasLongNumber: boolean;
+  /** In strings; anywhere else it is no JSON. */
+  hasNonAscii: boolean;
   /** Whether an escape may be half of a pair. */
   hasSurrogate: boolean;
 }
 
 /**
- * One pass over the bytes, cheaper than over the text: of what is no ASCII nothing matters here.
+ * One pass over the bytes, cheaper than over the text: of what is no ASCII only that it is there matters.
  *
  * @returns undefined when nested too deep.
  */
 function look(body: Buffer): Seen | undefined {
-  const seen: Seen = { members: 0, hasLongNumber: false, hasSurrogate: false };
+  const seen: Seen = { members: 0, hasLongNumber: false, hasNonAscii: false, hasSurrogate: false };
   let depth = 0;
   for (let i = 0; i < body.length; i++) {
     const code = body[i]!;
@@ -88,6 +90,12 @@ function endOfString(body: Buffer, start: number, seen: Seen): number {
   let at = start;
   for (;;) {
     while (isPlain[body[at]!] === 1) at++;
+    if (body[at]! >= 0x80) {
+      seen.hasNonAscii = true;
+      // More of the same most often.
+      while (body[at]! >= 0x80) at++;
+      continue;
+    }
     if (body[at] !== backslash) return at;
     const isSurrogate = body[at + 1] === letterU && ((body[at + 2] ?? 0) | toLowerCase) === letterD;
     if (isSurrogate) seen.hasSurrogate = true;

@@ -44,8 +44,15 @@ test.each([
   expect(read(text)).toEqual(JSON.parse(text));
 });
 
-test("UTF-8 that is none is no body", () => {
-  expect(parseJsonBody(Buffer.from([0x22, 0xc3, 0x22]))).toBeUndefined();
+test.each([
+  { where: "alone in a string", text: '"\xc3"' },
+  { where: "behind what is none", text: '["é\xe9"]' },
+  { where: "behind an escape", text: '"\\n\xff"' },
+  { where: "in a name", text: '{"\xed\xa0\x80":1}' },
+  { where: "at the end", text: '"\xc3' },
+  { where: "outside of strings", text: "[1,\xa0]" },
+])("a byte that is no UTF-8, $where, is no body", ({ text }) => {
+  expect(parseJsonBody(Buffer.from(text, "latin1"))).toBeUndefined();
 });
 
 test.each(["9007199254740993", "-0.12345678901234567", "123456789012345678901"])(
