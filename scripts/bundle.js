@@ -11,29 +11,6 @@ import { build } from "esbuild";
 const root = join(import.meta.dirname, "..");
 const out = join(root, "dist");
 
-/**
- * Its own index loads fetch, WebSocket, caches and mocks at once, which took 8 MB of every process. This
- * one does the same for the names that we import; a name that is missing here, or a file there, ends the
- * build.
- */
-const smallUndici = {
-  name: "small-undici",
-  setup({ onLoad }) {
-    onLoad({ filter: /\/node_modules\/undici\/index\.js$/ }, () => ({
-      contents: `
-        import api from "./lib/api/index.js";
-        import Dispatcher from "./lib/dispatcher/dispatcher.js";
-        import "./lib/global.js";
-        Object.assign(Dispatcher.prototype, api);
-        export { default as Agent } from "./lib/dispatcher/agent.js";
-        export { default as Pool } from "./lib/dispatcher/pool.js";
-        export { default as errors } from "./lib/core/errors.js";
-        export const fetch = (...args) => require("./lib/web/fetch/index.js").fetch(...args);
-      `,
-    }));
-  },
-};
-
 rmSync(out, { recursive: true, force: true });
 const { metafile } = await build({
   absWorkingDir: root,
@@ -59,7 +36,6 @@ const { metafile } = await build({
   sourcesContent: false,
   legalComments: "none",
   metafile: true,
-  plugins: [smallUndici],
   logLevel: "warning",
 });
 writeFileSync(join(out, "THIRD_PARTY_LICENSES.txt"), licencesOf(metafile));

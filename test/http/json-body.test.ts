@@ -46,7 +46,7 @@ test.each([
 
 test.each([
   { where: "alone in a string", text: '"\xc3"' },
-  { where: "behind what is none", text: '["é\xe9"]' },
+  { where: "behind what is some", text: '["\xc3\xa9\xe9"]' },
   { where: "behind an escape", text: '"\\n\xff"' },
   { where: "in a name", text: '{"\xed\xa0\x80":1}' },
   { where: "at the end", text: '"\xc3' },
