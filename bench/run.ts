@@ -14,25 +14,16 @@ import {
   type Target,
 } from "./target.ts";
 
-/**
- * CPU per call as a ratio to the floor. `wanted` is the target and is told when it is not met;
- * `bound` is what was reached, and the gate fails above it, so that nothing gets dearer unseen.
- */
-interface Budget {
-  readonly name: string;
-  readonly wanted: number;
-  readonly bound: number;
-}
-
-const budgets: readonly Budget[] = [
-  { name: "checks off, 2025", wanted: 1.05, bound: 1.3 },
-  { name: "checks off, 2026", wanted: 1.05, bound: 1.3 },
-  { name: "everything on, 2025", wanted: 1.3, bound: 1.48 },
-  { name: "everything on, 2026", wanted: 1.3, bound: 1.48 },
+/** CPU per call, as a ratio to the floor. */
+const budgets: readonly { readonly name: string; readonly atMost: number }[] = [
+  { name: "checks off, 2025", atMost: 1.05 },
+  { name: "checks off, 2026", atMost: 1.05 },
+  { name: "everything on, 2025", atMost: 1.3 },
+  { name: "everything on, 2026", atMost: 1.3 },
 ];
 
 /** Times the hot lane's own cost: the SDK lane must stay dearer, as a witness that the lane pays. */
-const witness = { name: "SDK lane, 2026", hot: "checks off, 2026", wanted: 6, bound: 5.4 } as const;
+const witness = { name: "SDK lane, 2026", hot: "checks off, 2026", atLeast: 6 } as const;
 
 /** Four standard deviations of a quiet machine. */
 const tolerance = 1.08;
@@ -41,7 +32,7 @@ const gate = process.argv.includes("--gate");
  * One process differs from the next of the same program by up to 7 %, which no number of slices
  * tells: so each round starts the floor and the gateways anew.
  */
-const plan = { rounds: gate ? 2 : 4, pairs: 8, slice: 2_500, connections: 16 };
+const plan = { rounds: gate ? 3 : 5, pairs: 6, slice: 2_500, connections: 16 };
 const warmUp = 20_000;
 
 interface Subject {
@@ -90,7 +81,7 @@ async function sample(floor: Target, target: Target, few: boolean, into: Samples
   const below = { ...floor, request: target.request };
   await warm(target, few ? warmUp / 4 : warmUp, plan.connections);
   const { pairs } = plan;
-  into.pairs.push(...(await runPairs(below, target, { ...plan, pairs: few ? pairs / 4 : pairs })));
+  into.pairs.push(...(await runPairs(below, target, { ...plan, pairs: few ? 2 : pairs })));
   // One connection, slices in turn: what a single caller waits longer than at the floor.
   for (let turn = 0; turn < (gate ? 0 : 2); turn++) {
     const alone = { count: 500, connections: 1 };
@@ -139,25 +130,14 @@ function timesHot(rows: readonly Row[]): number {
   return rowOf(rows, witness.name).ratio / rowOf(rows, witness.hot).ratio;
 }
 
-function missedTargets(rows: readonly Row[]): string[] {
+/** What is over its budget, allowing for so many times as much. */
+function overBudget(rows: readonly Row[], allowance: number): string[] {
   const found = budgets
-    .filter(({ name, wanted }) => !(rowOf(rows, name).ratio <= wanted))
-    .map(({ name, wanted }) => `${name}: ${rowOf(rows, name).ratio.toFixed(2)} for ${wanted}`);
+    .filter(({ name, atMost }) => !(rowOf(rows, name).ratio <= atMost * allowance))
+    .map(({ name, atMost }) => `${name}: ${rowOf(rows, name).ratio.toFixed(3)} for ${atMost}`);
   const times = timesHot(rows);
-  if (!(times >= witness.wanted)) {
-    found.push(`${witness.name}: ${times.toFixed(1)} of the hot lane for ${witness.wanted}`);
-  }
-  return found;
-}
-
-function failures(rows: readonly Row[]): string[] {
-  const found = budgets
-    .filter(({ name, bound }) => !(rowOf(rows, name).ratio <= bound * tolerance))
-    .map(({ name, bound }) => `${name}: ${rowOf(rows, name).ratio.toFixed(2)}, at most ${bound}`);
-  const times = timesHot(rows);
-  if (!(times >= witness.bound / tolerance)) {
-    const least = `at least ${witness.bound}`;
-    found.push(`${witness.name}: ${times.toFixed(1)} of the hot lane, ${least}`);
+  if (!(times >= witness.atLeast / allowance)) {
+    found.push(`${witness.name}: ${times.toFixed(2)} of the hot lane for ${witness.atLeast}`);
   }
   return found;
 }
@@ -170,7 +150,7 @@ async function measureAll(): Promise<{ readonly rows: readonly Row[]; readonly f
     await runRound(samples);
   }
   const rows = [...samples].map(([{ name }, got]) => summarizeRow(name, got));
-  return { rows, found: failures(rows) };
+  return { rows, found: overBudget(rows, tolerance) };
 }
 
 try {
@@ -200,8 +180,7 @@ try {
     );
     await writeFile(file, `${text}\n`);
   }
-  for (const line of missedTargets(result.rows)) process.stdout.write(`target not met: ${line}\n`);
-  for (const line of result.found) process.stdout.write(`over its bound: ${line}\n`);
+  for (const line of overBudget(result.rows, 1)) process.stdout.write(`over budget: ${line}\n`);
   if (gate && result.found.length > 0) process.exitCode = 1;
 } finally {
   await upstream.close();
