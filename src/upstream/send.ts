@@ -124,15 +124,16 @@ function exchange(
     let phase: Phase = "connect";
     const startedAt = deadlines.now();
     const totalAt = startedAt + timeoutMs;
-    const settle = (finish: () => void): void => {
-      if (settled) return;
+    /** @returns Whether this is how it ended. */
+    const settle = (): boolean => {
+      if (settled) return false;
       settled = true;
       deadlines.remove(due);
       forget?.();
-      finish();
+      return true;
     };
     const fail = (error: CallError): void => {
-      settle(() => reject(error));
+      if (settle()) reject(error);
       controller?.abort(error);
     };
     const due: Due = {
@@ -220,7 +221,7 @@ function exchange(
                 },
                 fail,
                 finish(rest) {
-                  settle(() => resolve({ status, headers, body: taken, rest }));
+                  if (settle()) resolve({ status, headers, body: taken, rest });
                   flowing.abort(new CallError("cancelled", "The rest is not wanted."));
                 },
               },
@@ -243,14 +244,14 @@ function exchange(
         onResponseEnd() {
           const rest = taking?.end();
           if (rest !== undefined) {
-            settle(() => resolve({ status, headers, body: taken, rest }));
+            if (settle()) resolve({ status, headers, body: taken, rest });
             return;
           }
           const body = whole?.subarray(0, size) ?? joined(chunks, size);
-          settle(() => resolve(decoded({ status, headers, body }, maxBytes)));
+          if (settle()) resolve(decoded({ status, headers, body }, maxBytes));
         },
         onResponseError(_, error) {
-          settle(() => reject(translate(error, phase)));
+          if (settle()) reject(translate(error, phase));
         },
       },
     );
