@@ -32,6 +32,7 @@ const excused: Readonly<Record<string, string>> = {
 /** Of constants, or of what an operator wrote. */
 const makers: readonly string[] = [
   "base/exact-number.ts",
+  "config/validate.ts",
   "observe/record/query.ts",
   "openapi/markdown.ts",
   "openapi/schema/value.ts",

@@ -214,7 +214,7 @@ describe("identity headers", () => {
       await at.call("list_orders", {}, { sub, groups: [" "] });
     expect(at.api.requests.map(({ headers }) => [headers["x-user"], headers["x-groups"]])).toEqual([
       ["%20alice", "%20"],
-      ["alice%20%20", "%20"],
+      ["alice %20", "%20"],
       ["alice", "%20"],
     ]);
   });

@@ -408,7 +408,7 @@ const apiSchema: JsonSchema = section(
     identityHeaders: named(
       {
         description:
-          "Headers that tell the API who calls, beside the credential: from the verified token, anything but plain ASCII, and spaces at the ends, percent-encoded, lists joined by commas. Nothing that a caller sends under such a name gets through.",
+          "Headers that tell the API who calls, beside the credential: from the verified token, anything but plain ASCII, and a space at either end, percent-encoded, lists joined by commas. Nothing that a caller sends under such a name gets through.",
         default: {},
         examples: [{ "X-User": "principal.sub", "X-Groups": "principal.claims.groups" }],
       },

@@ -38,7 +38,7 @@ export function withIdentity(credential: Credential, headers: IdentityHeaders): 
 
 /**
  * Plain ASCII as it is; anything else percent-encoded as UTF-8, and so are `%`, the comma, because
- * lists are joined by it, and spaces at the ends: HTTP drops them, and " alice" is not "alice".
+ * lists are joined by it, and a space at either end: HTTP drops it, and " alice" is not "alice".
  *
  * @throws CallError `credential_unavailable`: control characters, or no text.
  */
@@ -53,7 +53,7 @@ function encodeValue(name: string, value: JsonValue): string {
           `Your login has a value that cannot be sent to the API as header ${name}.`,
         );
       }
-      return text.replaceAll(/[^ -~]|[%,]|^ +| +$/gu, encodeURIComponent);
+      return text.replaceAll(/[^ -~]|[%,]|^ | $/gu, encodeURIComponent);
     })
     .join(",");
 }
