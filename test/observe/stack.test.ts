@@ -70,6 +70,17 @@ test("places of the bundle become places of the sources, the same as Node finds"
   expect(read.some((line) => line.includes("/src/tools/layout.ts:"))).toBe(true);
 });
 
+test("a place of the bundle leads to the same words in the source", async () => {
+  const words = "new TypeError(";
+  const bundle = (await readFile(join(directory, "chunks/part.js"), "utf8")).split("\n");
+  const line = bundle.findIndex((text) => text.includes(words));
+  const column = bundle[line]?.indexOf(words) ?? -1;
+  const read = readStack(withStack(`    at run (${file}:${line + 1}:${column + 1})`), home);
+  const [, source = "", row = "", at = ""] = /\((file:.*):(\d+):(\d+)\)$/.exec(read) ?? [];
+  const text = (await readFile(new URL(source), "utf8")).split("\n")[Number(row) - 1] ?? "";
+  expect(text.slice(Number(at) - 1)).toMatch(/^new TypeError\(/);
+});
+
 test("a frame without the name of a function, and an asynchronous one", () => {
   const place = `${file}:2:9`;
   expect(
