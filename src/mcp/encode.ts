@@ -113,16 +113,17 @@ function compileBytes(
     // A number is ASCII, and nearly every id is one.
     const idText = typeof id === "number" ? id : latin1Of(JSON.stringify(id));
     const head = `{"jsonrpc":"2.0","id":${idText}${toText}`;
-    if (bytes === undefined) return { latin1: head + escaped.join("") + afterText };
     const middle = wraps ? `${toStructured}{"result":` : toStructured;
     const tail = wraps ? `}${afterStructured}` : afterStructured;
-    if (bytes.length > longBytes) {
-      const before = [head, ...escaped].map((piece) => Buffer.from(piece, "latin1"));
-      return [...before, Buffer.from(middle, "latin1"), bytes, Buffer.from(tail, "latin1")];
+    if (bytes !== undefined && bytes.length > longBytes) {
+      const before = [head, ...escaped, middle].map((piece) => Buffer.from(piece, "latin1"));
+      return [...before, bytes, Buffer.from(tail, "latin1")];
     }
-    let latin1 = head;
-    for (const piece of escaped) latin1 += piece;
-    return { latin1: latin1 + middle + bytes.toString("latin1") + tail };
+    const text = head + escaped.join("");
+    return {
+      latin1:
+        bytes === undefined ? text + afterText : text + middle + bytes.toString("latin1") + tail,
+    };
   };
 }
 
