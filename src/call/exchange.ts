@@ -56,7 +56,7 @@ export async function exchange(sending: Sending, now: () => number): Promise<Wir
     const waitMs = againAfter(route, happened, failures, deadline - now());
     if (waitMs !== undefined) await pause(waitMs, cancel);
     else {
-      if (happened instanceof SendError) throw withDoubt(route, happened);
+      if (happened instanceof SendError) throw withAdvice(route, happened);
       if (happened.status !== 401) return happened;
       const canRenew = route.credential.invalidate(principal, credential);
       if (isFresh) throw unauthorized();
@@ -112,17 +112,22 @@ function noteFailure(
   moment: number,
 ): SendError {
   route.circuit?.record(endingOf(error), admitted, moment);
-  if (!(error instanceof SendError)) throw withDoubt(route, error);
+  if (!(error instanceof SendError)) throw withAdvice(route, error);
   return error;
 }
 
 const doubt = "It may have taken effect: check that before you repeat the call.";
 
-/** Whether a call that may change something has done so when its answer fails, nobody knows. */
-function withDoubt({ unsafe }: Route, error: unknown): unknown {
-  if (!unsafe || !(error instanceof CallError) || !mayHaveArrived(error)) return error;
+/**
+ * With what to do next. Whether a call that may change something has done so when its answer fails,
+ * nobody knows; any other that ended because the gateway stops is tried again elsewhere.
+ */
+function withAdvice({ unsafe }: Route, error: unknown): unknown {
+  if (!(error instanceof CallError)) return error;
   const { code, message, cause } = error;
-  return new CallError(code, `${message} ${doubt}`, { cause });
+  const wasStopped = error instanceof SendError && code === "cancelled";
+  if (unsafe && mayHaveArrived(error)) return new CallError(code, `${message} ${doubt}`, { cause });
+  return wasStopped ? new CallError(code, `${message} Try again.`, { cause }) : error;
 }
 
 /** Whether the API may have the request. */

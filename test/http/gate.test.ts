@@ -114,17 +114,23 @@ test("while the gateway stops it still answers, and keeps no connection", async 
   await expect(at.post(list)).rejects.toThrow("fetch failed");
 });
 
-test("a call that takes longer than the drain is ended, told and recorded", async () => {
-  const at = await shop("", "drain: {timeout: 200ms}");
+const doubt = "It may have taken effect: check that before you repeat the call.";
+
+test.each([
+  { method: "get", told: "The gateway is stopping. Try again." },
+  { method: "post", told: `The gateway is stopping. ${doubt}` },
+])("a $method that takes longer than the drain is ended, told and recorded", async (given) => {
+  const at = await world({
+    spec: { paths: { "/orders": { [given.method]: { operationId: "ask_orders" } } } },
+    credential: "none",
+    extra: { server: "drain: {timeout: 200ms}" },
+  });
   let closed = false;
   at.api.answer = (_, response) => void response.once("close", () => (closed = true));
-  const call = at.call("list_orders");
+  const call = at.call("ask_orders");
   await vi.waitFor(() => expect(at.api.requests).toHaveLength(1));
   const closing = at.gateway.close();
-  expect(await call).toMatchObject({
-    isError: true,
-    content: [{ text: "The gateway is stopping." }],
-  });
+  expect(await call).toMatchObject({ isError: true, content: [{ text: given.told }] });
   await closing;
   expect(at.gateway.aborted).toBe(1);
   await vi.waitFor(() => expect(closed).toBe(true));
